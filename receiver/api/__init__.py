@@ -1,0 +1,8 @@
+"""The operators' JSON API, and the probes (`/healthz`, `/readyz`, `/metrics`) beside it."""
+
+from __future__ import annotations
+
+from receiver.api.parts import ApiParts
+from receiver.api.routes import routes
+
+__all__ = ["ApiParts", "routes"]

@@ -1,0 +1,195 @@
+"""The API's JSON: wire models of the records, field by field as documented."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from receiver.records import DeliveryStatus, State, UrlOrigin, Via
+
+if TYPE_CHECKING:
+    from receiver.records import Delivery, Page, Recording
+
+
+class Body(BaseModel):
+    """Base of the wire models. Times leave as ISO 8601 in UTC with Z; a number that is not finite leaves as null."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True, ser_json_inf_nan="null")
+
+
+class MeetingBody(Body):
+    """The meeting that was recorded."""
+
+    id: str
+    name: str | None
+    start_date: datetime | None
+    end_date: datetime | None
+
+
+class HostBody(Body):
+    """Who created the meeting."""
+
+    id: int | None
+    name: str | None
+    login: str | None
+    email: str | None
+
+
+class ErrorBody(Body):
+    """Why the last run failed."""
+
+    code: str
+    message: str
+    at: datetime
+
+
+class ArchiveBody(Body):
+    """Where the proven copy lies. `checksum` is the store's, `sha256` our own."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+    size_bytes: int
+    sha256: str
+    checksum: str
+    content_type: str
+    archived_at: datetime | None
+
+
+class FirstSeenBody(Body):
+    """How and when the recording became known."""
+
+    via: Via
+    at: datetime
+
+
+class RecordingBody(Body):
+    """One recording."""
+
+    id: str
+    meeting: MeetingBody
+    host: HostBody
+    participant_ids: tuple[int, ...]
+    participants_count: int | None
+    file_uid: str | None
+    duration_s: float | None
+    vendor_size: float | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    state: State
+    attempts: int
+    next_attempt_at: datetime | None
+    error: ErrorBody | None
+    archive: ArchiveBody | None
+    hold: bool
+    url_origin: UrlOrigin | None
+    first_seen: FirstSeenBody
+
+    @classmethod
+    def of(cls, recording: Recording) -> RecordingBody:
+        """Make the body of a record."""
+        r, stored = recording, recording.archive
+        return cls(
+            id=r.id,
+            meeting=MeetingBody.model_validate(r.meeting),
+            host=HostBody.model_validate(r.host),
+            participant_ids=r.participant_ids,
+            participants_count=r.participants_count,
+            file_uid=r.file_uid,
+            duration_s=r.duration_s,
+            vendor_size=r.vendor_size,
+            created_at=r.created_at,
+            updated_at=r.updated_at,
+            state=r.state,
+            attempts=r.attempts,
+            next_attempt_at=r.next_attempt_at,
+            error=ErrorBody.model_validate(r.error) if r.error else None,
+            archive=stored
+            and ArchiveBody(
+                bucket=stored.bucket,
+                key=stored.key,
+                version_id=stored.version_id,
+                size_bytes=stored.size_bytes,
+                sha256=stored.sha256,
+                checksum=stored.checksum,
+                content_type=stored.content_type,
+                archived_at=r.archived_at,
+            ),
+            hold=r.hold,
+            url_origin=r.url_origin,
+            first_seen=FirstSeenBody(via=r.first_seen_via, at=r.first_seen_at),
+        )
+
+
+class RecordingsBody(Body):
+    """A page of recordings; `next` is the cursor of the following one."""
+
+    items: tuple[RecordingBody, ...]
+    next: str | None
+
+    @classmethod
+    def of(cls, page: Page[Recording]) -> RecordingsBody:
+        """Make the body of a page."""
+        return cls(items=tuple(RecordingBody.of(r) for r in page.items), next=page.next_cursor)
+
+
+class RejectedBody(Body):
+    """A record of a delivery that could not be used."""
+
+    index: int
+    errors: tuple[str, ...]
+
+
+class DeliveryBody(Body):
+    """One stored POST. `recordings` are the ids it named; `body_bytes` and `body_sha256` are of the body as sent."""
+
+    id: str
+    received_at: datetime
+    status: DeliveryStatus
+    body_sha256: str
+    body_bytes: int
+    recordings: tuple[str, ...]
+    rejected: tuple[RejectedBody, ...]
+    body: str | None
+    """The text with URL signatures blanked; null in listings and for viewers, since it names people."""
+
+    @classmethod
+    def of(cls, delivery: Delivery, *, with_body: bool) -> DeliveryBody:
+        """Make the body of a record."""
+        raw = delivery.body if with_body else None
+        return cls(
+            id=delivery.id,
+            received_at=delivery.received_at,
+            status=delivery.status,
+            body_sha256=delivery.body_sha256,
+            body_bytes=delivery.body_bytes,
+            recordings=delivery.recording_ids,
+            rejected=tuple(RejectedBody.model_validate(record) for record in delivery.rejected),
+            body=raw.decode("utf-8", "replace") if raw is not None else None,
+        )
+
+
+class DeliveriesBody(Body):
+    """A page of deliveries, newest first."""
+
+    items: tuple[DeliveryBody, ...]
+    next: str | None
+
+    @classmethod
+    def of(cls, page: Page[Delivery]) -> DeliveriesBody:
+        """Make the body of a page."""
+        return cls(items=tuple(DeliveryBody.of(d, with_body=False) for d in page.items), next=page.next_cursor)
+
+
+class StatsBody(Body):
+    """How many recordings stand in each state."""
+
+    recordings: dict[State, int]
+
+
+class HealthBody(Body):
+    """The process lives, or is ready."""
+
+    status: str

@@ -1,0 +1,7 @@
+"""Composition: the only place that reads settings and hands the parts to each other."""
+
+from __future__ import annotations
+
+from receiver.app.serving import migrate, open_catalogue, open_store, serve, utc_now
+
+__all__ = ["migrate", "open_catalogue", "open_store", "serve", "utc_now"]

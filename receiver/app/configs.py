@@ -1,0 +1,99 @@
+"""What each part is told, out of the settings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from receiver import logs
+from receiver.meetings_api import AdminKey, Credentials, StaticToken, UserLogin
+from receiver.objectstore import BucketConfig
+from receiver.transfer import DownloadPolicy, Limits
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from receiver.settings import Settings
+
+_LIMIT_CONCURRENCY = 512
+"""Connections and tasks the HTTP server holds at once; beyond, it answers 503 (slow senders cannot pile up)."""
+
+
+def credentials(settings: Settings) -> Credentials | None:
+    if settings.api_admin_key is not None:
+        return AdminKey(key=settings.api_admin_key.get_secret_value())
+    if settings.api_token is not None:
+        return StaticToken(token=settings.api_token.get_secret_value())
+    if settings.api_app_id is None or settings.api_auth_key is None or settings.api_user_password is None:
+        return None  # the settings were checked: all parts of a user session are set, or none
+    return UserLogin(
+        app_id=settings.api_app_id,
+        auth_key=settings.api_auth_key.get_secret_value(),
+        auth_secret=settings.api_auth_secret.get_secret_value() if settings.api_auth_secret else None,
+        login=settings.api_user_login,
+        email=settings.api_user_email,
+        password=settings.api_user_password.get_secret_value(),
+        expected_user_id=settings.api_user_id,
+    )
+
+
+def bucket_config(settings: Settings) -> BucketConfig:
+    return BucketConfig(
+        bucket=settings.s3_bucket or "",
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        storage_class=settings.s3_storage_class,
+        sse=settings.s3_sse,
+        kms_key_id=settings.s3_kms_key_id,
+        progress_timeout_s=settings.progress_timeout_s,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        part_size_bytes=settings.part_size_mb * 1024 * 1024,
+        part_concurrency=settings.part_concurrency,
+        max_file_bytes=settings.max_file_bytes,
+        progress_timeout_s=settings.progress_timeout_s,
+    )
+
+
+def download_policy(settings: Settings) -> DownloadPolicy:
+    return DownloadPolicy(origins=settings.download_hosts, networks=settings.download_networks)
+
+
+def cursor_key(settings: Settings) -> bytes:
+    """Derive the key of listing cursors from the first webhook secret, so that every process agrees on it."""
+    first = settings.webhook_secrets[0].get_secret_value() if settings.webhook_secrets else ""
+    return hashlib.sha256(b"cursor\0" + first.encode()).digest()
+
+
+def learn_secrets(settings: Settings) -> None:
+    named = [
+        settings.api_admin_key,
+        settings.api_token,
+        settings.api_auth_key,
+        settings.api_auth_secret,
+        settings.api_user_password,
+        *settings.webhook_secrets,
+        *(token.token for token in settings.ops_tokens),
+    ]
+    logs.redact.remember(secret.get_secret_value() for secret in named if secret is not None)
+    logs.redact.remember(os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
+
+
+def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,  # it would write the webhook's secret path
+        lifespan="off",
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        limit_concurrency=_LIMIT_CONCURRENCY,
+        timeout_graceful_shutdown=5,
+    )

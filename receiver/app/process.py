@@ -1,0 +1,72 @@
+"""What a serving process holds: its port, and the lock that makes it the one worker of a SQLite file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from receiver.errors import DatabaseLockedError, ReceiverError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from receiver.settings import Settings
+
+
+@contextmanager
+def only_worker(settings: Settings) -> Iterator[None]:
+    """Hold the lock that makes this the one working process of a SQLite file; raises `DatabaseLockedError`."""
+    path = settings.database_url.removeprefix("sqlite:///")
+    if path == settings.database_url:
+        raise ReceiverError(
+            "RECEIVER_DATABASE_URL names PostgreSQL, which this release can migrate but not yet serve from; "
+            "use sqlite:///path for now"
+        )
+    with _opened(f"{path}.lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise DatabaseLockedError(
+                f"another receiver works on {path}; SQLite serves one working process, so stop that one first"
+            ) from e
+        yield
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as e:
+        raise ReceiverError(
+            f"cannot create {path}: {e.strerror}; RECEIVER_DATABASE_URL must name a writable place"
+        ) from e
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Bind before anything else is started, so that a taken port is a plain error."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((host, port))
+        except OSError as e:
+            raise ReceiverError(f"cannot listen on {host} port {port}: {e.strerror}; choose another --port") from e
+        yield bound
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handling: `serve` decides when the server ends, and the exit code is ours."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

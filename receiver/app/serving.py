@@ -1,0 +1,201 @@
+"""The service's life: start, serve, drain, stop; and the pieces that commands open beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+
+from receiver import api, logs, problems, webhook
+from receiver.app.configs import (
+    bucket_config,
+    credentials,
+    cursor_key,
+    download_policy,
+    learn_secrets,
+    limits,
+    server_config,
+)
+from receiver.app.process import Server, listening, only_worker
+from receiver.catalogue import Catalogue, Runs
+from receiver.errors import ReceiverError
+from receiver.inbox import Inbox
+from receiver.jobs import MemoryJobs
+from receiver.lifecycle import RetryPolicy
+from receiver.meetings_api import ApiConfig, open_api
+from receiver.objectstore import Bucket, open_bucket
+from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts
+from receiver.tables import Database, check_head, open_database, upgrade
+from receiver.transfer import open_copier
+from receiver.worker import Worker
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
+
+    from receiver.records import Recording
+    from receiver.settings import Settings
+
+_DOWNLOAD_URL_LIFE_S = 900
+_log = logs.get("app")
+
+
+def utc_now() -> datetime:
+    """Return the time by the wall clock, aware."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
+    """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`."""
+    learn_secrets(settings)
+    async with _open_database(settings) as database:
+        yield Catalogue(database, cursor_key=cursor_key(settings))
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Bucket]:
+    """Open the team's bucket; nothing is sent before the first use."""
+    learn_secrets(settings)
+    async with open_bucket(bucket_config(settings)) as bucket:
+        yield bucket
+
+
+async def migrate(settings: Settings) -> tuple[str | None, str | None]:
+    """Bring the database to this release's schema; return the revisions before and after."""
+    learn_secrets(settings)
+    database = open_database(settings.database_url)
+    try:
+        return await upgrade(database)
+    finally:
+        await database.close()
+
+
+async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None:
+    """Run intake, the operators' surface and (with `work`) the worker until SIGTERM or SIGINT, then drain.
+
+    Raises `SettingsError`, `DatabaseLockedError`, `SchemaOutdatedError`, or `ReceiverError` for a port that is taken.
+    """
+    learn_secrets(settings)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        bound = stack.enter_context(listening(host, port))
+        stack.enter_context(only_worker(settings))
+        database = await stack.enter_async_context(_open_database(settings))
+        jobs = MemoryJobs(database, concurrency=settings.concurrency)
+        bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
+        app = _web(settings, database, jobs, bucket, stop)
+        server = Server(server_config(app, settings))
+        worker = await _worker(stack, settings, database, jobs, bucket) if work else None
+        await _run(server, bound, worker, stop)
+
+
+async def _run(server: Server, bound: socket.socket, worker: Worker | None, stop: asyncio.Event) -> None:
+    """Serve until `stop`; then the worker drains while intake still answers, and the server closes last."""
+    serving = asyncio.create_task(server.serve(sockets=[bound]), name="http")
+    working = asyncio.create_task(worker.run(stop) if worker else stop.wait(), name="worker")
+    host, port = bound.getsockname()[:2]
+    _log.info("service_ready", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", work=worker is not None)
+    try:
+        await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            _log.error("service_failed", part="http" if serving.done() else "worker")
+        stop.set()
+        await working
+    finally:
+        server.should_exit = True
+        await serving
+    _log.info("service_stopped")
+
+
+def _web(settings: Settings, database: Database, jobs: MemoryJobs, bucket: Bucket, stop: asyncio.Event) -> Starlette:
+    async def ready() -> None:
+        if stop.is_set():
+            raise ReceiverError("the service is stopping")
+        async with database.write() as tx:  # what a delivery needs: the writer's lock and a live connection
+            await tx.exec_driver_sql("SELECT 1")
+
+    async def presign(recording: Recording) -> str:
+        stored = recording.archive
+        if stored is None:
+            raise ReceiverError(f"recording {recording.id} is {recording.state}, so there is no object to download")
+        return await bucket.presign_download(
+            stored.key,
+            expires_s=_DOWNLOAD_URL_LIFE_S,
+            filename=f"{recording.meeting.name or recording.id}{Path(stored.key).suffix}",
+            content_type=stored.content_type,
+            version_id=stored.version_id,
+        )
+
+    inbox = Inbox(database, jobs, keep_urls=credentials(settings) is None)
+    parts = webhook.WebhookParts(
+        inbox=inbox,
+        secrets=tuple(secret.get_secret_value() for secret in settings.webhook_secrets),
+        allowed_networks=settings.webhook_allowed_ips,
+        max_body_bytes=settings.max_body_bytes,
+        clock=utc_now,
+    )
+    operators = api.ApiParts(
+        catalogue=Catalogue(database, cursor_key=cursor_key(settings)),
+        tokens=settings.ops_tokens,
+        presign=presign,
+        wake=jobs.wake,
+        ready=ready,
+        clock=utc_now,
+    )
+    return Starlette(
+        routes=[*webhook.routes(parts), *api.routes(operators)],
+        exception_handlers=problems.handlers(),
+    )
+
+
+async def _worker(
+    stack: AsyncExitStack, settings: Settings, database: Database, jobs: MemoryJobs, bucket: Bucket
+) -> Worker:
+    access = credentials(settings)
+    client = None
+    if access is not None:
+        config = ApiConfig(
+            url=settings.api_url,
+            credentials=access,
+            timeout_s=settings.api_timeout_s,
+            url_margin_s=settings.url_margin_s,
+        )
+        client = await stack.enter_async_context(open_api(config))
+    copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
+    pipeline = Pipeline(
+        PipelineParts(
+            runs=Runs(database),
+            api=client,
+            copier=copier,
+            bucket=bucket,
+            keys=KeyTemplate(settings.s3_prefix, settings.key_template),
+            retries=RetryPolicy(
+                max_attempts=settings.max_attempts, base_s=settings.backoff_base_s, cap_s=settings.backoff_max_s
+            ),
+            listing_grace_s=settings.listing_grace_s,
+            clock=utc_now,
+            jitter=random.random,
+        )
+    )
+    return Worker(jobs, pipeline, grace_s=settings.shutdown_grace_s)
+
+
+@asynccontextmanager
+async def _open_database(settings: Settings) -> AsyncIterator[Database]:
+    database = open_database(settings.database_url)
+    try:
+        if database.is_sqlite:  # the embedded default upgrades itself
+            await upgrade(database)
+        await check_head(database)
+        yield database
+    finally:
+        await database.close()

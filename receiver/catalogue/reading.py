@@ -1,0 +1,128 @@
+"""What operators ask of the index, and the changes they may make to a recording's row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+
+from receiver.catalogue.filters import Filters, Order, read_cursor, write_cursor
+from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
+from receiver.errors import InvalidQueryError, NotFoundError
+from receiver.lifecycle import check_change
+from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, State
+from receiver.tables import Database, deliveries, recordings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_LIMIT = 1000
+T = TypeVar("T")
+
+
+class Catalogue:
+    """Listings by keyset (a page costs the same wherever it lies) and the operators' changes."""
+
+    def __init__(self, database: Database, *, cursor_key: bytes = b"") -> None:
+        self._database = database
+        self._cursor_key = cursor_key
+
+    async def recording(self, recording_id: RecordingId) -> Recording:
+        """Return one recording; raises `NotFoundError`."""
+        async with self._database.read() as tx:
+            return _found(await one_recording(tx, recording_id), recording_id)
+
+    async def page(
+        self, filters: Filters, *, sort: str = "-created_at", limit: int = 100, cursor: str | None = None
+    ) -> Page[Recording]:
+        """Return a page of recordings; rows that arrive meanwhile neither shift nor repeat others.
+
+        Raises `InvalidQueryError` for an unknown sort, a limit out of 1..1000, or a cursor of another listing.
+        """
+        order = Order(sort)
+        query = sa.select(recordings).where(*filters.clauses()).order_by(*order.by()).limit(_limit(limit) + 1)
+        if cursor is not None:
+            query = query.where(order.after(read_cursor(self._cursor_key, sort, cursor)))
+        async with self._database.read() as tx:
+            rows = (await tx.execute(query)).all()
+            items = await load_recordings(tx, rows[:limit])
+        more = len(rows) > limit
+        return Page(
+            items=tuple(items),
+            next_cursor=write_cursor(self._cursor_key, sort, order.mark(rows[limit - 1])) if more else None,
+        )
+
+    async def deliveries(
+        self, *, limit: int = 100, cursor: str | None = None, status: DeliveryStatus | None = None
+    ) -> Page[Delivery]:
+        """Return a page of deliveries, newest first, without their bodies."""
+        query = sa.select(*(c for c in deliveries.c if c.name != "body"))
+        place = (deliveries.c.received_at, deliveries.c.id)
+        query = query.order_by(*(c.desc() for c in place)).limit(_limit(limit) + 1)
+        if status is not None:
+            query = query.where(deliveries.c.status == status)
+        if cursor is not None:
+            at, delivery_id = read_cursor(self._cursor_key, "deliveries", cursor)
+            there = sa.tuple_(sa.literal(at, deliveries.c.received_at.type), sa.literal(delivery_id))
+            query = query.where(sa.tuple_(*place) < there)
+        async with self._database.read() as tx:
+            rows = (await tx.execute(query)).all()
+            items = await load_deliveries(tx, rows[:limit])
+        last = rows[limit - 1] if len(rows) > limit else None
+        mark = write_cursor(self._cursor_key, "deliveries", (last.received_at, last.id)) if last else None
+        return Page(items=tuple(items), next_cursor=mark)
+
+    async def delivery(self, delivery_id: DeliveryId) -> Delivery:
+        """Return one delivery with its body; raises `NotFoundError`."""
+        async with self._database.read() as tx:
+            row = (await tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id))).one_or_none()
+            if row is None:
+                raise NotFoundError(f"there is no delivery {delivery_id}")
+            return (await load_deliveries(tx, [row]))[0]
+
+    async def counts(self) -> dict[State, int]:
+        """Return how many recordings stand in each state."""
+        query = sa.select(recordings.c.state, sa.func.count()).group_by(recordings.c.state)
+        async with self._database.read() as tx:
+            found = {State(state): count for state, count in (await tx.execute(query)).all()}
+        return {state: found.get(state, 0) for state in State}
+
+    async def retry(self, recording_id: RecordingId, *, now: datetime) -> Recording:
+        """Make a recording pending again, its attempts counted anew; raises `NotFoundError`, `WrongStateError`.
+
+        The last error stays on the row until the next run has ended.
+        """
+        return await self._change(recording_id, State.PENDING, attempts=0, next_attempt_at=now)
+
+    async def cancel(self, recording_id: RecordingId, *, now: datetime) -> Recording:
+        """Take a recording that waits or failed out of work; raises `NotFoundError`, `WrongStateError`."""
+        del now
+        return await self._change(recording_id, State.CANCELLED, next_attempt_at=None)
+
+    async def set_hold(self, recording_id: RecordingId, hold: bool) -> Recording:  # noqa: FBT001
+        """Set or lift the legal hold, in any state; raises `NotFoundError`."""
+        async with self._database.write() as tx:
+            await tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(hold=hold))
+            return _found(await one_recording(tx, recording_id), recording_id)
+
+    async def _change(self, recording_id: RecordingId, state: State, **values: Any) -> Recording:
+        async with self._database.write() as tx:
+            locked = sa.select(recordings.c.state).where(recordings.c.id == recording_id).with_for_update()
+            old = _found((await tx.execute(locked)).scalar_one_or_none(), recording_id)
+            check_change(State(old), state)
+            # the fence moves on, so that a run which still believes in the old state can write nothing
+            change = {"state": state, "fence": recordings.c.fence + 1, **values}
+            await tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(change))
+            return _found(await one_recording(tx, recording_id), recording_id)
+
+
+def _limit(limit: int) -> int:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidQueryError(f"limit={limit} is out of range; choose 1 to {MAX_LIMIT}")
+    return limit
+
+
+def _found(value: T | None, recording_id: RecordingId) -> T:
+    if value is None:
+        raise NotFoundError(f"there is no recording {recording_id}")
+    return value

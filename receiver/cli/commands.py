@@ -1,0 +1,56 @@
+"""Which commands there are, and where each lives. Nothing heavier than click may be imported here."""
+
+from __future__ import annotations
+
+import click
+
+from receiver.cli.lazy import LazyGroup, RootGroup
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(
+    "receiver",
+    cls=RootGroup,
+    context_settings=CONTEXT,
+    table={
+        "serve": ("receiver.cli.service:serve", "Receive webhooks, archive recordings, answer operators."),
+        "migrate": ("receiver.cli.service:migrate", "Bring the database to this release's schema."),
+        "recordings": ("receiver.cli.commands:recordings", "List, show, download, retry and cancel recordings."),
+        "deliveries": ("receiver.cli.commands:deliveries", "List and show the webhooks that came in."),
+        "demo": ("receiver.cli.demo:demo", "Record and archive a meeting on this machine, with no account."),
+        "sandbox": ("receiver.cli.sandbox:sandbox", "Run the emulated Meetings API alone."),
+    },
+)
+@click.version_option(package_name="recording-archive", prog_name="receiver")
+def root() -> None:
+    """Archive meeting recordings into your own S3 bucket and find them again.
+
+    Settings come from variables that begin with RECEIVER_, and from a .env file.
+    Exit codes: 0 good, 1 found something wrong, 2 wrong usage or settings.
+    """
+
+
+@click.group(
+    cls=LazyGroup,
+    table={
+        "list": ("receiver.cli.recordings:list_", "List recordings, newest first."),
+        "show": ("receiver.cli.recordings:show", "Show everything known about one recording."),
+        "download": ("receiver.cli.download:download", "Fetch an archived file and check its SHA-256."),
+        "retry": ("receiver.cli.recordings:retry", "Make failed, missing or cancelled recordings pending again."),
+        "cancel": ("receiver.cli.recordings:cancel", "Take waiting or failed recordings out of work."),
+    },
+)
+def recordings() -> None:
+    """Look at recordings, fetch them, and decide what becomes of the ones that failed."""
+
+
+@click.group(
+    cls=LazyGroup,
+    table={
+        "list": ("receiver.cli.deliveries:list_", "List webhook deliveries, newest first."),
+        "show": ("receiver.cli.deliveries:show", "Show one delivery with its body as it came."),
+    },
+)
+def deliveries() -> None:
+    """Look at the webhooks that came in."""

@@ -1,0 +1,160 @@
+"""`receiver recordings list|show|retry|cancel`: the index as operators ask it, beside a running service."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from receiver.api.bodies import RecordingBody, RecordingsBody
+from receiver.api.query import recordings_query
+from receiver.app import open_catalogue
+from receiver.catalogue import SORTS
+from receiver.cli import types
+from receiver.cli.bodies import plain
+from receiver.cli.environment import settings_for
+from receiver.cli.output import Column, clean, moment, print_fields, print_json, print_table, size
+from receiver.errors import NotFoundError, WrongStateError
+from receiver.records import RecordingId, State
+from receiver.settings import Needs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from receiver.api.query import RecordingsQuery
+    from receiver.records import Page, Recording
+    from receiver.settings import Settings
+
+_COLUMNS = (
+    Column("ID", whole=True),
+    Column("STATE", whole=True),
+    Column("CREATED", whole=True),
+    Column("SIZE", right=True),
+    Column("MEETING"),
+    Column("HOST"),
+    Column("TRIES", right=True),
+    Column("ERROR"),
+)
+
+
+@click.command("list")
+@click.option("--state", "states", type=click.Choice([s.value for s in State]), multiple=True, help="May be repeated.")
+@click.option("--meeting-id", help="Recordings of this meeting.")
+@click.option("--host-id", type=int, help="Recordings of meetings of this host.")
+@click.option("--participant-id", type=int, help="Recordings in which this user took part.")
+@click.option("--q", "words", help="Words in the meeting's name or the host's name, login or e-mail.")
+@click.option("--since", type=types.Moment(), help="Created at this time or later: 2026-01-31, or an age: 30d.")
+@click.option("--until", type=types.Moment(), help="Created before this time.")
+@click.option("--sort", type=click.Choice(sorted(SORTS)), default="-created_at", show_default=True)
+@types.limit
+@types.cursor
+@types.as_json
+def list_(  # noqa: PLR0913  (one argument an option)
+    *,
+    states: tuple[str, ...],
+    meeting_id: str | None,
+    host_id: int | None,
+    participant_id: int | None,
+    words: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    sort: str,
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+) -> None:
+    """List recordings, newest first. All the filters given must hold."""
+    given: tuple[tuple[str, Any], ...] = (
+        *(("state", state) for state in states),
+        ("meeting_id", meeting_id),
+        ("host_id", host_id),
+        ("participant_id", participant_id),
+        ("q", words),
+        ("created_at[gte]", since and since.isoformat()),
+        ("created_at[lt]", until and until.isoformat()),
+        ("sort", sort),
+        ("limit", limit),
+        ("cursor", cursor),
+    )
+    asked = recordings_query([(name, str(value)) for name, value in given if value is not None])
+    page = asyncio.run(_page(settings_for(Needs.DATABASE), asked))
+    if as_json:
+        print_json(plain(RecordingsBody.of(page)))
+        return
+    print_table(_COLUMNS, [_row(item) for item in page.items])
+    if page.next_cursor is not None:
+        click.echo(f"There are more: --cursor {page.next_cursor}", err=True)
+
+
+async def _page(settings: Settings, asked: RecordingsQuery) -> Page[Recording]:
+    async with open_catalogue(settings) as catalogue:
+        return await catalogue.page(asked.filters, sort=asked.sort, limit=asked.limit, cursor=asked.cursor)
+
+
+def _row(recording: Recording) -> list[str]:
+    return [
+        recording.id,
+        recording.state.value,
+        moment(recording.created_at),
+        size(recording.archive.size_bytes if recording.archive else None),
+        recording.meeting.name or recording.meeting.id,
+        recording.host.name or recording.host.login or str(recording.host.id or "-"),
+        str(recording.attempts),
+        recording.error.code if recording.error else "-",
+    ]
+
+
+@click.command()
+@click.argument("recording_id", metavar="ID")
+@types.as_json
+def show(*, recording_id: str, as_json: bool) -> None:
+    """Show everything known about the recording ID."""
+    recording = asyncio.run(_one(settings_for(Needs.DATABASE), RecordingId(recording_id)))
+    body = plain(RecordingBody.of(recording))
+    if as_json:
+        print_json(body)
+    else:
+        print_fields(body)
+
+
+async def _one(settings: Settings, recording_id: RecordingId) -> Recording:
+    async with open_catalogue(settings) as catalogue:
+        return await catalogue.recording(recording_id)
+
+
+@click.command()
+@click.argument("recording_ids", metavar="ID...", nargs=-1, required=True)
+def retry(*, recording_ids: tuple[str, ...]) -> None:
+    """Make recordings pending again, with fresh attempts; the running service takes them up within 2 seconds."""
+    _change("retry", recording_ids)
+
+
+@click.command()
+@click.argument("recording_ids", metavar="ID...", nargs=-1, required=True)
+def cancel(*, recording_ids: tuple[str, ...]) -> None:
+    """Take recordings that are pending, waiting or failed out of work; `retry` brings them back."""
+    _change("cancel", recording_ids)
+
+
+def _change(verb: Literal["retry", "cancel"], recording_ids: Sequence[str]) -> None:
+    refused = asyncio.run(_change_each(settings_for(Needs.DATABASE), verb, recording_ids))
+    if refused:
+        raise SystemExit(1)
+
+
+async def _change_each(settings: Settings, verb: Literal["retry", "cancel"], recording_ids: Sequence[str]) -> int:
+    """Change one after the other, each for itself; return how many were refused."""
+    refused = 0
+    async with open_catalogue(settings) as catalogue:
+        for recording_id in recording_ids:
+            try:
+                change = catalogue.retry if verb == "retry" else catalogue.cancel
+                changed = await change(RecordingId(recording_id), now=datetime.now(UTC))
+            except (NotFoundError, WrongStateError) as e:
+                click.echo(f"Error: {clean(recording_id)}: {e}", err=True)
+                refused += 1
+            else:
+                click.echo(f"{changed.id}  {changed.state.value}")
+    return refused

@@ -1,0 +1,41 @@
+"""The engine's port: rows say what is to be done, the engine delivers the work.
+
+The catalogue row is the truth. An engine may lose, repeat or delay a job without harm: `Runs.claim` decides whether a
+job still has work, and the sweep enqueues every row whose time has come and that no job carries.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from receiver.jobs.memory import MemoryJobs
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from receiver.records import RecordingId
+
+    Handler = Callable[[RecordingId], Awaitable[None]]
+
+
+class Jobs(Protocol):
+    """What intake and the worker ask of an engine."""
+
+    async def enqueue(self, tx: AsyncConnection, recording_ids: Sequence[RecordingId]) -> None:
+        """Make these recordings' jobs part of `tx`: they exist if, and only if, it commits. Safe to repeat."""
+
+    def wake(self) -> None:
+        """Say that a transaction with new work has committed, so that it starts now and not at the next sweep."""
+
+    async def run(self, handler: Handler, *, stop: asyncio.Event, grace_s: float) -> None:
+        """Run jobs until `stop`, then wait at most `grace_s` for running ones before they are cancelled.
+
+        `handler` is called at most once at a time per recording. It settles its own failures; an exception out of it
+        is logged and the row's own state decides what follows.
+        """
+
+
+__all__ = ["Jobs", "MemoryJobs"]

@@ -1,0 +1,127 @@
+"""The embedded engine: pgqueuer's runtime on its in-memory adapter, fed from the rows.
+
+Nothing durable lives here. At start, on `wake`, and every two seconds the due rows are read and those that no job
+carries are enqueued, never more than a bounded number ahead of the work, so that memory does not follow the backlog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from pgqueuer import PgQueuer
+from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
+
+from receiver import logs
+from receiver.errors import StorageUnavailableError
+from receiver.lifecycle import CLAIMABLE
+from receiver.records import RecordingId
+from receiver.tables import Database, recordings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pgqueuer.models import Job
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_ENTRYPOINT = "archive"
+_SWEEP_EVERY_S = 2.0
+_AHEAD = 8
+"""Jobs held per worker slot: enough that no slot waits for a sweep, few enough that memory stays flat."""
+_log = logs.get("jobs")
+
+
+class MemoryJobs:
+    """`receiver.jobs.Jobs` for one process on SQLite."""
+
+    def __init__(self, database: Database, *, concurrency: int) -> None:
+        self._database = database
+        self._concurrency = concurrency
+        self._queries = InMemoryQueries(driver=InMemoryDriver())
+        self._woken = asyncio.Event()
+        self._carried: set[RecordingId] = set()
+
+    async def enqueue(self, tx: AsyncConnection, recording_ids: Sequence[RecordingId]) -> None:
+        """Do nothing: the rows of `tx` are what the next sweep reads."""
+
+    def wake(self) -> None:
+        """Sweep now."""
+        self._woken.set()
+
+    async def run(
+        self, handler: Callable[[RecordingId], Awaitable[None]], *, stop: asyncio.Event, grace_s: float
+    ) -> None:
+        """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
+        engine = PgQueuer(connection=self._queries.driver, queries=self._queries)
+        runs: set[asyncio.Task[object]] = set()
+
+        async def archive(job: Job) -> None:
+            recording_id = RecordingId((job.payload or b"").decode())
+            run = asyncio.current_task()
+            assert run is not None  # noqa: S101  (a coroutine always runs in a task)
+            runs.add(run)
+            try:
+                await handler(recording_id)
+            finally:
+                runs.discard(run)
+                self._carried.discard(recording_id)
+                self._woken.set()
+
+        engine.entrypoint(_ENTRYPOINT, concurrency_limit=self._concurrency)(archive)
+        running = asyncio.create_task(
+            engine.qm.run(batch_size=self._concurrency, dequeue_timeout=timedelta(seconds=30)), name="engine"
+        )
+        sweeping = asyncio.create_task(self._sweep_until_cancelled(), name="sweep")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait({running, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            engine.qm.shutdown.set()  # no new job starts; those that run go on
+            await asyncio.wait({running}, timeout=grace_s)
+        finally:
+            engine.qm.shutdown.set()
+            for task in (sweeping, stopping, *runs):
+                task.cancel()
+            # cancelling the engine itself would not reach its jobs; with these ended, it ends
+            ended = await asyncio.gather(running, sweeping, stopping, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def _sweep_until_cancelled(self) -> None:
+        while True:
+            self._woken.clear()
+            try:
+                await self._sweep()
+            except StorageUnavailableError as e:
+                _log.warning("sweep_failed", error=str(e))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), _SWEEP_EVERY_S)
+
+    async def _sweep(self) -> None:
+        """Enqueue due rows that no job carries, the longest due first, up to the bound."""
+        # the engine notes every job's history in lists that only grow
+        await self._queries.clear_queue_log()
+        await self._queries.clear_statistics_log()
+        room = self._concurrency * _AHEAD - len(self._carried)
+        if room <= 0:
+            return
+        due = (
+            sa.select(recordings.c.id)
+            .where(
+                recordings.c.state.in_(CLAIMABLE),
+                sa.or_(recordings.c.next_attempt_at.is_(None), recordings.c.next_attempt_at <= datetime.now(UTC)),
+            )
+            .order_by(recordings.c.next_attempt_at, recordings.c.id)
+            .limit(room + len(self._carried))
+        )
+        async with self._database.read() as tx:
+            found = [RecordingId(row.id) for row in await tx.execute(due)]
+        new = [recording_id for recording_id in found if recording_id not in self._carried][:room]
+        if new:
+            self._carried.update(new)
+            await self._queries.enqueue(
+                [_ENTRYPOINT] * len(new), [recording_id.encode() for recording_id in new], [0] * len(new)
+            )

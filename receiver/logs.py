@@ -1,0 +1,99 @@
+"""Structured logs on stderr: past-tense events with the same keys everywhere, and no secret in any of them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, MutableMapping
+
+# Query parameters and headers that are credentials (vendor-facts "Download URLs"; AWS SigV2 and SigV4 query forms).
+_PARAMETER = re.compile(
+    r"(?i)\b(signature|awsaccesskeyid|x-amz-[a-z0-9-]+|cb-token|cb-administration-api-key|authorization|password|token)"
+    r"(\s*[=:]\s*|%3d)(\"[^\"]*\"|(?:(?:basic|bearer)\s+)?[^\s&\"',;)}]+)"
+)
+_SECRET_PATH = re.compile(r"(/webhooks/recording-done/)[^\s/?\"']+")
+_MASK = "[redacted]"
+
+
+class Redactor:
+    """Blanks credentials in text: known secret values wherever they stand, and credential-named parameters."""
+
+    def __init__(self) -> None:
+        self._secrets: tuple[str, ...] = ()
+
+    def remember(self, secrets: Iterable[str]) -> None:
+        """Blank these exact values from now on, besides the ones remembered before."""
+        self._secrets = tuple(sorted({*self._secrets, *(s for s in secrets if s)}, key=len, reverse=True))
+
+    def __call__(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, _MASK)
+        text = _SECRET_PATH.sub(rf"\1{_MASK}", text)
+        return _PARAMETER.sub(rf"\1\2{_MASK}", text)
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, dict):
+            return {k: self._value(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._value(v) for v in value]
+        return value if isinstance(value, (int, float, bool, type(None))) else self(str(value))
+
+    def processor(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Run as structlog's last step before rendering, so that tracebacks are covered too."""
+        for key, value in event.items():
+            event[key] = self._value(value)
+        return event
+
+
+redact = Redactor()
+"""The process's one redactor: `app` tells it the configured secrets, every log line and stored message passes it."""
+
+
+def configure(*, level: int = logging.INFO, pretty: bool | None = None) -> None:
+    """Send structlog and the standard library's logging to stderr, as JSON lines or, on a terminal, as text."""
+    pretty = sys.stderr.isatty() if pretty is None else pretty
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.format_exc_info,
+        redact.processor,
+    ]
+    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared[:-1], structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact.processor, renderer],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING))  # libraries speak up only when something is wrong
+
+
+@contextmanager
+def bound(**fields: Any) -> Iterator[None]:
+    """Add these fields to every event logged inside the block, whatever part logs it."""
+    with structlog.contextvars.bound_contextvars(**fields):
+        yield
+
+
+def get(part: str) -> structlog.typing.FilteringBoundLogger:
+    """Return the logger of a part of the service."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(part=part)
+    return logger

@@ -1,0 +1,16 @@
+"""The vendor's Meetings API as the archive needs it: a meeting's recordings, and a download URL with life left."""
+
+from receiver.meetings_api.client import ApiConfig, MeetingsApi, open_api
+from receiver.meetings_api.credentials import AdminKey, Credentials, StaticToken, UserLogin
+from receiver.meetings_api.expiry import url_expiry
+
+__all__ = [
+    "AdminKey",
+    "ApiConfig",
+    "Credentials",
+    "MeetingsApi",
+    "StaticToken",
+    "UserLogin",
+    "open_api",
+    "url_expiry",
+]

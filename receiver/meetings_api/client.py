@@ -1,0 +1,141 @@
+"""The archive's questions to the Meetings API: what does a meeting have, and where is this file now."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from receiver.errors import ApiBadAnswerError, ApiRefusedError, ApiUnauthorizedError, RecordingNotListedYetError
+from receiver.meetings_api.access import access_for
+from receiver.meetings_api.listing import Listing, read_entries
+from receiver.meetings_api.listings import Listings
+from receiver.meetings_api.refusal import listing_refusal
+from receiver.meetings_api.wire import open_wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from receiver.meetings_api.access import Access
+    from receiver.meetings_api.credentials import Credentials
+    from receiver.meetings_api.wire import Answer, Wire
+    from receiver.records import FreshUrl, ListedRecording, MeetingId, RecordingId
+
+_THREAD_BYTES = 128 * 1024  # a body larger than this takes milliseconds to parse, so the event loop is spared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiConfig:
+    """A listing serves for `listing_max_age_s`; a URL in it only while more than `url_margin_s` of its life is left."""
+
+    url: str
+    credentials: Credentials
+    timeout_s: float = 20
+    url_margin_s: float = 300
+    listing_max_age_s: float = 60
+
+
+class MeetingsApi:
+    """Shared by all jobs of a process: they wait for the same login, the same listing and the same pause."""
+
+    def __init__(self, config: ApiConfig, wire: Wire) -> None:
+        self._config = config
+        self._wire = wire
+        self._access: Access = access_for(config.credentials, wire)
+        self._listings = Listings(self._fetch)
+
+    async def recordings(
+        self, meeting_id: MeetingId, *, newer_than_s: float | None = None
+    ) -> tuple[ListedRecording, ...]:
+        """Return a meeting's recordings, from memory where a listing is newer than `newer_than_s` (0: ask anew)."""
+        age_s = self._config.listing_max_age_s if newer_than_s is None else newer_than_s
+        listing = await self._listings.get(meeting_id, since=time.monotonic() - age_s)
+        return tuple(listing.recordings.values())
+
+    async def fresh_url(
+        self, recording_id: RecordingId, meeting_id: MeetingId, *, rejected: FreshUrl | None = None
+    ) -> FreshUrl:
+        """Return a download URL with life left. One that the storage `rejected` is answered by a newer listing.
+
+        Raises `RecordingNotListedYetError` where a listing that began after this call lacks the recording, and
+        `ApiBadAnswerError` where it calls the recording another meeting's.
+        """
+        called = time.monotonic()
+        since = called - self._config.listing_max_age_s
+        kept = self._listings.kept(meeting_id)
+        if rejected is not None and kept is not None and kept.url(recording_id) == rejected:
+            since = max(since, _just_after(kept))
+        listing = await self._listings.get(meeting_id, since=since)
+        url = listing.url(recording_id)
+        if url is None and listing.began < called:
+            listing = await self._listings.get(meeting_id, since=called)
+        elif url is not None and listing.ended < called and self._is_short(url):
+            listing = await self._listings.get(meeting_id, since=_just_after(listing))
+        return _url_in(listing, recording_id)
+
+    async def close(self) -> None:
+        """End what is under way; those who wait for it get `ApiUnavailableError`."""
+        await self._listings.close()
+        await self._access.close()
+
+    def _is_short(self, url: FreshUrl) -> bool:
+        return (url.expires_at - datetime.now(UTC)).total_seconds() <= self._config.url_margin_s
+
+    async def _fetch(self, meeting_id: MeetingId, began: float) -> Listing:
+        if meeting_id in {"", ".", ".."}:
+            raise ApiRefusedError("this meeting id cannot be asked for")
+        fetched_at = datetime.now(UTC)
+        answer = await self._get(self._access.path + quote(meeting_id, safe=""))
+        if len(answer.body) <= _THREAD_BYTES:
+            entries = read_entries(answer.body, meeting_id, fetched_at=fetched_at)
+        else:
+            entries = await asyncio.to_thread(read_entries, answer.body, meeting_id, fetched_at=fetched_at)
+        return Listing(
+            began=began,
+            ended=time.monotonic(),
+            recordings=entries.kept,
+            refused=frozenset(entries.refused),
+        )
+
+    async def _get(self, path: str) -> Answer:
+        """Ask with the current secret, and once more with a new one after a 401 where there can be a new one."""
+        access = self._access
+        secret = await access.secret()
+        if not secret.isprintable():
+            raise ApiUnauthorizedError(f"{access.setting} holds a line break or another control character")
+        answer = await self._wire.get(path, header=access.header, secret=secret)
+        if answer.status == 401 and (newer := await access.replaced(secret)) is not None:
+            secret = newer
+            answer = await self._wire.get(path, header=access.header, secret=secret)
+        if answer.status != 200:
+            raise listing_refusal(answer, setting=access.setting)
+        access.used(secret, answer)
+        return answer
+
+
+@asynccontextmanager
+async def open_api(config: ApiConfig) -> AsyncIterator[MeetingsApi]:
+    """Open the client; nothing is sent before the first question."""
+    async with open_wire(config.url, timeout_s=config.timeout_s) as wire:
+        api = MeetingsApi(config, wire)
+        try:
+            yield api
+        finally:
+            await api.close()
+
+
+def _just_after(listing: Listing) -> float:
+    return math.nextafter(listing.began, math.inf)
+
+
+def _url_in(listing: Listing, recording_id: RecordingId) -> FreshUrl:
+    if (url := listing.url(recording_id)) is not None:
+        return url
+    if recording_id in listing.refused:
+        raise ApiBadAnswerError("the Meetings API listed this recording as another meeting's")
+    raise RecordingNotListedYetError("the Meetings API does not list this recording (yet)")

@@ -1,0 +1,104 @@
+"""What an answer that is not a 200 means: the typed error, with the vendor's own words and the setting to look at."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from receiver.errors import (
+    ApiBadAnswerError,
+    ApiForbiddenError,
+    ApiLoginRefusedError,
+    ApiRefusedError,
+    ApiUnauthorizedError,
+    ApiUnavailableError,
+    JobError,
+    RecordingGoneError,
+)
+from receiver.meetings_api.wire import blanked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from receiver.meetings_api.wire import Answer
+
+_TEXT_CHARS = 300
+_SKEW_S = 300
+
+
+def listing_refusal(answer: Answer, *, setting: str) -> JobError:
+    """Return the error for a recordings request answered otherwise than 200; `setting` holds the credentials."""
+    said = _said(answer)
+    match answer.status:
+        case 401:
+            return ApiUnauthorizedError(f"the Meetings API refused the credentials of {setting}{said}")
+        case 403:
+            return ApiForbiddenError(f"the credentials of {setting} may not list this meeting's recordings{said}")
+        case 404 if answer.content_type == "text/html":
+            return ApiBadAnswerError("a web page answered 404, not the Meetings API; look at RECEIVER_API_URL")
+        case 404:
+            return RecordingGoneError(f"the Meetings API knows no such meeting{said}")
+        case 400 | 422:
+            return ApiRefusedError(f"the Meetings API did not understand the request for recordings{said}")
+    return _unusable(answer, said)
+
+
+def login_refusal(answer: Answer) -> JobError:
+    """Return the error for a `POST /session` that brought no session."""
+    said = _said(answer)
+    if 400 <= answer.status < 500 and answer.status != 429:
+        return ApiLoginRefusedError(
+            "the Meetings API refused the login; look at RECEIVER_API_APP_ID, RECEIVER_API_AUTH_KEY, "
+            f"RECEIVER_API_AUTH_SECRET, RECEIVER_API_USER_LOGIN or _EMAIL and _PASSWORD{said}{_skew(answer)}"
+        )
+    return _unusable(answer, said)
+
+
+def _unusable(answer: Answer, said: str) -> JobError:
+    if answer.status == 429 or answer.status >= 500:
+        wait_s = answer.retry_after_s
+        asked = "" if wait_s is None else f", asked to wait {wait_s:.0f} s"
+        return ApiUnavailableError(f"the Meetings API is not available{asked}{said}", retry_after_s=wait_s)
+    if 300 <= answer.status < 400:
+        return ApiBadAnswerError(
+            f"redirects are not followed (status {answer.status}); set RECEIVER_API_URL to the API's final address"
+        )
+    return ApiBadAnswerError(f"the answer has a status that the API does not document; look at RECEIVER_API_URL{said}")
+
+
+def _skew(answer: Answer) -> str:
+    """Mention a clock that is off: the API refuses time stamps more than an hour from its own time."""
+    if abs(answer.skew_s) <= _SKEW_S:
+        return ""
+    way = "ahead of" if answer.skew_s > 0 else "behind"
+    return f"; this machine's clock is {abs(answer.skew_s) / 60:.0f} minutes {way} the API's"
+
+
+def _said(answer: Answer) -> str:
+    text = vendor_text(answer)
+    return f" (status {answer.status}: {text})" if text else f" (status {answer.status})"
+
+
+def vendor_text(answer: Answer) -> str:
+    """Return the API's own error text in one line, without secrets; empty where it gave none."""
+    try:
+        body: Any = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return ""
+    errors = body.get("errors") if isinstance(body, dict) else None
+    text = "; ".join(_texts(errors))
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return blanked(printable, answer)[:_TEXT_CHARS]
+
+
+def _texts(errors: object) -> Iterator[str]:
+    """Yield the sentences of all three shapes: `{"base": [s]}`, `[s]`, `{"field": [s]}`; also of a bare string."""
+    match errors:
+        case str():
+            yield errors
+        case list():
+            yield from (e for e in errors if isinstance(e, str))
+        case dict():
+            for field, texts in errors.items():
+                of_field = "" if field == "base" else f"{field} "
+                yield from (of_field + text for text in _texts(texts))

@@ -1,0 +1,26 @@
+"""The service's counters and gauges. Labels are bounded enums: no id, name, address or URL is ever a label."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+registry = CollectorRegistry()
+
+deliveries = Counter("receiver_deliveries", "Webhook POSTs by outcome.", ["outcome"], registry=registry)
+recordings = Gauge("receiver_recordings", "Recordings by state.", ["state"], registry=registry)
+runs = Counter("receiver_runs", "Ended runs of a recording's job by outcome code.", ["outcome"], registry=registry)
+bytes_read = Counter("receiver_source_bytes", "Bytes read from sources.", registry=registry)
+bytes_stored = Counter("receiver_stored_bytes", "Bytes of archived objects.", registry=registry)
+archive_seconds = Histogram(
+    "receiver_archive_seconds",
+    "Seconds from first sight of a recording to archived.",
+    buckets=(1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86400),
+    registry=registry,
+)
+api_requests = Counter("receiver_api_requests", "Meetings API requests by status.", ["status"], registry=registry)
+
+
+def render() -> tuple[bytes, str]:
+    """Return the exposition text and its media type."""
+    return generate_latest(registry), CONTENT_TYPE_LATEST

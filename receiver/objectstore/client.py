@@ -1,0 +1,84 @@
+"""How the bucket is reached: configuration, and the clients made from it once."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from receiver.objectstore.bucket import Bucket
+from receiver.objectstore.faults import translated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CONNECT_TIMEOUT_S = 10
+POOL_CONNECTIONS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketConfig:
+    """Where the bucket is and how objects are written; credentials come from the standard AWS chain.
+
+    `progress_timeout_s`: a store that neither takes nor sends a byte for so long is given up on.
+    """
+
+    bucket: str
+    endpoint_url: str | None = None
+    region: str | None = None
+    storage_class: str | None = None
+    sse: str | None = None
+    kms_key_id: str | None = None
+    progress_timeout_s: float = 60
+
+
+@asynccontextmanager
+async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
+    """Yield the bucket. Its two clients differ in one thing: the one for part bodies never repeats a request."""
+    session = get_session()
+    async with AsyncExitStack() as stack:
+        with translated("open", config.bucket):
+            clients = [
+                await stack.enter_async_context(
+                    session.create_client(
+                        "s3",
+                        region_name=config.region,
+                        endpoint_url=config.endpoint_url,
+                        config=_client_config(config, attempts=attempts),
+                    )
+                )
+                for attempts in (4, 1)  # a relayed body can be read once: botocore would send a spent one again
+            ]
+        yield Bucket(
+            name=config.bucket,
+            client=clients[0],
+            relay_client=clients[1],
+            write_options=_write_options(config),
+            progress_timeout_s=config.progress_timeout_s,
+        )
+
+
+def _client_config(config: BucketConfig, *, attempts: int) -> AioConfig:
+    return AioConfig(
+        signature_version="s3v4",
+        # TLS and a CRC64NVME guard the body; SigV4's own SHA-256 costs more than all the rest of the copy.
+        s3={"payload_signing_enabled": False, "addressing_style": "path" if config.endpoint_url else "auto"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=config.progress_timeout_s,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=POOL_CONNECTIONS,
+    )
+
+
+def _write_options(config: BucketConfig) -> dict[str, Any]:
+    options = {
+        "StorageClass": config.storage_class,
+        "ServerSideEncryption": config.sse,
+        "SSEKMSKeyId": config.kms_key_id,
+    }
+    return {name: value for name, value in options.items() if value}

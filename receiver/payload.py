@@ -1,0 +1,246 @@
+"""The recording-done payload: what is demanded, what is tolerated, and what is made of it.
+
+Demanded are the ids; everything else "may be null, missing, or joined by unknown ones" (vendor-facts, "Shape conflicts
+to tolerate"), so nonsense in an advisory field drops that field and never the recording. A record without a usable id
+is rejected alone, beside the good ones.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from receiver.errors import ReceiverError
+from receiver.records import Host, Meeting, MeetingId, Parsed, RecordingFacts, RecordingId, RejectedRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_TEXT_CHARS = 8192
+MAX_PARTICIPANTS = 10_000
+_INT64 = 2**63 - 1
+_LATEST_S = 253_402_300_799  # 9999-12-31T23:59:59Z
+
+
+class NotJsonError(ReceiverError):
+    """The body is not JSON; nothing can be kept of it but the bytes."""
+
+
+class NotRecordingDoneError(ReceiverError):
+    """The body is JSON but not a recording-done payload; `errors` name field, problem and remedy."""
+
+    def __init__(self, errors: tuple[str, ...], rejected: tuple[RejectedRecord, ...] = ()) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+        self.rejected = rejected
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    # PostgreSQL takes neither NUL nor lone surrogates
+    clean = value.replace("\0", "").encode("utf-8", "replace").decode()
+    return clean[:MAX_TEXT_CHARS] or None
+
+
+def _count(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number.is_integer() and number <= _INT64 else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _user_id(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _INT64 else None
+
+
+def _user_ids(value: Any) -> tuple[int, ...]:
+    items = value[:MAX_PARTICIPANTS] if isinstance(value, list) else []
+    return tuple(dict.fromkeys(user for item in items if (user := _user_id(item)) is not None))
+
+
+def _time(value: Any) -> datetime | None:
+    """Read epoch seconds (`start_date`) or ISO 8601 (`created_at`); what is neither, or out of range, is None."""
+    seconds = _number(value)
+    if seconds is not None:
+        return datetime.fromtimestamp(seconds, UTC) if seconds <= _LATEST_S else None
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _object(value: Any) -> Any:
+    return value if isinstance(value, dict) else {}
+
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Text = Annotated[str | None, BeforeValidator(_text)]
+Count = Annotated[int | None, BeforeValidator(_count)]
+Number = Annotated[float | None, BeforeValidator(_number)]
+UserId = Annotated[int | None, BeforeValidator(_user_id)]
+Time = Annotated[datetime | None, BeforeValidator(_time)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+
+class MeetingBody(_Body):
+    """The payload's `meeting`."""
+
+    id: Id = Field(alias="_id")
+    name: Text = None
+    start_date: Time = None
+    end_date: Time = None
+    host_id: UserId = None
+
+
+class HostBody(_Body):
+    """The payload's `hostUser`; its numeric `id` is the meeting's `host_id`."""
+
+    id: UserId = None
+    full_name: Text = None
+    login: Text = None
+    email: Text = None
+
+
+class RecordBody(_Body):
+    """One of the payload's `callRecords`."""
+
+    id: Id = Field(alias="_id")
+    room_id: Id | None = None
+    participants_ids: Annotated[tuple[int, ...], BeforeValidator(_user_ids)] = ()
+    participants_count: Count = None
+    file_uid: Text = None
+    duration: Number = None
+    size: Number = None
+    created_at: Time = None
+    updated_at: Time = None
+    download_url: Annotated[str, Field(max_length=8192)] | None = None
+
+
+class DeliveryBody(_Body):
+    """One recording-done object; the page's prose calls it an array, its example is an object."""
+
+    meeting: MeetingBody
+    host: Annotated[HostBody, BeforeValidator(_object)] = Field(default=HostBody(), alias="hostUser")
+    records: list[Any] = Field(alias="callRecords")
+
+
+def parse(body: bytes) -> Parsed:
+    """Read a body. `rejected` counts records over the whole body, from 0.
+
+    Raises `NotJsonError`, or `NotRecordingDoneError` when no record at all can be used but some should have been.
+    """
+    document = _json(body)
+    recordings: dict[RecordingId, RecordingFacts] = {}
+    rejected: list[RejectedRecord] = []
+    index = 0
+    for delivery in _deliveries(document, rejected):
+        for record in delivery.records:
+            try:
+                facts = _facts(delivery, RecordBody.model_validate(record))
+                recordings[facts.id] = _newer(recordings.get(facts.id), facts)
+            except ValidationError as e:
+                rejected.append(RejectedRecord(index=index, errors=_explain(e, f"callRecords[{index}]")))
+            index += 1
+    if rejected and not recordings:
+        raise NotRecordingDoneError(("no record of callRecords can be used",), tuple(rejected))
+    return Parsed(recordings=tuple(recordings.values()), rejected=tuple(rejected))
+
+
+def _json(body: bytes) -> Any:
+    # The standard parser lets NaN, huge numbers and lone surrogates through on purpose: the field rules decide on
+    # them one by one, where a strict parser would lose the whole delivery.
+    try:
+        return json.loads(body)
+    except RecursionError as e:
+        raise NotJsonError("the body nests deeper than any recording-done payload does") from e
+    except ValueError as e:  # includes UnicodeDecodeError and integers of thousands of digits
+        reason = re.sub(r"[^\x20-\x7e]", "?", str(e))[:200]
+        raise NotJsonError(f"the body is not JSON: {reason}") from e
+
+
+def _deliveries(document: Any, rejected: list[RejectedRecord]) -> Iterator[DeliveryBody]:
+    """Yield the usable objects of the body; unusable ones beside usable ones are rejected alone."""
+    items = document if isinstance(document, list) else [document]
+    if not items:
+        raise NotRecordingDoneError(("the body is an empty array; it should hold meeting, hostUser and callRecords",))
+    problems: list[tuple[int, tuple[str, ...]]] = []
+    usable: list[DeliveryBody] = []
+    for position, item in enumerate(items):
+        try:
+            usable.append(DeliveryBody.model_validate(item))
+        except ValidationError as e:
+            problems.append((position, _explain(e, f"[{position}]" if isinstance(document, list) else "")))
+    if not usable:
+        raise NotRecordingDoneError(tuple(problem for _, found in problems for problem in found)[:20])
+    rejected += [RejectedRecord(index=position, errors=found) for position, found in problems]
+    yield from usable
+
+
+def _explain(error: ValidationError, where: str) -> tuple[str, ...]:
+    problems = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False)[:20]:
+        path = ".".join([where, *map(str, problem["loc"])]).strip(".") or "the body"
+        if problem["type"] == "string_pattern_mismatch":
+            problems.append(f"{path} must be 1 to 64 of the characters A-Z a-z 0-9 _ -")
+        elif problem["type"] == "model_type":
+            problems.append(f"{path} must be an object")
+        else:
+            problems.append(f"{path}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
+    return tuple(problems)
+
+
+def _facts(delivery: DeliveryBody, record: RecordBody) -> RecordingFacts:
+    meeting, host = delivery.meeting, delivery.host
+    facts = RecordingFacts(
+        id=RecordingId(record.id),
+        meeting=Meeting(
+            id=MeetingId(meeting.id), name=meeting.name, start_date=meeting.start_date, end_date=meeting.end_date
+        ),
+        host=Host(
+            id=host.id if host.id is not None else meeting.host_id,
+            name=host.full_name,
+            login=host.login,
+            email=host.email,
+        ),
+        participant_ids=record.participants_ids,
+        participants_count=record.participants_count,
+        file_uid=record.file_uid,
+        duration_s=record.duration,
+        vendor_size=record.size,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+        payload_url=record.download_url,
+    )
+    if record.room_id is not None and record.room_id != meeting.id:
+        # the record belongs to another meeting than the one described beside it
+        return replace(facts, meeting=Meeting(id=MeetingId(record.room_id)), host=Host())
+    return facts
+
+
+def _newer(old: RecordingFacts | None, new: RecordingFacts) -> RecordingFacts:
+    if old is None or old.updated_at is None or new.updated_at is None:
+        return new
+    return new if new.updated_at >= old.updated_at else old

@@ -1,0 +1,9 @@
+"""One run of a recording's job: claim, refresh, transfer, prove, record."""
+
+from __future__ import annotations
+
+from receiver.pipeline.keys import KeyTemplate
+from receiver.pipeline.manifest import MANIFEST_VERSION, manifest_key
+from receiver.pipeline.run import Pipeline, PipelineParts
+
+__all__ = ["MANIFEST_VERSION", "KeyTemplate", "Pipeline", "PipelineParts", "manifest_key"]

@@ -1,0 +1,188 @@
+"""The run itself. It knows the order of things and what a crash between any two of them leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from receiver import logs, metrics
+from receiver.errors import (
+    FenceLostError,
+    InternalError,
+    JobError,
+    NoFreshUrlError,
+    RecordingGoneError,
+    RecordingNotListedYetError,
+    StorageUnavailableError,
+    WorkerCrashedError,
+)
+from receiver.lifecycle import Decision, RetryPolicy, decide
+from receiver.meetings_api import url_expiry
+from receiver.pipeline.manifest import manifest_key, write_manifest
+from receiver.records import Claim, Failure, FreshUrl, OpenUpload, Recording, RecordingId, State, StoredFile, UrlOrigin
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from receiver.catalogue import Runs
+    from receiver.meetings_api import MeetingsApi
+    from receiver.objectstore import Bucket
+    from receiver.pipeline.keys import KeyTemplate
+    from receiver.transfer import Copier
+
+_MAX_MESSAGE_CHARS = 1000
+_log = logs.get("pipeline")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineParts:
+    """What a run works with.
+
+    `api` is None where no credentials are set: then the payload's URL is used while it lives. `listing_grace_s` is how
+    long a recording may stay out of the API's listing before it counts as missing; `jitter` is uniform in [0, 1).
+    """
+
+    runs: Runs
+    api: MeetingsApi | None
+    copier: Copier
+    bucket: Bucket
+    keys: KeyTemplate
+    retries: RetryPolicy
+    listing_grace_s: float
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float]
+
+
+class Pipeline:
+    """Runs jobs, one recording at a time each; as many at once as the caller likes."""
+
+    def __init__(self, parts: PipelineParts) -> None:
+        self._parts = parts
+
+    async def run(self, recording_id: RecordingId) -> None:
+        """Work once on a recording and settle its row; a recording with nothing to do is left alone.
+
+        Cancelled, it hands the recording back uncounted. A lost fence ends the run without a write. A database that
+        is down ends it too: the row stays `archiving` and is taken over by a later run.
+        """
+        claim = await self._parts.runs.claim(recording_id, now=self._parts.clock())
+        if claim is None:
+            return
+        with logs.bound(recording_id=recording_id, meeting_id=claim.recording.meeting.id, attempt=claim.attempt):
+            try:
+                await self._archive(claim)
+            except asyncio.CancelledError:
+                await asyncio.shield(self._settling(self._parts.runs.hand_back(claim, now=self._parts.clock())))
+                _log.info("recording_handed_back")
+                raise
+            except (FenceLostError, StorageUnavailableError) as e:
+                metrics.runs.labels(outcome="abandoned").inc()
+                _log.warning("run_abandoned", error=str(e))
+            except JobError as e:
+                await self._settling(self._fail(claim, e))
+            except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)
+                _log.exception("run_crashed")
+                error = InternalError("the service failed on this recording; its log has the traceback")
+                await self._settling(self._fail(claim, error))
+
+    async def _archive(self, claim: Claim) -> None:
+        if claim.attempt > self._parts.retries.max_attempts:
+            raise WorkerCrashedError(
+                f"{claim.attempt - 1} runs ended without a word (killed or out of memory); "
+                "look at the host's memory and log, then retry the recording"
+            )
+        if claim.key is not None:
+            await self._end_uploads(claim.key)
+        stored, recording = await self._adopted(claim) or await self._copied(claim)
+        archived_at = self._parts.clock()
+        manifest = write_manifest(recording, stored, archived_at=archived_at)
+        await self._parts.bucket.put(
+            manifest_key(stored.key), manifest, content_type="application/json", only_if_absent=False
+        )
+        await self._parts.runs.finish(claim, stored, now=archived_at)
+        metrics.runs.labels(outcome="archived").inc()
+        metrics.bytes_stored.inc(stored.size_bytes)
+        metrics.archive_seconds.observe(max(0.0, (archived_at - recording.first_seen_at).total_seconds()))
+        _log.info("recording_archived", key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256)
+
+    async def _end_uploads(self, key: str) -> None:
+        """End what runs that were killed left open under the recording's key; no other recording's key is this one."""
+        for upload in await self._parts.bucket.open_uploads(key):
+            if upload.key == key:
+                await self._parts.bucket.abort_upload(upload)
+                _log.info("stray_upload_aborted", key=key)
+
+    async def _adopted(self, claim: Claim) -> tuple[StoredFile, Recording] | None:
+        """Prove and keep an object that an earlier run completed before it could record it."""
+        if claim.key is None:
+            return None
+        stored = await self._parts.copier.prove_existing(target=self._parts.bucket, key=claim.key)
+        if stored is None:
+            return None
+        _log.info("object_adopted", key=claim.key)
+        return stored, claim.recording
+
+    async def _copied(self, claim: Claim) -> tuple[StoredFile, Recording]:
+        recording = claim.recording
+        origin = UrlOrigin.API if self._parts.api else UrlOrigin.PAYLOAD
+
+        async def refresh(rejected: FreshUrl | None) -> FreshUrl:
+            return (
+                await self._listed_url(recording, rejected) if self._parts.api else self._payload_url(claim, rejected)
+            )
+
+        async def began(upload: OpenUpload | None, key: str) -> None:
+            nonlocal recording
+            recording = await self._parts.runs.note_upload(claim, key, upload, origin)
+
+        def key_for(extension: str) -> str:
+            return self._parts.keys.key(claim.recording, extension)
+
+        stored = await self._parts.copier.copy(refresh=refresh, target=self._parts.bucket, key_for=key_for, began=began)
+        return stored, recording
+
+    async def _listed_url(self, recording: Recording, rejected: FreshUrl | None) -> FreshUrl:
+        assert self._parts.api is not None  # noqa: S101  (the caller chose this branch by it)
+        try:
+            return await self._parts.api.fresh_url(recording.id, recording.meeting.id, rejected=rejected)
+        except RecordingNotListedYetError as e:
+            # files "are not available during meeting, only after" (the page's webhook section), and may list late
+            age_s = (self._parts.clock() - recording.first_seen_at).total_seconds()
+            if age_s > self._parts.listing_grace_s:
+                raise RecordingGoneError(f"{e}; it was first seen {age_s / 3600:.0f} h ago") from e
+            raise RecordingNotListedYetError(str(e), retry_after_s=min(max(age_s / 4, 1.0), 300.0)) from e
+
+    def _payload_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
+        remedy = "set API credentials (RECEIVER_API_ADMIN_KEY, RECEIVER_API_TOKEN or a user session) and retry"
+        if claim.payload_url is None:
+            raise NoFreshUrlError(f"the delivery brought no download URL; {remedy}")
+        expires_at = url_expiry(claim.payload_url, fetched_at=claim.recording.first_seen_at)
+        if rejected is not None or expires_at <= self._parts.clock():
+            raise NoFreshUrlError(f"the delivery's download URL expired at {expires_at:%Y-%m-%d %H:%M} UTC; {remedy}")
+        return FreshUrl(url=claim.payload_url, expires_at=expires_at, origin=UrlOrigin.PAYLOAD)
+
+    async def _fail(self, claim: Claim, error: JobError) -> None:
+        now = self._parts.clock()
+        decision = decide(
+            error, attempts=claim.attempt, policy=self._parts.retries, now=now, jitter=self._parts.jitter()
+        )
+        failure = Failure(code=error.code, message=logs.redact(str(error))[:_MAX_MESSAGE_CHARS], at=now)
+        await self._parts.runs.settle(claim, decision, failure)
+        metrics.runs.labels(outcome=error.code).inc()
+        _report(decision, failure)
+
+    async def _settling(self, write: Awaitable[object]) -> None:
+        try:
+            await write
+        except (FenceLostError, StorageUnavailableError) as e:
+            _log.warning("run_abandoned", error=str(e))
+
+
+def _report(decision: Decision, failure: Failure) -> None:
+    fields = {"code": failure.code, "error": failure.message}
+    if decision.state is State.WAITING:
+        _log.warning("recording_rescheduled", next_attempt_at=str(decision.next_attempt_at), **fields)
+    else:
+        _log.error(f"recording_{decision.state}", **fields)

@@ -1,0 +1,4 @@
+from receiver.sandbox.config import SandboxConfig
+from receiver.sandbox.server import Sandbox, run_forever
+
+__all__ = ["Sandbox", "SandboxConfig", "run_forever"]

@@ -1,0 +1,117 @@
+"""Table definitions. All times are UTC; all text is free of NUL (PostgreSQL refuses it)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware UTC datetime on both databases; SQLite stores it as sortable text without an offset."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Turn an aware datetime to UTC; a naive one is a defect."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without a time zone reached the database")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Give back an aware datetime in UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("body_sha256", sa.Text, nullable=False, unique=True),
+    sa.Column("body_bytes", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("rejected", sa.JSON, nullable=False),
+    sa.Index(None, "received_at", "id"),
+)
+
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("meeting_id", sa.Text, nullable=False, index=True),
+    sa.Column("meeting_name", sa.Text),
+    sa.Column("meeting_start_at", UtcDateTime),
+    sa.Column("meeting_end_at", UtcDateTime),
+    sa.Column("host_id", sa.BigInteger, index=True),
+    sa.Column("host_name", sa.Text),
+    sa.Column("host_login", sa.Text),
+    sa.Column("host_email", sa.Text),
+    sa.Column("search_text", sa.Text, nullable=False),
+    sa.Column("participants_count", sa.BigInteger),
+    sa.Column("file_uid", sa.Text),
+    sa.Column("duration_s", sa.Double),
+    sa.Column("vendor_size", sa.Double),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt_at", UtcDateTime),
+    sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("payload_url", sa.Text),
+    sa.Column("url_origin", sa.Text),
+    sa.Column("upload_id", sa.Text),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_message", sa.Text),
+    sa.Column("error_at", UtcDateTime),
+    sa.Column("object_bucket", sa.Text),
+    sa.Column("object_key", sa.Text),
+    sa.Column("object_version_id", sa.Text),
+    sa.Column("size_bytes", sa.BigInteger),
+    sa.Column("sha256", sa.Text),
+    sa.Column("checksum", sa.Text),
+    sa.Column("content_type", sa.Text),
+    sa.Column("archived_at", UtcDateTime),
+    sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
+    sa.Column("first_seen_via", sa.Text, nullable=False),
+    sa.Column("first_seen_at", UtcDateTime, nullable=False),
+    sa.Index(None, "created_at", "id"),
+    sa.Index(None, "archived_at", "id"),
+    sa.Index(None, "meeting_start_at", "id"),
+    sa.Index(None, "state", "next_attempt_at"),
+)
+
+participants = sa.Table(
+    "participants",
+    metadata,
+    sa.Column("recording_id", sa.Text, sa.ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    sa.Index(None, "user_id", "recording_id"),
+)
+
+delivery_recordings = sa.Table(
+    "delivery_recordings",
+    metadata,
+    sa.Column("delivery_id", sa.Text, sa.ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("recording_id", sa.Text, nullable=False, index=True),
+)

@@ -1,0 +1,9 @@
+"""Copies one file from its download URL into the bucket, reading it once, and proves the copy."""
+
+from receiver.transfer.copier import Copier, open_copier
+from receiver.transfer.limits import Limits
+from receiver.transfer.policy import DownloadPolicy
+from receiver.transfer.source import Refresh
+from receiver.transfer.target import Target
+
+__all__ = ["Copier", "DownloadPolicy", "Limits", "Refresh", "Target", "open_copier"]

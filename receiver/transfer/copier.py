@@ -1,0 +1,138 @@
+"""The use of it all: copy a file into the bucket, or prove one that an earlier run left there."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from receiver import logs
+from receiver.errors import ObjectConflictError, SourceChangedError, SourceStalledError, StoreChecksumError
+from receiver.records import StoredFile
+from receiver.transfer.destination import Destination
+from receiver.transfer.fetch import Fetcher
+from receiver.transfer.frontier import Frontier, combined
+from receiver.transfer.multipart import PartsRelay
+from receiver.transfer.sniff import SNIFF_BYTES, UNKNOWN, sniff
+from receiver.transfer.source import Refresh, Source
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from receiver.records import ObjectHead, OpenUpload
+    from receiver.transfer.limits import Limits
+    from receiver.transfer.policy import DownloadPolicy
+    from receiver.transfer.stream import Stream
+    from receiver.transfer.target import Target
+
+    Began = Callable[[OpenUpload | None, str], Awaitable[None]]
+
+CONNECT_TIMEOUT_S = 10
+READ_BUFFER_BYTES = 256 * 1024
+_log = logs.get("transfer")
+
+
+@asynccontextmanager
+async def open_copier(policy: DownloadPolicy, limits: Limits) -> AsyncIterator[Copier]:
+    """Yield a copier; one is enough for any number of copies at once."""
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=limits.progress_timeout_s, ceil_threshold=1e9
+    )
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, socket_factory=policy.open_socket),
+        timeout=timeout,
+        headers={"Accept-Encoding": "identity", "User-Agent": "recording-archive"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        read_bufsize=READ_BUFFER_BYTES,
+    ) as session:
+        yield Copier(Fetcher(session, policy, limits), limits)
+
+
+class Copier:
+    """Copies files; holds nothing of any of them between calls."""
+
+    def __init__(self, fetcher: Fetcher, limits: Limits) -> None:
+        self._fetcher = fetcher
+        self._limits = limits
+
+    async def copy(
+        self, *, refresh: Refresh, target: Target, key_for: Callable[[str], str], began: Began
+    ) -> StoredFile:
+        """Copy the file that `refresh` names to `key_for(extension)` and prove the copy.
+
+        `began` is awaited before the store gets a byte, with the multipart upload, or None for a single request,
+        and the key; where it raises, nothing is stored. However this ends, no upload of it stays open. An object
+        under the key is never overwritten: the same bytes are adopted, others are an `ObjectConflictError`.
+        """
+        source = Source(self._fetcher, self._limits, refresh)
+        stream = await source.open()
+        try:
+            media = sniff(await self._soon(stream.peek(SNIFF_BYTES), SNIFF_BYTES))
+            goal = Destination(target=target, key=key_for(media.extension), media=media, began=began)
+            if source.size_bytes <= self._limits.small_file_bytes:
+                frontier, head = await self._copy_small(source, stream, goal)
+            else:
+                frontier, head = await self._copy_large(source, stream, goal)
+        finally:
+            stream.close()
+        stored = _proven(target, head, frontier, media.content_type)
+        _log.info("file_stored", key=stored.key, size_bytes=stored.size_bytes)
+        return stored
+
+    async def _copy_small(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
+        body = await self._soon(stream.read_all(), source.size_bytes)
+        frontier = Frontier()
+        frontier.feed(0, body)
+        return frontier, await goal.put(body, frontier)
+
+    async def _copy_large(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
+        frontier = Frontier()
+        async with goal.upload() as upload:
+            parts = await PartsRelay(source, stream, frontier, self._limits).send(goal.target, upload)
+            if combined(parts) != frontier.checksum:
+                raise SourceChangedError("a part that was read twice had other bytes the second time")
+            return frontier, await goal.complete(upload, parts, frontier)
+
+    async def _soon(self, reading: Awaitable[bytes], size_bytes: int) -> bytes:
+        try:
+            async with asyncio.timeout(self._limits.deadline_s(size_bytes)):
+                return await reading
+        except TimeoutError as e:
+            raise SourceStalledError(f"slower than {self._limits.min_rate_bytes_s} bytes per second") from e
+
+    async def prove_existing(self, *, target: Target, key: str) -> StoredFile | None:
+        """Prove an object that an earlier run completed but did not record, by reading all of it back.
+
+        None where there is no object; one whose bytes do not agree with the store's own size and checksum, or that
+        the store has no whole checksum of, is an error.
+        """
+        head = await target.head(key)
+        if head is None:
+            return None
+        if head.checksum is None:
+            raise ObjectConflictError(f"{key} was not written by this service: the store has no CRC64NVME of it")
+        frontier = Frontier()
+        async for chunk in target.read(key):
+            frontier.feed(frontier.position, chunk)
+        return _proven(target, head, frontier, head.content_type or UNKNOWN.content_type)
+
+
+def _proven(target: Target, head: ObjectHead, frontier: Frontier, content_type: str) -> StoredFile:
+    """Build the record of a copy, which exists only where the store's size and checksum are our own."""
+    if head.checksum is None:
+        raise StoreChecksumError(f"the store keeps no CRC64NVME of {head.key}; it must support full-object checksums")
+    if (head.size_bytes, head.checksum) != (frontier.position, frontier.checksum):
+        raise StoreChecksumError(f"the store reports another size or checksum of {head.key} than its bytes have")
+    return StoredFile(
+        bucket=target.name,
+        key=head.key,
+        version_id=head.version_id,
+        size_bytes=head.size_bytes,
+        sha256=frontier.sha256,
+        checksum=frontier.checksum,
+        content_type=content_type,
+    )

@@ -1,0 +1,51 @@
+"""How far the file has been hashed, in order, and the CRC arithmetic that ties its parts to that."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+
+from awscrt.checksums import combine_crc64nvme, crc64nvme
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from receiver.records import UploadedPart
+
+_PREFIX = "crc64nvme:"
+
+
+class Frontier:
+    """SHA-256 and CRC64NVME of the first `position` bytes; bytes that come a second time are not hashed again."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._sha256 = hashlib.sha256()
+        self._crc = 0
+
+    def feed(self, offset: int, chunk: bytes) -> None:
+        """Hash what of `chunk`, which lies at `offset`, is beyond the frontier. It may not leave a gap."""
+        if offset > self.position:
+            raise ValueError(f"bytes at {offset} came before those at {self.position}")
+        fresh = chunk[self.position - offset :] if offset < self.position else chunk
+        self._sha256.update(fresh)
+        self._crc = crc64nvme(fresh, self._crc)
+        self.position += len(fresh)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    @property
+    def checksum(self) -> str:
+        return _PREFIX + base64.b64encode(self._crc.to_bytes(8, "big")).decode()
+
+
+def combined(parts: Iterable[UploadedPart]) -> str:
+    """Return the checksum of the parts laid end to end, from theirs alone."""
+    total = 0
+    for part in parts:
+        crc = int.from_bytes(base64.b64decode(part.checksum.removeprefix(_PREFIX)), "big")
+        total = combine_crc64nvme(total, crc, part.size_bytes)
+    return _PREFIX + base64.b64encode(total.to_bytes(8, "big")).decode()

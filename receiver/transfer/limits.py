@@ -1,0 +1,35 @@
+"""The bounds of one copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+MAX_PARTS = 9000  # S3 allows 10,000
+MIN_PART_BYTES = 5 * MIB  # S3 takes no smaller part but the last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`progress_timeout_s` bounds the wait for one byte, `min_rate_bytes_s` the wait for all of a part.
+
+    A file of at most `small_file_bytes` is held in memory and stored in one request. `pause_s` is the first wait
+    before a cut download or a refused part is tried again; it doubles.
+    """
+
+    max_file_bytes: int
+    part_size_bytes: int = 16 * MIB
+    part_concurrency: int = 4
+    progress_timeout_s: float = 60
+    min_rate_bytes_s: int = 64 * 1024
+    small_file_bytes: int = 2 * MIB
+    max_redirects: int = 3
+    pause_s: float = 0.5
+
+    def part_size(self, file_bytes: int) -> int:
+        """Return the size of every part but the last, so that no file has more parts than S3 allows."""
+        return max(MIN_PART_BYTES, self.part_size_bytes, -(-file_bytes // MAX_PARTS))
+
+    def deadline_s(self, size_bytes: int) -> float:
+        """Return the longest that moving so many bytes may take."""
+        return self.progress_timeout_s + size_bytes / self.min_rate_bytes_s

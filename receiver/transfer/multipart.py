@@ -1,0 +1,108 @@
+"""A large file's way into the bucket: parts relayed one after the other, their answers awaited side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from receiver import logs
+from receiver.errors import JobError, ReceiverError, SourceStalledError, StoreChecksumError, StoreUnavailableError
+from receiver.transfer.section import Part, PartChunks, parts_of
+
+if TYPE_CHECKING:
+    from receiver.records import OpenUpload, UploadedPart
+    from receiver.transfer.frontier import Frontier
+    from receiver.transfer.limits import Limits
+    from receiver.transfer.source import Source
+    from receiver.transfer.stream import Stream
+    from receiver.transfer.target import Target
+
+MAX_TRIES = 4
+"""So often one part is sent before the run gives up."""
+
+MAX_PAUSE_S = 10.0
+"""A store that asks for a longer wait gets it between runs, not within one."""
+
+_log = logs.get("transfer")
+
+
+class PartsRelay:
+    """Sends every part of a source to one open upload.
+
+    The source is read in order, by one part at a time; up to `part_concurrency` parts are open, all but one of
+    them waiting for the store's answer. A part that fails is read again by itself and sent again.
+    """
+
+    def __init__(self, source: Source, stream: Stream, frontier: Frontier, limits: Limits) -> None:
+        self._source = source
+        self._stream = stream
+        self._frontier = frontier
+        self._limits = limits
+        self._lanes = limits.part_concurrency
+        self._free = asyncio.Semaphore(self._lanes)
+
+    async def send(self, target: Target, upload: OpenUpload) -> list[UploadedPart]:
+        """Return all parts as the store confirmed them; on any error no part is left in flight."""
+        size = self._source.size_bytes
+        sent: list[asyncio.Task[UploadedPart]] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in parts_of(size, self._limits.part_size(size)):
+                    await self._free.acquire()
+                    sent.append(group.create_task(self._send_part(target, upload, part)))
+                    await part.passed.wait()
+                await self._stream.finish()
+        except BaseExceptionGroup as e:
+            error = _foremost(e)
+            raise error from error.__cause__
+        return [task.result() for task in sent]
+
+    async def _send_part(self, target: Target, upload: OpenUpload, part: Part) -> UploadedPart:
+        crowded = False
+        for tries in range(1, MAX_TRIES + 1):
+            try:
+                uploaded = await self._try_part(target, upload, part)
+                break
+            except (StoreUnavailableError, StoreChecksumError) as e:
+                pause_s = max(e.retry_after_s or 0, self._limits.pause_s * 2 ** (tries - 1) * (0.5 + random.random()))  # noqa: S311
+                if tries == MAX_TRIES or pause_s > MAX_PAUSE_S or not self._source.resumable:
+                    raise
+                crowded = True
+                _log.info("part_failed", key=upload.key, part=part.number, tries=tries, code=e.code, reason=str(e))
+                await asyncio.sleep(pause_s)
+        self._leave(crowded=crowded)
+        return uploaded
+
+    def _leave(self, *, crowded: bool) -> None:
+        """Free the lane for another part; a store that failed one gets a lane less from now on."""
+        if crowded and self._lanes > 1:
+            self._lanes -= 1
+        else:
+            self._free.release()
+
+    async def _try_part(self, target: Target, upload: OpenUpload, part: Part) -> UploadedPart:
+        main = not part.passed.is_set()  # the frontier is in or before this part, so the main stream is its own
+        stream = self._stream if main else self._source.section(part.first, part.end)
+        stream.seek(part.first)
+        chunks = PartChunks(stream, self._frontier, part)
+        try:
+            async with asyncio.timeout(self._limits.deadline_s(part.size_bytes)):
+                return await target.upload_part(upload, part.number, chunks, size_bytes=part.size_bytes)
+        except TimeoutError as e:
+            slow = f"part {part.number} was slower than {self._limits.min_rate_bytes_s} bytes per second"
+            raise (SourceStalledError(slow) if chunks.reading else StoreUnavailableError(slow)) from e
+        finally:
+            await chunks.close()
+            if not main:
+                stream.close()
+
+
+def _foremost(group: BaseExceptionGroup) -> BaseException:
+    """Of errors that came together, choose one of this service's own."""
+    leaves = [_foremost(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
+    for wanted in (JobError, ReceiverError, BaseException):
+        for leaf in leaves:
+            if isinstance(leaf, wanted):
+                return leaf
+    return group

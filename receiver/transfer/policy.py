@@ -1,0 +1,83 @@
+"""Where a download may go: the origins that are listed, and there only to addresses that are public or listed."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
+
+from yarl import URL
+
+from receiver.errors import SourceUrlForbiddenError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
+    from aiohttp import AddrInfoType
+
+    from receiver.records import Origin
+
+
+class ForbiddenAddressError(OSError):
+    """A name or literal led to an address that may not be connected to.
+
+    All have the same message, for the library that connects passes one of several on only if they do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("an address that is not public")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadPolicy:
+    """`origins` is DOWNLOAD_HOSTS; `networks`, DOWNLOAD_NETWORKS, are the non-public addresses that are allowed too."""
+
+    origins: tuple[Origin, ...]
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def check_url(self, text: str) -> URL:
+        """Return the URL as it will be requested, byte for byte, or raise `SourceUrlForbiddenError`."""
+        if not all("!" <= char <= "~" for char in text) or "\\" in text:
+            raise SourceUrlForbiddenError("the download URL has characters that no URL may have")
+        try:
+            url = URL(text, encoded=True)
+            parts = (url.scheme.lower(), (url.host or "").lower(), url.port or 0)
+        except ValueError as e:
+            raise SourceUrlForbiddenError("the download URL cannot be parsed") from e
+        if url.user is not None or url.password is not None or "@" in url.raw_authority:
+            raise SourceUrlForbiddenError("the download URL carries a user name; such URLs are never fetched")
+        if not any(origin.matches(*parts) for origin in self.origins):
+            raise SourceUrlForbiddenError(
+                f"{origin_of(url)} is not in RECEIVER_DOWNLOAD_HOSTS; add it there if it is the platform's storage"
+            )
+        return url
+
+    def open_socket(self, info: AddrInfoType) -> socket.socket:
+        """Make the socket for a resolved address; aiohttp calls this for each one right before it connects to it."""
+        family, kind, protocol, _, address = info
+        if not self._allows(_unwrapped(str(address[0]))):
+            raise ForbiddenAddressError
+        return socket.socket(family, kind, protocol)
+
+    def _allows(self, address: IPv4Address | IPv6Address) -> bool:
+        if any(address in network for network in self.networks):
+            return True
+        return address.is_global and not address.is_multicast
+
+
+def origin_of(url: URL) -> str:
+    """Name a URL in messages and logs: its path and query are not for them."""
+    host = f"[{url.host}]" if ":" in (url.host or "") else url.host
+    return f"{url.scheme}://{host}:{url.port}"
+
+
+def _unwrapped(text: str) -> IPv4Address | IPv6Address:
+    """Read an address; the IPv4 address inside a mapped, 6to4 or NAT64 one is what would be reached."""
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in IPv6Network("64:ff9b::/96"):
+            inner = ip_address(int(address) & 0xFFFFFFFF)  # type: ignore[assignment]
+        return inner or address
+    return address

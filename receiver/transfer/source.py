@@ -1,0 +1,129 @@
+"""A file at a download URL: one identity (length, ETag), however many URLs and requests it takes to read it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from receiver import logs
+from receiver.errors import (
+    SourceChangedError,
+    SourceDeniedError,
+    SourceEmptyError,
+    SourceLengthMismatchError,
+    SourceTooLargeError,
+    SourceTruncatedError,
+)
+from receiver.transfer.extent import Extent, read_extent
+from receiver.transfer.fetch import Fetcher, bad_status
+from receiver.transfer.policy import origin_of
+from receiver.transfer.stream import Stream
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from receiver.records import FreshUrl
+    from receiver.transfer.limits import Limits
+
+_URL_REFUSED = frozenset({400, 401, 403})  # 400 is S3's word for an expired temporary credential in the URL
+_log = logs.get("transfer")
+
+
+class Refresh(Protocol):
+    """Names a URL of the file: any that is still good, or, after one was `rejected`, a newer one."""
+
+    async def __call__(self, rejected: FreshUrl | None) -> FreshUrl:
+        """Fetch or reuse a URL."""
+        ...
+
+
+class Source:
+    """Opened once; `size_bytes` and `resumable` are known from then on."""
+
+    def __init__(self, fetcher: Fetcher, limits: Limits, refresh: Refresh) -> None:
+        self._fetcher = fetcher
+        self._limits = limits
+        self._refresh = refresh
+        self._renewing = asyncio.Lock()
+        self._url: FreshUrl | None = None
+        self._first: Extent | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return self._opened.total
+
+    @property
+    def resumable(self) -> bool:
+        return self._opened.resumable
+
+    @property
+    def _opened(self) -> Extent:
+        if self._first is None:
+            raise RuntimeError("the source has not been opened")
+        return self._first
+
+    async def open(self) -> Stream:
+        """Ask for the whole file and return it as a stream."""
+        answer, extent = await self._get({"Range": "bytes=0-"})
+        try:
+            if extent.total == 0:
+                raise SourceEmptyError("the file has no bytes")
+            if extent.total > self._limits.max_file_bytes:
+                raise SourceTooLargeError(f"the file has {extent.total} bytes; RECEIVER_MAX_FILE_BYTES allows fewer")
+            if extent.first != 0:
+                raise SourceLengthMismatchError(f"the whole file was asked, the answer begins at byte {extent.first}")
+        except BaseException:
+            answer.close()
+            raise
+        self._first = extent
+        return Stream(self, self._limits, first=0, end=extent.total, answer=answer)
+
+    def section(self, first: int, end: int) -> Stream:
+        """Return a second stream over some of the bytes; nothing is asked before it is read."""
+        return Stream(self, self._limits, first=first, end=end)
+
+    async def get_from(self, first: int, end: int) -> aiohttp.ClientResponse:
+        """Ask for bytes `first` to `end` of the very file that was opened."""
+        opened = self._opened
+        last = "" if end == opened.total else end - 1
+        answer, extent = await self._get({"Range": f"bytes={first}-{last}", "If-Match": opened.etag or "*"})
+        try:
+            if (extent.total, extent.etag) != (opened.total, opened.etag):
+                raise SourceChangedError("the file's length or ETag changed while it was being read")
+            if answer.status != 206:
+                self._first = replace(opened, resumable=False)
+                raise SourceTruncatedError("the host stopped serving ranges, so the next run starts anew")
+            if extent.first != first or extent.end > end:
+                raise SourceLengthMismatchError(
+                    f"bytes {first} to {end - 1} were asked, {extent.first} to {extent.end - 1} came"
+                )
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    async def _get(self, headers: dict[str, str]) -> tuple[aiohttp.ClientResponse, Extent]:
+        """Send a GET; where the URL is refused, once more with a newer one."""
+        url = await self._current_url(None)
+        answer = await self._fetcher.get(url.url, headers)
+        if answer.status in _URL_REFUSED:
+            answer.close()
+            _log.info("source_url_refused", origin=origin_of(answer.url), status=answer.status)
+            url = await self._current_url(url)
+            answer = await self._fetcher.get(url.url, headers)
+        try:
+            if answer.status in _URL_REFUSED:
+                raise SourceDeniedError(f"{origin_of(answer.url)} refused a fresh URL ({answer.status})")
+            if answer.status not in {200, 206}:
+                raise bad_status(answer)
+            return answer, read_extent(answer.status, answer.headers)
+        except BaseException:
+            answer.close()
+            raise
+
+    async def _current_url(self, rejected: FreshUrl | None) -> FreshUrl:
+        async with self._renewing:
+            if self._url is None or self._url is rejected:
+                self._url = await self._refresh(rejected)
+            return self._url

@@ -1,0 +1,46 @@
+"""What a copy needs of the place it writes to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from receiver.records import ObjectHead, OpenUpload, UploadedPart
+
+
+class Target(Protocol):
+    """A bucket, reduced to the calls of a copy. One contract suite runs on every implementation."""
+
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
+
+    async def head(self, key: str) -> ObjectHead | None:
+        """Return what lies under the key, or None."""
+
+    async def put(self, key: str, body: bytes, *, content_type: str, only_if_absent: bool) -> ObjectHead:
+        """Store a small object; `KeyTakenError` where one was there and `only_if_absent`."""
+        ...
+
+    async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:
+        """Open a multipart upload."""
+        ...
+
+    async def upload_part(
+        self, upload: OpenUpload, number: int, chunks: AsyncIterator[bytes], *, size_bytes: int
+    ) -> UploadedPart:
+        """Send one part, reading `chunks` at most once; sending it again replaces it."""
+        ...
+
+    async def complete_upload(self, upload: OpenUpload, parts: Sequence[UploadedPart], *, checksum: str) -> ObjectHead:
+        """Make the parts one object; `KeyTakenError` where one was there."""
+        ...
+
+    async def abort_upload(self, upload: OpenUpload) -> None:
+        """End an upload; one that is gone already is success."""
+
+    def read(self, key: str) -> AsyncIterator[bytes]:
+        """Yield the whole object in chunks."""
+        ...

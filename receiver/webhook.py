@@ -1,0 +1,199 @@
+"""The webhook's edge: who may post, how much, and the answer. A 2xx leaves only after the commit (P1)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+from dataclasses import asdict, dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from receiver import logs, metrics, payload
+from receiver.errors import StorageUnavailableError
+from receiver.problems import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from ipaddress import IPv4Network, IPv6Network
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from receiver.inbox import Inbox
+    from receiver.records import Accepted
+
+PATH = "/webhooks/recording-done"
+_BODY_DEADLINE_S = 30.0
+"""uvicorn has no read time-out of its own; a webhook body of at most a megabyte has no reason to take longer."""
+_log = logs.get("webhook")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookParts:
+    """What the edge needs. `secrets` holds every secret now valid (two while one is rotated)."""
+
+    inbox: Inbox
+    secrets: tuple[str, ...]
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    max_body_bytes: int
+    clock: Callable[[], datetime]
+
+
+def routes(parts: WebhookParts) -> list[BaseRoute]:
+    """Return the webhook's routes: the secret as the last path segment, or as the password of HTTP Basic."""
+
+    async def receive(request: Request) -> Response:
+        return await _receive(parts, request)
+
+    return [
+        Route(PATH, receive, methods=["POST"]),
+        Route(PATH + "/{secret}", receive, methods=["POST"]),
+    ]
+
+
+async def _receive(parts: WebhookParts, request: Request) -> Response:
+    response = await _answer(parts, request)
+    metrics.deliveries.labels(outcome=str(response.status_code)).inc()
+    return response
+
+
+async def _answer(parts: WebhookParts, request: Request) -> Response:
+    refusal = _refusal(parts, request)
+    if refusal is not None:
+        return refusal
+    try:
+        async with asyncio.timeout(_BODY_DEADLINE_S):
+            body = await _read(request, parts.max_body_bytes)
+    except TimeoutError:
+        return problem(408, "Body too slow", f"the body did not arrive within {_BODY_DEADLINE_S:.0f} s; send it again")
+    except ClientDisconnect:
+        return problem(400, "Body cut short", "the connection closed before the body was complete; send it again")
+    if body is None:
+        return problem(
+            413, "Body too large", f"at most {parts.max_body_bytes} bytes are taken (RECEIVER_MAX_BODY_BYTES)"
+        )
+    try:
+        return await _accept(parts, body)
+    except StorageUnavailableError as e:
+        _log.error("delivery_not_stored", error=str(e))
+        return problem(
+            503, "Not stored", "the database cannot take the delivery now; send it again", headers={"Retry-After": "5"}
+        )
+
+
+def _refusal(parts: WebhookParts, request: Request) -> Response | None:
+    """Return the answer to a request that is refused by its head alone."""
+    if not _admitted(parts, request):
+        return problem(
+            401,
+            "Not admitted",
+            "the secret or the sending address is not one of this service's; "
+            "compare the webhook URL in Meetings settings with RECEIVER_WEBHOOK_SECRETS",
+            headers={"WWW-Authenticate": 'Basic realm="recording-done"'},
+        )
+    if request.headers.get("content-type", "application/json").partition(";")[0].strip().lower() not in _JSON_TYPES:
+        return problem(415, "Unsupported media type", "send the payload as application/json")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        return problem(415, "Unsupported content encoding", "send the payload without Content-Encoding")
+    return None
+
+
+async def _accept(parts: WebhookParts, body: bytes) -> Response:
+    try:
+        parsed = payload.parse(body)
+        accepted = await parts.inbox.accept(body, parsed, now=parts.clock())
+    except payload.NotJsonError as e:
+        _log.warning("delivery_unreadable", error=str(e), body_bytes=len(body))
+        return problem(400, "Not JSON", str(e))
+    except payload.NotRecordingDoneError as e:
+        return await _rejected(parts, body, e)
+    _log.info(
+        "delivery_accepted",
+        delivery_id=accepted.delivery_id,
+        recordings=len(accepted.recordings),
+        rejected=len(accepted.rejected),
+        duplicate=accepted.duplicate,
+    )
+    return JSONResponse(_shape(accepted), status_code=200 if accepted.duplicate else 202)
+
+
+async def _rejected(parts: WebhookParts, body: bytes, error: payload.NotRecordingDoneError) -> Response:
+    delivery_id = await parts.inbox.keep_rejected(body, error.rejected, now=parts.clock())
+    _log.error("delivery_rejected", delivery_id=delivery_id, errors=error.errors)
+    return problem(
+        422,
+        "Not a recording-done payload",
+        f"{error}. The delivery is kept as {delivery_id}",
+        delivery_id=delivery_id,
+        errors=list(error.errors),
+        rejected=[asdict(record) for record in error.rejected],
+    )
+
+
+_JSON_TYPES = frozenset({"application/json", "text/json"})
+
+
+def _shape(accepted: Accepted) -> dict[str, object]:
+    return {
+        "delivery_id": accepted.delivery_id,
+        "recordings": [{"id": recording_id, "state": state} for recording_id, state in accepted.recordings],
+        "rejected": [asdict(record) for record in accepted.rejected],
+    }
+
+
+def _admitted(parts: WebhookParts, request: Request) -> bool:
+    given = request.path_params.get("secret") or _basic_password(request.headers.get("authorization", ""))
+    return _known(given, parts.secrets) & _from_allowed(request, parts.allowed_networks)
+
+
+def _known(given: str, secrets: Sequence[str]) -> bool:
+    """Compare in constant time with every secret, on digests: neither length nor position shows."""
+    digest = _digest(given)
+    return any([hmac.compare_digest(digest, _digest(secret)) for secret in secrets])  # noqa: C419  (no early end)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
+def _basic_password(header: str) -> str:
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _from_allowed(request: Request, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    if not networks:
+        return True
+    try:
+        address = ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return any(address in network for network in networks)
+
+
+async def _read(request: Request, max_bytes: int) -> bytes | None:
+    """Return the raw body, or None as soon as it is known to be longer than `max_bytes`."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            return None
+    return bytes(body)

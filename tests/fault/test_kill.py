@@ -1,0 +1,62 @@
+"""SIGKILL at two moments of the main job, many times over: nothing acknowledged is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.support.invariants import check_invariants
+from tests.support.service import Service, control, make_meeting
+
+if TYPE_CHECKING:
+    from receiver.sandbox import Sandbox
+
+ROUNDS = 50
+
+
+async def _acknowledged(sandbox: Sandbox, service: Service, *recordings: dict) -> dict[str, str]:
+    """Post a new meeting, see the 202, and return the SHA-256 of each of its sources."""
+    made = await make_meeting(sandbox, *recordings)
+    answer = await service.post(json.dumps(made["payload"]).encode())
+    assert answer.status_code == 202
+    return {record["_id"]: record["sha256"] for record in made["recordings"]}
+
+
+async def _until_bytes_flow(sandbox: Sandbox, recording_id: str, at_least: int) -> None:
+    while (await control(sandbox, "GET", f"/recordings/{recording_id}"))["bytes_sent"] < at_least:
+        pass
+
+
+async def test_fifty_kills_lose_and_double_nothing(sandbox: Sandbox, service: Service) -> None:
+    sources: dict[str, str] = {}
+    service.settings |= {"PART_SIZE_MB": "5", "MAX_ATTEMPTS": str(ROUNDS * 2)}
+    for number in range(ROUNDS):
+        await service.start()
+        if number % 2:
+            sources |= await _acknowledged(sandbox, service, {"kind": "mp4"}, {"kind": "mp4"})
+        else:  # mid-transfer: in the second of three parts
+            await control(sandbox, "POST", "/faults", {"on": "storage", "kind": "slow", "bytes_per_s": 40_000_000})
+            new = await _acknowledged(sandbox, service, {"kind": "generated", "size_bytes": 12_000_000})
+            sources |= new
+            await _until_bytes_flow(sandbox, *new, at_least=6_000_000)
+        await service.kill()
+        await control(sandbox, "DELETE", "/faults")
+    await service.start()
+    await service.until_archived(len(sources), timeout_s=120)
+    assert await service.stop() == 0
+    await check_invariants(service, archived=sources)
+
+
+async def test_a_recording_that_kills_its_worker_every_time_ends_failed(sandbox: Sandbox, service: Service) -> None:
+    service.settings |= {"MAX_ATTEMPTS": "2"}
+    await control(sandbox, "POST", "/faults", {"on": "storage", "kind": "hang"})
+    made = await make_meeting(sandbox, {"kind": "mp4"})
+    for _ in range(2):
+        await service.start()
+        await service.post(json.dumps(made["payload"]).encode())
+        await service.until(lambda items: items[0]["state"] == "archiving")
+        await service.kill()
+    await service.start()
+    (item,) = await service.until(lambda items: items[0]["state"] == "failed")
+    assert item["error"]["code"] == "worker_crashed"
+    await check_invariants(service, archived={})

@@ -1,0 +1,171 @@
+"""Intake on both databases: durable, once, and in any order."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import json
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from receiver.catalogue import Catalogue, Filters, Runs
+from receiver.errors import StorageUnavailableError
+from receiver.inbox import Inbox
+from receiver.jobs import MemoryJobs
+from receiver.lifecycle import Decision
+from receiver.records import DeliveryStatus, Failure, RecordingId, State
+from receiver.tables import Database, deliveries, open_database, recordings
+from tests.support.clock import NOW
+from tests.support.intake import STORED, accept
+from tests.support.payloads import example, payload
+
+
+@pytest.fixture
+def inbox(database: Database) -> Inbox:
+    return Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=False)
+
+
+async def _archive(database: Database, recording_id: str) -> None:
+    runs = Runs(database)
+    claim = await runs.claim(RecordingId(recording_id), now=NOW)
+    assert claim is not None
+    await runs.finish(claim, STORED, now=NOW)
+
+
+async def _fail(database: Database, recording_id: str, state: State) -> None:
+    runs = Runs(database)
+    claim = await runs.claim(RecordingId(recording_id), now=NOW)
+    assert claim is not None
+    decision = Decision(state=state, attempts=1, next_attempt_at=None)
+    await runs.settle(claim, decision, Failure(code="x", message="y", at=NOW))
+
+
+async def test_the_example_is_stored_whole(database: Database, inbox: Inbox) -> None:
+    accepted = await accept(inbox, example(), now=NOW)
+    assert not accepted.duplicate
+    assert accepted.recordings == (
+        ("64ba8abeea1de683a37139fd", State.PENDING),
+        ("64ba8acdea1de683a37139fe", State.PENDING),
+    )
+    catalogue = Catalogue(database)
+    found = await catalogue.recording(RecordingId("64ba8acdea1de683a37139fe"))
+    assert found.participant_ids == (6892473, 6892477)
+    assert (found.meeting.name, found.host.email) == ("My meeting", "example-sam@email.com")
+    assert (found.first_seen_via, found.first_seen_at, found.attempts) == ("webhook", NOW, 0)
+    delivery = await catalogue.delivery(accepted.delivery_id)
+    assert delivery.status is DeliveryStatus.ACCEPTED
+    assert delivery.body_sha256 == hashlib.sha256(example()).hexdigest()
+    assert delivery.recording_ids == tuple(r for r, _ in accepted.recordings)
+
+
+async def test_the_same_body_again_is_the_first_delivery(database: Database, inbox: Inbox) -> None:
+    first = await accept(inbox, example(), now=NOW)
+    again = await accept(inbox, example(), now=NOW + timedelta(days=365))
+    assert again.duplicate
+    assert (again.delivery_id, again.recordings) == (first.delivery_id, first.recordings)
+
+
+async def test_forty_at_once_are_one_delivery(database: Database, inbox: Inbox) -> None:
+    answers = await asyncio.gather(*(accept(inbox, example(), now=NOW) for _ in range(40)))
+    assert len({a.delivery_id for a in answers}) == 1
+    assert [a.duplicate for a in answers].count(False) == 1
+    async with database.read() as tx:
+        assert (await tx.execute(sa.select(sa.func.count()).select_from(deliveries))).scalar_one() == 1
+        assert (await tx.execute(sa.select(sa.func.count()).select_from(recordings))).scalar_one() == 2
+
+
+async def test_permutations_and_supersets_at_once_make_one_row_a_recording(database: Database, inbox: Inbox) -> None:
+    bodies = [payload(*ids) for n in (1, 2, 3) for ids in itertools.permutations(("a", "b", "c"), n)]
+    await asyncio.gather(*(accept(inbox, body, now=NOW) for body in bodies))
+    page = await Catalogue(database).page(Filters())
+    assert sorted(r.id for r in page.items) == ["a", "b", "c"]
+
+
+async def test_a_later_delivery_changes_nothing_that_is_archived(database: Database, inbox: Inbox) -> None:
+    await accept(inbox, payload("a"), now=NOW)
+    await _archive(database, "a")
+    before = await Catalogue(database).recording(RecordingId("a"))
+    answer = await accept(inbox, payload("a", "b", duration=99, updated_at="2027-01-01T00:00:00Z"), now=NOW)
+    assert answer.recordings == (("a", State.ARCHIVED), ("b", State.PENDING))
+    assert await Catalogue(database).recording(RecordingId("a")) == before
+
+
+async def test_of_two_deliveries_the_newer_facts_win_in_either_order(database: Database, inbox: Inbox) -> None:
+    older = payload("a", duration=1, updated_at="2026-11-22T10:00:00Z")
+    newer = payload("a", duration=2, updated_at="2026-11-22T11:00:00Z", participants_ids=[9])
+    await accept(inbox, newer, now=NOW)
+    await accept(inbox, older, now=NOW)
+    found = await Catalogue(database).recording(RecordingId("a"))
+    assert (found.duration_s, found.participant_ids) == (2, (9,))
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.MISSING])
+async def test_news_of_a_dead_recording_revives_it(database: Database, inbox: Inbox, state: State) -> None:
+    await accept(inbox, payload("a"), now=NOW)
+    await _fail(database, "a", state)
+    await accept(inbox, payload("a"), now=NOW)  # the very same body is no news
+    assert (await Catalogue(database).recording(RecordingId("a"))).state is state
+    await accept(inbox, payload("a", "b"), now=NOW)
+    found = await Catalogue(database).recording(RecordingId("a"))
+    assert (found.state, found.attempts) == (State.PENDING, 0)
+
+
+async def test_a_cancelled_recording_stays_cancelled(database: Database, inbox: Inbox) -> None:
+    await accept(inbox, payload("a"), now=NOW)
+    await Catalogue(database).cancel(RecordingId("a"), now=NOW)
+    answer = await accept(inbox, payload("a", "b"), now=NOW)
+    assert answer.recordings[0] == ("a", State.CANCELLED)
+
+
+async def test_a_bad_record_does_not_stop_the_good_ones(database: Database, inbox: Inbox) -> None:
+    accepted = await accept(inbox, payload("a", "../b"), now=NOW)
+    assert [r.index for r in accepted.rejected] == [1]
+    delivery = await Catalogue(database).delivery(accepted.delivery_id)
+    assert delivery.status is DeliveryStatus.PARTIAL
+    assert delivery.rejected == accepted.rejected
+
+
+async def test_what_is_not_a_payload_is_kept_for_replay(database: Database, inbox: Inbox) -> None:
+    body = b'{"event": "something else"}'
+    first = await inbox.keep_rejected(body, (), now=NOW)
+    assert await inbox.keep_rejected(body, (), now=NOW) == first
+    delivery = await Catalogue(database).delivery(first)
+    assert (delivery.status, delivery.body) == (DeliveryStatus.REJECTED, body)
+
+
+@pytest.mark.parametrize("keep_urls", [True, False])
+async def test_url_signatures_are_kept_only_where_they_are_needed(database: Database, keep_urls: bool) -> None:
+    inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=keep_urls)
+    body = json.dumps(
+        {
+            "meeting": {"_id": "m"},
+            "callRecords": [
+                {"_id": "a", "download_url": "https://h/v?AWSAccessKeyId=CANARY1&Expires=9&Signature=CANARY%2B2"},
+                {"_id": "b", "download_url": "https://h/v?X-Amz-Credential=CANARY3%2Fx&X-Amz-Signature=CANARY4"},
+            ],
+        }
+    ).encode()
+    escaped = body.replace(b"&", b"\\u0026").replace(b"=", b"\\u003d").replace(b"https://", b"https:\\/\\/")
+    for form in (body, escaped):
+        accepted = await accept(inbox, form, now=NOW)
+        stored = (await Catalogue(database).delivery(accepted.delivery_id)).body or b""
+        assert b"CANARY" not in stored
+        assert stored.count(b"REDACTED") == 4
+        assert json.loads(stored)["callRecords"][0]["_id"] == "a"
+    async with database.read() as tx:
+        urls = (await tx.execute(sa.select(recordings.c.payload_url))).scalars().all()
+    assert [bool(url and "CANARY" in url) for url in urls] == [keep_urls, keep_urls]
+
+
+async def test_a_database_that_is_gone_is_an_outage_not_a_defect(tmp_path, database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        database = open_database(f"sqlite:///{tmp_path}/no/such/folder/receiver.db")
+    else:
+        database = open_database("postgresql://nobody@127.0.0.1:1/nothing")
+    inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=False)
+    with pytest.raises(StorageUnavailableError):
+        await accept(inbox, example(), now=NOW)
+    await database.close()

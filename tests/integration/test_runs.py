@@ -1,0 +1,115 @@
+"""Fenced writes on both databases (P6), and the operators' changes beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from receiver.catalogue import Catalogue, Runs
+from receiver.errors import FenceLostError, NotFoundError, WrongStateError
+from receiver.inbox import Inbox
+from receiver.jobs import MemoryJobs
+from receiver.lifecycle import Decision
+from receiver.records import Claim, Failure, OpenUpload, RecordingId, State, UrlOrigin
+from receiver.tables import Database
+from tests.support.clock import NOW
+from tests.support.intake import STORED, accept
+from tests.support.payloads import payload
+
+A = RecordingId("a")
+LATER = NOW + timedelta(minutes=1)
+FAILURE = Failure(code="api_unavailable", message="later", at=NOW)
+
+
+@pytest.fixture
+async def runs(database: Database) -> Runs:
+    await accept(Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=True), payload("a"), now=NOW)
+    return Runs(database)
+
+
+async def claimed(runs: Runs) -> Claim:
+    claim = await runs.claim(A, now=NOW)
+    assert claim is not None
+    return claim
+
+
+async def test_a_claim_counts_and_fences(runs: Runs) -> None:
+    first = await claimed(runs)
+    second = await claimed(runs)  # the first is taken for dead
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert second.fence > first.fence
+    assert second.recording.state is State.ARCHIVING
+
+
+async def test_a_run_that_lost_its_fence_changes_nothing(database: Database, runs: Runs) -> None:
+    lost, held = await claimed(runs), await claimed(runs)
+    before = await Catalogue(database).recording(A)
+    decision = Decision(state=State.FAILED, attempts=9, next_attempt_at=None)
+    for write in (
+        runs.finish(lost, STORED, now=NOW),
+        runs.settle(lost, decision, FAILURE),
+        runs.hand_back(lost, now=NOW),
+        runs.note_upload(lost, "k", OpenUpload(key="k", upload_id="u"), UrlOrigin.API),
+    ):
+        with pytest.raises(FenceLostError):
+            await write
+    assert await Catalogue(database).recording(A) == before
+    assert (await runs.finish(held, STORED, now=NOW)).state is State.ARCHIVED
+
+
+async def test_of_many_claims_at_once_every_one_has_its_own_fence(runs: Runs) -> None:
+    claims = await asyncio.gather(*(runs.claim(A, now=NOW) for _ in range(10)))
+    assert sorted(c.fence for c in claims if c) == list(range(1, 11))
+
+
+async def test_a_recording_is_not_claimed_before_its_time(database: Database, runs: Runs) -> None:
+    await runs.settle(await claimed(runs), Decision(state=State.WAITING, attempts=1, next_attempt_at=LATER), FAILURE)
+    assert await runs.claim(A, now=NOW) is None
+    claim = await runs.claim(A, now=LATER)
+    assert claim is not None
+    assert claim.recording.error == FAILURE  # shown until the run has ended
+
+
+async def test_a_finished_recording_has_no_error_and_no_url(database: Database, runs: Runs) -> None:
+    claim = await claimed(runs)
+    assert (claim.payload_url or "").endswith("Signature=s1gn")
+    await runs.note_upload(claim, "k.mp4", OpenUpload(key="k.mp4", upload_id="u"), UrlOrigin.PAYLOAD)
+    again = await claimed(runs)
+    assert again.upload == OpenUpload(key="k.mp4", upload_id="u")
+    done = await runs.finish(again, STORED, now=LATER)
+    assert (done.archive, done.archived_at, done.error, done.url_origin) == (STORED, LATER, None, UrlOrigin.PAYLOAD)
+    assert await runs.claim(A, now=LATER) is None
+
+
+async def test_an_interrupted_run_is_not_counted(runs: Runs) -> None:
+    assert (await runs.hand_back(await claimed(runs), now=NOW)).attempts == 0
+    assert (await claimed(runs)).attempt == 1
+
+
+async def test_replay_starts_anew(database: Database, runs: Runs) -> None:
+    catalogue = Catalogue(database)
+    with pytest.raises(WrongStateError, match="pending cannot become pending"):
+        await catalogue.retry(A, now=NOW)
+    await runs.settle(await claimed(runs), Decision(state=State.FAILED, attempts=8, next_attempt_at=None), FAILURE)
+    revived = await catalogue.retry(A, now=NOW)
+    assert (revived.state, revived.attempts, revived.error) == (State.PENDING, 0, FAILURE)
+    assert (await claimed(runs)).attempt == 1
+
+
+async def test_cancelling_takes_the_fence_from_nobody_running(database: Database, runs: Runs) -> None:
+    catalogue = Catalogue(database)
+    claim = await claimed(runs)
+    with pytest.raises(WrongStateError, match="archiving cannot become cancelled"):
+        await catalogue.cancel(A, now=NOW)
+    await runs.hand_back(claim, now=NOW)
+    assert (await catalogue.cancel(A, now=NOW)).state is State.CANCELLED
+    assert await runs.claim(A, now=LATER) is None
+
+
+async def test_an_unknown_id_is_not_found(database: Database, runs: Runs) -> None:
+    assert await runs.claim(RecordingId("nobody"), now=NOW) is None
+    for call in (Catalogue(database).recording, lambda i: Catalogue(database).set_hold(i, True)):
+        with pytest.raises(NotFoundError, match="nobody"):
+            await call(RecordingId("nobody"))

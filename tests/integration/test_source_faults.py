@@ -1,0 +1,316 @@
+"""Sources that misbehave: nothing unproven is stored, and the error says which way it went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from receiver.errors import (
+    JobError,
+    SourceChangedError,
+    SourceDeniedError,
+    SourceEmptyError,
+    SourceLengthMismatchError,
+    SourceLengthUnknownError,
+    SourceNotFoundError,
+    SourceNotMediaError,
+    SourceStalledError,
+    SourceTooLargeError,
+    SourceTruncatedError,
+    SourceUnavailableError,
+    SourceUrlForbiddenError,
+)
+from tests.support.copying import KIB, run_of
+from tests.support.memory_target import MemoryTarget
+from tests.support.source_server import MIB, Answer, Content, Fixed, SourceServer, ranged, whole
+
+LARGE = Content(12 * MIB)
+SMALL = Content(40 * KIB)
+
+
+async def failure(handler, *, target=None, **changes) -> tuple[JobError, SourceServer]:
+    """Run a copy that must fail, check that it left nothing behind, and return why."""
+    target = target or MemoryTarget()
+    async with SourceServer(handler) as source, run_of(source.url(), **changes) as run:
+        with pytest.raises(JobError) as caught:
+            await run.copy(target)
+    assert target.objects == {}
+    assert target.uploads == {}
+    assert "s3cr3t" not in str(caught.value)
+    return caught.value, source
+
+
+def plain(data: bytes):
+    return lambda request: ranged(Fixed(data), request)
+
+
+@pytest.mark.parametrize(
+    ("handler", "error"),
+    [
+        (plain(b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"), SourceNotMediaError),
+        (plain(b"<!doctype html><html>" + bytes(MIB)), SourceNotMediaError),
+        (plain(b'{"error": "expired"}' + b" " * MIB), SourceNotMediaError),
+        (plain(b""), SourceEmptyError),
+        (lambda _: Answer(200, {"Content-Length": "0"}), SourceEmptyError),
+        (lambda _: Answer(206, {"Content-Range": "bytes 0-9/10", "Content-Length": "9"}), SourceLengthMismatchError),
+        (lambda _: Answer(206, {"Content-Range": "bytes 5-9/10", "Content-Length": "5"}), SourceLengthMismatchError),
+        (lambda _: Answer(200, {}, SMALL.chunks(), cut_after=100, gently=True), SourceLengthUnknownError),
+        (lambda _: Answer(200, {"Content-Length": "9", "Content-Encoding": "gzip"}), SourceNotMediaError),
+        (lambda _: Answer(404, {"Content-Length": "0"}), SourceNotFoundError),
+        (lambda _: Answer(410, {"Content-Length": "0"}), SourceNotFoundError),
+        (lambda _: Answer(416, {"Content-Length": "0"}), SourceUnavailableError),
+        (lambda _: Answer(500, {"Content-Length": "0"}), SourceUnavailableError),
+        (lambda _: Answer(204, {}), SourceUnavailableError),
+        (lambda _: Answer(200, {"Content-Length": "x"}), JobError),
+        (lambda _: Answer(302, {"Content-Length": "0"}), SourceUrlForbiddenError),
+        (lambda _: Answer(302, {"Location": "https://[", "Content-Length": "0"}), SourceUrlForbiddenError),
+        (lambda r: Answer(302, {"Location": r.target, "Content-Length": "0"}), SourceUrlForbiddenError),
+    ],
+)
+async def test_an_answer_that_is_no_recording_is_named(handler, error):
+    caught, _ = await failure(handler)
+    assert isinstance(caught, error)
+
+
+async def test_a_file_above_the_cap_is_not_begun():
+    caught, source = await failure(lambda r: ranged(LARGE, r), max_file_bytes=LARGE.size - 1)
+    assert isinstance(caught, SourceTooLargeError)
+    assert source.sent_bytes < LARGE.size
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_busy_host_says_how_long_to_wait(status):
+    caught, _ = await failure(lambda _: Answer(status, {"Retry-After": "37", "Content-Length": "0"}))
+    assert isinstance(caught, SourceUnavailableError)
+    assert caught.retry_after_s == 37
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    caught, _ = await failure(lambda _: Answer(status, {"Retry-After": later, "Content-Length": "0"}))
+    assert 90 < caught.retry_after_s <= 100
+    caught, _ = await failure(lambda _: Answer(status, {"Retry-After": "soon", "Content-Length": "0"}))
+    assert caught.retry_after_s is None
+
+
+async def test_a_refused_url_is_renewed_once():
+    def handler(request):
+        return ranged(SMALL, request) if request.target == "/new" else Answer(403, {"Content-Length": "0"})
+
+    target = MemoryTarget()
+    async with SourceServer(handler) as source, run_of(source.url("/old"), source.url("/new")) as run:
+        stored = await run.copy(target)
+        assert stored.sha256 == SMALL.sha256
+        assert [rejected.url for rejected in run.rejected] == [source.url("/old")]
+        run.urls = [source.url("/old")]
+        with pytest.raises(SourceDeniedError):
+            await run.copy(target)
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE])
+@pytest.mark.parametrize("gently", [True, False], ids=["ended", "reset"])
+async def test_a_cut_download_goes_on_where_it_was(content, gently):
+    """Three cuts in a row are fine where each brought new bytes."""
+
+    def handler(request):
+        answer = ranged(content, request)
+        return (
+            replace(answer, cut_after=content.size // 4 + 1, gently=gently)
+            if request.first < content.size // 4 * 3
+            else answer
+        )
+
+    target = MemoryTarget()
+    async with SourceServer(handler) as source, run_of(source.url()) as run:
+        stored = await run.copy(target)
+    assert stored.sha256 == content.sha256
+    assert len(source.requests) == 4
+    assert all(r.headers["If-Match"] == '"v1"' for r in source.requests[1:])
+    assert source.sent_bytes <= 1.3 * content.size
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE])
+async def test_a_download_that_never_gets_past_a_byte_is_truncated(content):
+    def handler(request):
+        left = content.size // 2 - request.first
+        return replace(ranged(content, request), cut_after=left, gently=True)
+
+    caught, source = await failure(handler)
+    assert isinstance(caught, SourceTruncatedError)
+    assert len(source.requests) == 4
+
+
+async def test_a_cut_download_without_ranges_starts_anew_in_the_next_run():
+    cuts = iter([5 * MIB + 5, None])
+    target = MemoryTarget()
+    handler = lambda _: replace(whole(LARGE), cut_after=next(cuts), gently=True)  # noqa: E731
+    async with SourceServer(handler) as source, run_of(source.url()) as run:
+        with pytest.raises(SourceTruncatedError):
+            await run.copy(target)
+        assert target.uploads == {}
+        assert (await run.copy(target)).sha256 == LARGE.sha256
+
+
+async def test_a_host_that_stops_serving_ranges_half_way_is_not_resumed():
+    def handler(request):
+        return whole(LARGE) if request.first else replace(ranged(LARGE, request), cut_after=6 * MIB)
+
+    caught, source = await failure(handler)
+    assert isinstance(caught, SourceTruncatedError)
+    assert len(source.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda r: ranged(LARGE, r, etag='"v2"'),  # 412
+        lambda r: replace(ranged(LARGE, r), headers=ranged(LARGE, r).headers | {"ETag": '"v2"'}),  # If-Match ignored
+        lambda r: ranged(Content(LARGE.size + 1), r),
+    ],
+    ids=["412", "another ETag", "another length"],
+)
+async def test_a_file_that_changes_half_way_is_not_stitched_together(changed):
+    def handler(request):
+        return changed(request) if request.first else replace(ranged(LARGE, request), cut_after=6 * MIB)
+
+    caught, _ = await failure(handler)
+    assert isinstance(caught, SourceChangedError)
+
+
+async def test_without_an_etag_nothing_is_resumed():
+    caught, source = await failure(lambda r: replace(ranged(LARGE, r, etag=None), cut_after=6 * MIB))
+    assert isinstance(caught, SourceTruncatedError)
+    assert len(source.requests) == 1
+
+
+async def test_a_range_other_than_the_asked_one_is_refused():
+    def handler(request):
+        if not request.first:
+            return replace(ranged(LARGE, request), cut_after=6 * MIB)
+        request.headers["Range"] = f"bytes={request.first + 1}-"
+        return ranged(LARGE, request)
+
+    caught, _ = await failure(handler)
+    assert isinstance(caught, SourceLengthMismatchError)
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE])
+async def test_more_bytes_than_promised_are_a_mismatch(content):
+    """Only a chunked body can hold more than its headers promise."""
+
+    def handler(request):
+        body = b"".join(content.chunks()) + b"more"
+        head = {"Content-Range": f"bytes 0-{content.size - 1}/{content.size}", "ETag": '"v1"'}
+        chunked = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+        return Answer(206, head | {"Transfer-Encoding": "chunked"}, iter([chunked]))
+
+    caught, _ = await failure(handler)
+    assert isinstance(caught, SourceLengthMismatchError)
+
+
+async def test_a_url_that_expires_twice_costs_almost_no_extra_bytes(bucket):
+    content = Content(200 * MIB)
+    lives = {"/1": 70 * MIB, "/2": 140 * MIB}  # each URL dies when the file has been read so far
+
+    def handler(request):
+        ends = lives.get(request.target, content.size)
+        if request.first >= ends:
+            return Answer(403, {"Content-Length": "0"})
+        return replace(ranged(content, request), cut_after=ends - request.first)
+
+    async with (
+        SourceServer(handler) as source,
+        run_of(*(source.url(f"/{n}") for n in (1, 2, 3)), part_size_bytes=16 * MIB) as run,
+    ):
+        stored = await run.copy(bucket)
+    assert stored.sha256 == content.sha256
+    assert [rejected.url[-2:] for rejected in run.rejected] == ["/1", "/2"]
+    assert source.sent_bytes <= 1.3 * content.size
+    assert source.sent_bytes - content.size < MIB
+
+
+async def test_no_connection_is_unavailable():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # bound, never listening: refused
+        async with run_of(f"http://127.0.0.1:{held.getsockname()[1]}/v") as run:
+            with pytest.raises(SourceUnavailableError):
+                await run.copy(MemoryTarget())
+
+
+@pytest.mark.parametrize("after", [0, 10, 6 * MIB])
+async def test_a_source_that_stalls_is_left(after):
+    """Once it is resumed from, since only the connection may have died; not for ever."""
+
+    def handler(request):
+        return replace(ranged(LARGE, request), stall_after=after - request.first)
+
+    caught, _ = await failure(handler, progress_timeout_s=0.15)
+    assert isinstance(caught, SourceStalledError)
+
+
+async def test_a_source_that_never_answers_is_left():
+    caught, _ = await failure(lambda _: Answer(silent=True), progress_timeout_s=0.15)
+    assert isinstance(caught, SourceStalledError)
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE])
+async def test_a_source_that_drips_is_too_slow(content):
+    caught, _ = await failure(
+        lambda r: replace(ranged(content, r), drip_s=0.05), progress_timeout_s=0.2, min_rate_bytes_s=1 << 30
+    )
+    assert isinstance(caught, SourceStalledError)
+
+
+async def test_a_busy_host_half_way_is_asked_again():
+    busy = iter([True, True, False])
+
+    def handler(request):
+        if not request.first:
+            return replace(ranged(LARGE, request), cut_after=6 * MIB)
+        return Answer(503, {"Content-Length": "0"}) if next(busy) else ranged(LARGE, request)
+
+    target = MemoryTarget()
+    async with SourceServer(handler) as source, run_of(source.url()) as run:
+        assert (await run.copy(target)).sha256 == LARGE.sha256
+
+
+@pytest.mark.parametrize("stop_at", [100, 2 * MIB, 7 * MIB])
+async def test_a_cancelled_copy_leaves_no_upload(bucket, stop_at):
+    async with (
+        SourceServer(lambda r: replace(ranged(LARGE, r), stall_after=stop_at)) as source,
+        run_of(source.url()) as run,
+    ):
+        copying = asyncio.create_task(run.copy(bucket))
+        await source.stalled.wait()
+        if stop_at > MIB:
+            await run.has_begun.wait()
+        copying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await copying
+    assert await bucket.open_uploads("") == []
+    assert await bucket.head("recordings/r1.mp4") is None
+
+
+async def test_a_copy_cancelled_while_the_upload_opens_leaves_none():
+    class Slow(MemoryTarget):
+        opening = asyncio.Event()
+        opened = asyncio.Event()
+
+        async def begin_upload(self, key, *, content_type):
+            upload = await super().begin_upload(key, content_type=content_type)
+            self.opening.set()
+            await self.opened.wait()
+            return upload
+
+    target = Slow()
+    async with SourceServer(lambda r: ranged(LARGE, r)) as source, run_of(source.url()) as run:
+        copying = asyncio.create_task(run.copy(target))
+        await target.opening.wait()
+        assert len(target.uploads) == 1
+        copying.cancel()
+        asyncio.get_running_loop().call_soon(target.opened.set)
+        with pytest.raises(asyncio.CancelledError):
+            await copying
+    assert target.uploads == {}

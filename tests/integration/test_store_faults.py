@@ -1,0 +1,244 @@
+"""A store that misbehaves: only the part it failed is sent again, and nothing unproven counts."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from receiver.errors import (
+    BucketMissingError,
+    JobError,
+    SourceChangedError,
+    StoreChecksumError,
+    StoreDeniedError,
+    StoreUnavailableError,
+)
+from receiver.objectstore import BucketConfig, open_bucket
+from tests.support.copying import KIB, run_of
+from tests.support.memory_target import MemoryTarget, PartFault
+from tests.support.source_server import MIB, Content, SourceServer, ranged, whole
+from tests.support.store_proxy import Rule, StoreProxy, s3_error
+
+CONTENT = Content(22 * MIB)
+PARTS = 5
+
+
+@pytest.fixture
+async def proxy(seaweed):
+    async with StoreProxy(seaweed.endpoint_url) as proxy:
+        yield proxy
+
+
+@asynccontextmanager
+async def through(proxy, bucket, **changes):
+    config = BucketConfig(bucket=bucket.name, endpoint_url=proxy.endpoint_url, region="us-east-1", **changes)
+    async with open_bucket(config) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def source_and_run(content=CONTENT, serve=ranged, **changes):
+    async with SourceServer(lambda r: serve(content, r)) as source, run_of(source.url(), **changes) as run:
+        yield source, run
+
+
+@pytest.mark.parametrize("after", [0, 1, 3 * MIB, 5 * MIB], ids=["at once", "first byte", "half-way", "whole part"])
+@pytest.mark.parametrize("number", [1, 3, PARTS])
+async def test_only_the_failed_part_is_sent_again(after, number):
+    target = MemoryTarget()
+    target.part_faults[number] = PartFault(StoreUnavailableError("scripted"), after_bytes=after)
+    async with source_and_run() as (source, run):
+        stored = await run.copy(target)
+    assert stored.sha256 == CONTENT.sha256
+    assert b"".join(CONTENT.chunks()) == target.objects[stored.key][0]
+    assert sorted(target.tries) == sorted([*range(1, PARTS + 1), number])
+    assert [request.first for request in source.requests] == [0, (number - 1) * 5 * MIB]
+
+
+async def test_parts_that_fail_side_by_side_are_each_sent_again():
+    target = MemoryTarget()
+    target.hold_until = 3
+    for number in (1, 2, 3):
+        target.part_faults[number] = PartFault(StoreChecksumError("scripted"), after_bytes=5 * MIB, times=2)
+    async with source_and_run() as (_, run):
+        assert (await run.copy(target)).sha256 == CONTENT.sha256
+    assert sorted(target.tries) == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 5]
+
+
+async def test_a_store_that_fails_parts_gets_fewer_at_once():
+    target = MemoryTarget()
+    target.part_faults[1] = PartFault(StoreUnavailableError("SlowDown"), after_bytes=5 * MIB)
+    async with source_and_run(Content(60 * MIB), part_concurrency=2) as (_, run):
+        await run.copy(target)
+        assert target.most_in_flight == 2
+        run.key = "again"
+        target.most_in_flight = 0
+        target.part_faults[1] = PartFault(StoreUnavailableError("SlowDown"), after_bytes=0)
+        await run.copy(target)
+    assert target.most_in_flight == 1
+
+
+async def test_a_part_that_keeps_failing_ends_the_run():
+    target = MemoryTarget()
+    target.part_faults[2] = PartFault(StoreUnavailableError("scripted"), times=99)
+    async with source_and_run() as (_, run):
+        with pytest.raises(StoreUnavailableError):
+            await run.copy(target)
+    assert target.tries.count(2) == 4
+    assert target.uploads == {}
+
+
+@pytest.mark.parametrize(
+    "error", [StoreDeniedError("x"), BucketMissingError("x"), StoreUnavailableError("x", retry_after_s=60)]
+)
+async def test_what_another_try_cannot_help_is_not_tried(error):
+    target = MemoryTarget()
+    target.part_faults[2] = PartFault(error, times=99)
+    async with source_and_run() as (_, run):
+        with pytest.raises(type(error)) as caught:
+            await run.copy(target)
+    assert caught.value is error
+    assert target.tries.count(2) == 1
+    assert target.uploads == {}
+
+
+async def test_a_part_of_a_source_without_ranges_cannot_be_sent_again():
+    target = MemoryTarget()
+    target.part_faults[2] = PartFault(StoreUnavailableError("scripted"))
+    async with source_and_run(serve=lambda content, _: whole(content)) as (_, run):
+        with pytest.raises(StoreUnavailableError):
+            await run.copy(target)
+    assert target.uploads == {}
+
+
+async def test_bytes_that_differ_when_read_again_are_noticed():
+    """The ETag stays, the bytes do not: the store would hold what was never hashed."""
+    target = MemoryTarget()
+    target.part_faults[2] = PartFault(StoreUnavailableError("scripted"), after_bytes=5 * MIB)
+    other = Content(CONTENT.size, seed=2)
+    async with source_and_run() as (source, run):
+        source.handler = lambda r: ranged(CONTENT if r.headers["Range"].endswith("-") else other, r)
+        with pytest.raises(SourceChangedError):
+            await run.copy(target)
+    assert target.objects == target.uploads == {}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("PUT .*partNumber=2", answer=s3_error(503, "SlowDown")),
+        Rule("PUT .*partNumber=2", answer=s3_error(500, "InternalError"), times=2),
+        Rule("PUT .*partNumber=2", cut_after=2 * MIB),
+        Rule("PUT .*partNumber=5", cut_after=0),
+        Rule("PUT .*partNumber=2", lose_answer=True),
+        Rule("PUT .*partNumber=2", flip_bit=True),
+        Rule("PUT .*partNumber=3", stall_after=2 * MIB),
+        Rule("POST .*uploadId=", answer=s3_error(503, "SlowDown")),
+        Rule("POST .*uploadId=", answer=s3_error(200, "InternalError")),
+        Rule("POST .*uploadId=", lose_answer=True),
+        Rule("POST .*uploads", answer=s3_error(500, "InternalError")),
+        Rule("HEAD", cut_after=0),
+    ],
+    ids=str,
+)
+async def test_a_single_fault_on_the_wire_is_survived(bucket, proxy, rule):
+    proxy.rules.append(replace(rule))
+    async with through(proxy, bucket, progress_timeout_s=1) as spoiled, source_and_run() as (source, run):
+        stored = await run.copy(spoiled)
+    head = await bucket.head(stored.key)
+    assert (head.size_bytes, head.checksum) == (CONTENT.size, stored.checksum)
+    assert stored.sha256 == CONTENT.sha256
+    assert await bucket.open_uploads("") == []
+    assert source.sent_bytes < CONTENT.size + 13 * MIB
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        (Rule("POST .*uploadId=", times=9, answer=s3_error(200, "InternalError")), StoreUnavailableError),
+        (Rule("POST .*uploadId=", times=9, answer=s3_error(400, "BadDigest")), StoreChecksumError),
+        (Rule("POST .*uploadId=", times=9, answer=s3_error(409, "ConditionalRequestConflict")), StoreUnavailableError),
+        (Rule("POST .*uploads", times=9, answer=s3_error(403, "AccessDenied")), StoreDeniedError),
+        (Rule("POST .*uploads", times=9, answer=s3_error(404, "NoSuchBucket")), BucketMissingError),
+        (Rule("POST .*uploads", times=9, answer=s3_error(301, "PermanentRedirect")), BucketMissingError),
+        (Rule("PUT .*partNumber=2", times=9, answer=s3_error(403, "AccessDenied")), StoreDeniedError),
+        (Rule("PUT .*partNumber=2", times=9, flip_bit=True), StoreChecksumError),
+        (
+            Rule("PUT .*partNumber=2", times=9, answer=b"HTTP/1.1 502 X\r\nContent-Length: 4\r\n\r\n<h1>"),
+            StoreUnavailableError,
+        ),
+        (Rule("HEAD", times=99, answer=b"HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n"), StoreDeniedError),
+    ],
+    ids=str,
+)
+async def test_a_lasting_fault_on_the_wire_is_named(bucket, proxy, rule, error):
+    proxy.rules.append(replace(rule))
+    async with through(proxy, bucket, progress_timeout_s=1) as spoiled, source_and_run() as (_, run):
+        with pytest.raises(JobError) as caught:
+            await run.copy(spoiled)
+    assert type(caught.value) is error
+    assert caught.value.__cause__ is not None
+    assert await bucket.open_uploads("") == []
+    if error in {StoreDeniedError, BucketMissingError}:
+        assert caught.value.retry_after_s == 10
+
+
+async def test_slow_down_passes_its_retry_after_on(bucket, proxy):
+    proxy.rules.append(Rule("PUT .*partNumber=1", answer=s3_error(503, "SlowDown", "Retry-After: 90\r\n")))
+    async with through(proxy, bucket) as spoiled, source_and_run() as (_, run):
+        with pytest.raises(StoreUnavailableError) as caught:
+            await run.copy(spoiled)
+    assert caught.value.retry_after_s == 90
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("PUT .*r1", lose_answer=True),
+        Rule("PUT .*r1", answer=s3_error(503, "SlowDown")),
+        Rule("PUT .*r1", flip_bit=True),
+    ],
+    ids=str,
+)
+async def test_a_small_file_survives_a_single_fault(bucket, proxy, rule):
+    content = Content(40 * KIB)
+    proxy.rules.append(replace(rule))
+    async with through(proxy, bucket) as spoiled, source_and_run(content) as (_, run):
+        try:
+            stored = await run.copy(spoiled)
+        except StoreChecksumError:  # the store refused the flipped bit; the next run sends it again
+            assert rule.flip_bit
+            stored = await run.copy(spoiled)
+    assert stored.sha256 == content.sha256
+    assert (await bucket.head(stored.key)).checksum == stored.checksum
+
+
+async def test_an_unreachable_store_is_unavailable(seaweed, aws_env):
+    async with open_bucket(BucketConfig(bucket="b-1", endpoint_url="http://127.0.0.1:1", region="us-east-1")) as bucket:
+        with pytest.raises(StoreUnavailableError):
+            await bucket.head("k")
+
+
+async def test_wrong_keys_are_denied(bucket, seaweed, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    async with open_bucket(BucketConfig(bucket=bucket.name, endpoint_url=seaweed.endpoint_url)) as denied:
+        with pytest.raises(StoreDeniedError):
+            await denied.put("k", b"x", content_type="video/mp4", only_if_absent=True)
+
+
+async def test_no_credentials_are_denied(seaweed, aws_env, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    async with open_bucket(BucketConfig(bucket="b-1", endpoint_url=seaweed.endpoint_url)) as denied:
+        with pytest.raises(StoreDeniedError):
+            await denied.head("k")
+
+
+async def test_a_missing_bucket_is_named(seaweed, aws_env):
+    async with open_bucket(BucketConfig(bucket="no-such-bucket", endpoint_url=seaweed.endpoint_url)) as missing:
+        with pytest.raises(BucketMissingError):
+            await missing.begin_upload("k", content_type="video/mp4")
+        with pytest.raises(BucketMissingError):
+            await missing.put("k", b"x", content_type="video/mp4", only_if_absent=True)

@@ -1,0 +1,122 @@
+"""What a copy relies on, run on the real bucket and on the fake that other tests use."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from receiver.errors import KeyTakenError, StoreChecksumError
+from receiver.objectstore import Bucket
+from receiver.records import OpenUpload
+from receiver.transfer import Target
+from tests.support.memory_target import MemoryTarget, checksum_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PART = os.urandom(5 * 1024 * 1024)
+LAST = os.urandom(1000)
+
+
+@pytest.fixture(params=["bucket", "memory"])
+def target(request: pytest.FixtureRequest) -> Bucket | MemoryTarget:
+    return request.getfixturevalue("bucket") if request.param == "bucket" else MemoryTarget()
+
+
+async def chunked(data: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(data), 70_000):
+        yield data[at : at + 70_000]
+
+
+async def test_an_absent_object_has_no_head(target):
+    assert await target.head("absent") is None
+
+
+async def test_put_tells_size_checksum_and_type(target):
+    head = await target.put("a/b.mp4", b"hello", content_type="video/mp4", only_if_absent=True)
+    assert (head.key, head.size_bytes, head.checksum) == ("a/b.mp4", 5, checksum_of(b"hello"))
+    assert await target.head("a/b.mp4") == head
+    assert head.content_type == "video/mp4"
+    assert [chunk async for chunk in target.read("a/b.mp4")] == [b"hello"]
+
+
+async def test_put_only_if_absent_leaves_the_first_object(target):
+    await target.put("k", b"first", content_type="video/mp4", only_if_absent=True)
+    with pytest.raises(KeyTakenError):
+        await target.put("k", b"second", content_type="video/mp4", only_if_absent=True)
+    assert b"".join([chunk async for chunk in target.read("k")]) == b"first"
+    await target.put("k", b"third", content_type="video/mp4", only_if_absent=False)
+    assert b"".join([chunk async for chunk in target.read("k")]) == b"third"
+
+
+async def test_parts_in_any_order_become_one_object(target):
+    upload = await target.begin_upload("k", content_type="video/webm")
+    assert await target.open_uploads("") == [upload]
+    last = await target.upload_part(upload, 2, chunked(LAST), size_bytes=len(LAST))
+    await target.upload_part(upload, 1, chunked(LAST * 6000), size_bytes=len(LAST) * 6000)
+    first = await target.upload_part(upload, 1, chunked(PART), size_bytes=len(PART))  # replaces the one before
+    assert (first.number, first.size_bytes, first.checksum) == (1, len(PART), checksum_of(PART))
+    head = await target.complete_upload(upload, [first, last], checksum=checksum_of(PART + LAST))
+    assert (head.size_bytes, head.checksum, head.content_type) == (
+        len(PART + LAST),
+        checksum_of(PART + LAST),
+        "video/webm",
+    )
+    assert b"".join([chunk async for chunk in target.read("k")]) == PART + LAST
+    assert await target.open_uploads("") == []
+
+
+async def test_a_wrong_checksum_makes_no_object(target):
+    upload = await target.begin_upload("k", content_type="video/webm")
+    part = await target.upload_part(upload, 1, chunked(LAST), size_bytes=len(LAST))
+    with pytest.raises(StoreChecksumError):
+        await target.complete_upload(upload, [part], checksum=checksum_of(PART))
+    assert await target.head("k") is None
+    assert await target.open_uploads("") == [upload]
+
+
+async def test_complete_leaves_an_object_that_was_there(target):
+    await target.put("k", b"first", content_type="video/mp4", only_if_absent=True)
+    upload = await target.begin_upload("k", content_type="video/webm")
+    part = await target.upload_part(upload, 1, chunked(LAST), size_bytes=len(LAST))
+    with pytest.raises(KeyTakenError):
+        await target.complete_upload(upload, [part], checksum=checksum_of(LAST))
+    assert b"".join([chunk async for chunk in target.read("k")]) == b"first"
+
+
+async def test_abort_may_be_repeated(target):
+    upload = await target.begin_upload("k", content_type="video/webm")
+    await target.abort_upload(upload)
+    await target.abort_upload(upload)
+    await target.abort_upload(OpenUpload(key="k", upload_id="0" * 32))
+    assert await target.open_uploads("") == []
+
+
+async def test_an_error_of_the_chunks_comes_out_unchanged(target):
+    error = LookupError("the source's own")
+
+    async def failing() -> AsyncIterator[bytes]:
+        yield LAST
+        raise error
+
+    upload = await target.begin_upload("k", content_type="video/webm")
+    with pytest.raises(LookupError) as caught:
+        await target.upload_part(upload, 1, failing(), size_bytes=5000)
+    assert caught.value is error
+
+
+async def test_chunks_of_another_size_than_promised_are_refused(target):
+    upload = await target.begin_upload("k", content_type="video/webm")
+    for wrong in (len(LAST) - 1, len(LAST) + 1):
+        with pytest.raises(ValueError, match="bytes"):
+            await target.upload_part(upload, 1, chunked(LAST), size_bytes=wrong)
+
+
+@pytest.mark.parametrize("implementation", [Bucket, MemoryTarget])
+def test_every_call_of_the_protocol_has_its_signature(implementation):
+    for name, call in inspect.getmembers(Target, inspect.isfunction):
+        if not name.startswith("_"):
+            assert inspect.signature(getattr(implementation, name)) == inspect.signature(call), name

@@ -1,0 +1,73 @@
+"""What a test needs to run one copy: a copier, a URL that the test's server answers, and a record of `began`."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from receiver.records import FreshUrl, OpenUpload, Origin, StoredFile, UrlOrigin
+from receiver.transfer import Copier, DownloadPolicy, Limits, open_copier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from receiver.transfer import Target
+
+KIB = 1024
+LOOPBACK = ip_network("127.0.0.0/8")
+
+
+def fresh(url: str) -> FreshUrl:
+    """Wrap a URL as the API's listing would."""
+    return FreshUrl(url=url, expires_at=datetime.max.replace(tzinfo=UTC), origin=UrlOrigin.API)
+
+
+def limits(**changes: float) -> Limits:
+    """Return limits small enough for a test to see them act."""
+    values: dict[str, float] = {
+        "max_file_bytes": 1 << 40,
+        "small_file_bytes": 64 * KIB,
+        "part_size_bytes": 5 * 1024 * KIB,
+        "pause_s": 0.001,
+        "progress_timeout_s": 10,
+    }
+    return Limits(**(values | changes))  # type: ignore[arg-type]
+
+
+@dataclass
+class Run:
+    """One copy and what it asked for on its way."""
+
+    copier: Copier
+    urls: list[str]
+    key: str = "recordings/r1"
+    rejected: list[FreshUrl] = field(default_factory=list)
+    has_begun: asyncio.Event = field(default_factory=asyncio.Event)
+    begun: list[tuple[OpenUpload | None, str]] = field(default_factory=list)
+
+    async def refresh(self, rejected: FreshUrl | None) -> FreshUrl:
+        """Hand out the URLs one after the other; the last one stays."""
+        if rejected is not None:
+            self.rejected.append(rejected)
+        return fresh(self.urls[min(len(self.rejected), len(self.urls) - 1)])
+
+    async def began(self, upload: OpenUpload | None, key: str) -> None:
+        self.begun.append((upload, key))
+        self.has_begun.set()
+
+    async def copy(self, target: Target) -> StoredFile:
+        return await self.copier.copy(
+            refresh=self.refresh, target=target, key_for=lambda extension: self.key + extension, began=self.began
+        )
+
+
+@asynccontextmanager
+async def run_of(*urls: str, origins: tuple[Origin, ...] | None = None, **changes: float) -> AsyncIterator[Run]:
+    """Yield a run that may go to the origins of its URLs and connect to loopback."""
+    listed = origins or tuple({Origin("http", "127.0.0.1", int(url.split(":")[2].split("/")[0])) for url in urls})
+    async with open_copier(DownloadPolicy(origins=listed, networks=(LOOPBACK,)), limits(**changes)) as copier:
+        yield Run(copier, list(urls))

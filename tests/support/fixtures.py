@@ -1,0 +1,32 @@
+"""The platform, and a receiver of its own for a test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from receiver.sandbox import Sandbox, SandboxConfig
+from tests.support.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from receiver.sandbox.seaweed import SeaweedServer
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """Run the platform."""
+    async with Sandbox(SandboxConfig()) as running:
+        yield running
+
+
+@pytest.fixture
+async def service(tmp_path: Path, seaweed: SeaweedServer, bucket_name: str, sandbox: Sandbox) -> AsyncIterator[Service]:
+    """Set a receiver up against the platform and a fresh bucket; the test starts it, its end is seen to."""
+    made = Service(folder=tmp_path, bucket=bucket_name, seaweed=seaweed, sandbox=sandbox)
+    yield made
+    if made.process is not None and made.process.returncode is None:
+        await made.stop()

@@ -1,0 +1,68 @@
+"""A session-wide S3 server, and a fresh bucket of it for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+import pytest
+
+from receiver.objectstore import Bucket, BucketConfig, open_bucket
+from receiver.sandbox.seaweed import SeaweedServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServer]:
+    """Run one server for all tests of the session."""
+    server = SeaweedServer(tmp_path_factory.mktemp("seaweed"))
+    with asyncio.Runner() as runner:
+        runner.run(server.__aenter__())
+        try:
+            yield server
+        finally:
+            runner.run(server.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def aws_env(seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point the standard AWS chain at the session's server, and at nothing else."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweed.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweed.secret_key)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+async def bucket(seaweed: SeaweedServer, aws_env: None) -> AsyncIterator[Bucket]:
+    """Open a fresh, empty bucket."""
+    name = f"test-{secrets.token_hex(8)}"
+    config = BucketConfig(bucket=name, endpoint_url=seaweed.endpoint_url, region=seaweed.region)
+    async with open_bucket(config) as opened:
+        await opened.ensure_bucket()
+        try:
+            yield opened
+        finally:
+            await _drop(opened)
+
+
+@pytest.fixture
+def bucket_name(bucket: Bucket) -> str:
+    """Name a fresh, empty bucket."""
+    return bucket.name
+
+
+async def _drop(bucket: Bucket) -> None:
+    """Remove the bucket: the server keeps several volume files for each, and has only so many."""
+    for upload in await bucket.open_uploads(""):
+        await bucket.abort_upload(upload)
+    listed = await bucket._client.list_object_versions(Bucket=bucket.name)
+    for key in {entry["Key"] for entry in (*listed.get("Versions", []), *listed.get("DeleteMarkers", []))}:
+        await bucket.delete(key)
+    await bucket._client.delete_bucket(Bucket=bucket.name)

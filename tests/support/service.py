@@ -1,0 +1,186 @@
+"""The receiver as a user runs it: a process of its own, told everything by its environment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from receiver.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from receiver.sandbox.seaweed import SeaweedServer
+
+WEBHOOK_SECRET = "canary-webhook-secret-1"
+OPS_TOKEN = "canary-ops-token-1"
+READY_S = 20
+
+
+@dataclass
+class Service:
+    """One `receiver serve`; `settings` are added to the environment, without their prefix."""
+
+    folder: Path
+    bucket: str
+    seaweed: SeaweedServer
+    sandbox: Sandbox | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    environ: dict[str, str] = field(default_factory=dict)
+    process: asyncio.subprocess.Process | None = None
+    url: str = ""
+
+    @property
+    def log_path(self) -> Path:
+        """Where every start's output went."""
+        return self.folder / "receiver.log"
+
+    @property
+    def webhook_url(self) -> str:
+        """What a team would paste into Meetings settings."""
+        return f"{self.url}/webhooks/recording-done/{WEBHOOK_SECRET}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment of the process: nothing of the tests' own leaks in."""
+        own = {
+            "S3_BUCKET": self.bucket,
+            "S3_ENDPOINT_URL": self.seaweed.endpoint_url,
+            "S3_REGION": self.seaweed.region,
+            "DATABASE_URL": f"sqlite:///{self.folder}/receiver.db",
+            "WEBHOOK_SECRETS": WEBHOOK_SECRET,
+            "OPS_TOKENS": f"tester:admin:{OPS_TOKEN}",
+            "BACKOFF_BASE_S": "0.05",
+            "BACKOFF_MAX_S": "0.2",
+        }
+        if self.sandbox is not None:
+            own |= {
+                "API_URL": self.sandbox.url,
+                "API_ADMIN_KEY": self.sandbox.config.admin_key,
+                "DOWNLOAD_HOSTS": self.sandbox.storage_url,
+                "DOWNLOAD_NETWORKS": "127.0.0.0/8",
+            }
+        own |= self.settings
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "AWS_ACCESS_KEY_ID": self.seaweed.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.seaweed.secret_key,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **{k: v for k, v in os.environ.items() if k.startswith("COV") or k == "PYTHONWARNINGS"},
+            **{f"RECEIVER_{name}": value for name, value in own.items() if value},
+            **self.environ,
+        }
+
+    async def start(self) -> None:
+        """Start and wait until the service says it is ready; its port stays the same from start to start."""
+        port = self.url.rpartition(":")[2] or "0"
+        self.log_path.touch()
+        already_logged = self.log_path.stat().st_size
+        with self.log_path.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "receiver", "serve", "--port", port),
+                env=self.environment(),
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
+        async with asyncio.timeout(READY_S):
+            while not (url := _ready_url(self.log_path, already_logged)):
+                if self.process.returncode is not None:
+                    raise RuntimeError(self.log_path.read_text()[-3000:])
+                await asyncio.sleep(0.02)
+        self.url = url
+
+    async def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM, as a supervisor would; return the exit code."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), 40)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.process is not None and self.process.returncode is None:
+            await self.stop()
+
+    def client(self, token: str = OPS_TOKEN) -> httpx.AsyncClient:
+        """Return an HTTP client of the operators' API."""
+        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    async def post(self, body: bytes) -> httpx.Response:
+        """Deliver a webhook body."""
+        async with httpx.AsyncClient(timeout=30) as client:
+            return await client.post(self.webhook_url, content=body, headers={"Content-Type": "application/json"})
+
+    async def recordings(self, **query: Any) -> list[dict[str, Any]]:
+        """Return every recording, through the API."""
+        async with self.client() as client:
+            answer = await client.get("/api/recordings", params={"limit": 1000, **query})
+            answer.raise_for_status()
+            items: list[dict[str, Any]] = answer.json()["items"]
+            return items
+
+    async def until(
+        self, done: Callable[[list[dict[str, Any]]], bool], *, timeout_s: float = 60
+    ) -> list[dict[str, Any]]:
+        """Return the recordings as soon as `done` holds of them."""
+        items: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not done(items := await self.recordings()):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            states = [(i["id"], i["state"], i["attempts"], i["error"]) for i in items]
+            raise AssertionError(f"after {timeout_s} s: {states}\n{self.log_path.read_text()[-3000:]}") from None
+        return items
+
+    async def until_archived(self, count: int, *, timeout_s: float = 60) -> list[dict[str, Any]]:
+        """Return the recordings once `count` of them are archived."""
+        return await self.until(
+            lambda items: sum(item["state"] == "archived" for item in items) >= count, timeout_s=timeout_s
+        )
+
+
+def _ready_url(log_path: Path, after_bytes: int) -> str:
+    """Return the URL that a start logged as ready, or nothing yet."""
+    with log_path.open("rb") as log:
+        log.seek(after_bytes)
+        ready = [line for line in log.read().splitlines() if b'"service_ready"' in line and line.endswith(b"}")]
+    return str(json.loads(ready[-1])["url"]) if ready else ""
+
+
+async def make_meeting(sandbox: Sandbox, *recordings: dict[str, Any], **meeting: Any) -> dict[str, Any]:
+    """Make a finished meeting at the platform; return its control answer (meeting, recordings, payload)."""
+    return await control(sandbox, "POST", "/meetings", {"recordings": list(recordings), **meeting})
+
+
+async def set_fault(sandbox: Sandbox, **fault: Any) -> None:
+    """Script a fault at the platform."""
+    await control(sandbox, "POST", "/faults", fault)
+
+
+async def control(sandbox: Sandbox, method: str, path: str, body: Any = None) -> Any:
+    """Call the platform's control surface."""
+    async with httpx.AsyncClient(base_url=sandbox.url, timeout=120) as client:
+        answer = await client.request(method, f"/_control{path}", json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None

@@ -1,0 +1,247 @@
+"""`recordings` and `deliveries` on a real SQLite file: what they print, and how they exit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from receiver.api.bodies import RecordingsBody
+from receiver.catalogue import Catalogue, Filters, Runs
+from receiver.cli import root
+from receiver.inbox import Inbox
+from receiver.jobs import MemoryJobs
+from receiver.lifecycle import Decision
+from receiver.records import Failure, RecordingId, State, StoredFile
+from receiver.tables import open_database, upgrade
+from tests.support.clock import NOW
+from tests.support.intake import accept
+from tests.support.payloads import payload
+
+LATER = NOW + timedelta(minutes=1)
+STORED = StoredFile(
+    bucket="b",
+    key="recordings/2026/11/22/meeting-1/first.mp4",
+    version_id=None,
+    size_bytes=8_000_000,
+    sha256="ab" * 32,
+    checksum="crc64nvme:AAAAAAAAAAA=",
+    content_type="video/mp4",
+)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run a command against the file `index.db` of an empty folder, with no other settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECEIVER_DATABASE_URL", f"sqlite:///{tmp_path}/index.db")
+    monkeypatch.setattr("receiver.logs.configure", lambda **_options: None)  # it would outlive the runner's stderr
+
+    def invoke(*arguments):
+        done = CliRunner().invoke(root, arguments)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+        return done
+
+    return invoke
+
+
+@pytest.fixture
+def index(run, tmp_path):
+    """Fill the index: `first` archived, `second` failed, `third` of another meeting pending; one delivery refused."""
+    asyncio.run(_fill(f"sqlite:///{tmp_path}/index.db"))
+
+
+async def _fill(url):
+    database = open_database(url)
+    try:
+        await upgrade(database)
+        inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=True)
+        await accept(inbox, payload("first", created_at="2026-11-20T10:00:00Z"), now=NOW)
+        await accept(inbox, payload("second", created_at="2026-11-21T10:00:00Z"), now=NOW + timedelta(seconds=1))
+        await accept(inbox, payload("third", meeting_id="meeting-2"), now=NOW + timedelta(seconds=2))
+        await inbox.keep_rejected(b'{"callRecords": 1}', (), now=NOW + timedelta(seconds=3))
+        runs = Runs(database)
+        first = await runs.claim(RecordingId("first"), now=LATER)
+        second = await runs.claim(RecordingId("second"), now=LATER)
+        assert first is not None
+        assert second is not None
+        await runs.finish(first, STORED, now=NOW)
+        failed = Decision(state=State.FAILED, attempts=1, next_attempt_at=None)
+        await runs.settle(second, failed, Failure(code="source_too_large", message="larger than allowed", at=NOW))
+    finally:
+        await database.close()
+
+
+async def _page(url):
+    database = open_database(url)
+    try:
+        return await Catalogue(database).page(Filters())
+    finally:
+        await database.close()
+
+
+def ids(done):
+    assert done.exit_code == 0, done.output
+    return [item["id"] for item in json.loads(done.stdout)["items"]]
+
+
+def test_list_is_a_plain_complete_table(run, index):
+    done = run("recordings", "list")
+    assert done.exit_code == 0
+    head, *rows = [line.split() for line in done.stdout.splitlines()]
+    assert head == ["ID", "STATE", "CREATED", "SIZE", "MEETING", "HOST", "TRIES", "ERROR"]
+    assert [row[:2] for row in rows] == [["third", "pending"], ["second", "failed"], ["first", "archived"]]
+    assert rows[2][2:] == ["2026-11-20", "10:00:00Z", "8.0", "MB", "Weekly", "Sam", "Fisher", "1", "-"]
+    assert rows[1][-1] == "source_too_large"
+    assert done.stderr == ""
+
+
+def test_json_is_what_the_api_answers(run, index, tmp_path):
+    done = run("recordings", "list", "--json")
+    body = RecordingsBody.of(asyncio.run(_page(f"sqlite:///{tmp_path}/index.db")))
+    assert json.loads(done.stdout) == json.loads(body.model_dump_json())
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--state", "archived"], ["first"]),
+        (["--state", "archived", "--state", "failed"], ["second", "first"]),
+        (["--meeting-id", "meeting-2"], ["third"]),
+        (["--host-id", "7"], ["third", "second", "first"]),
+        (["--host-id", "8"], []),
+        (["--participant-id", "8"], ["third", "second", "first"]),
+        (["--q", "WEEKLY fish"], ["third", "second", "first"]),
+        (["--q", "daily"], []),
+        (["--since", "2026-11-21"], ["third", "second"]),
+        (["--since", "2026-11-21", "--until", "2026-11-22"], ["second"]),
+        (["--until", "2026-11-21T12:00+02:00"], ["first"]),
+        (["--sort", "created_at"], ["first", "second", "third"]),
+        (["--limit", "2"], ["third", "second"]),
+    ],
+)
+def test_filters_and_order(run, index, options, found):
+    assert ids(run("recordings", "list", "--json", *options)) == found
+
+
+def test_pages_follow_the_cursor_to_the_end(run, index):
+    first = run("recordings", "list", "--limit", "2")
+    cursor = first.stderr.strip().removeprefix("There are more: --cursor ")
+    assert cursor == json.loads(run("recordings", "list", "--json", "--limit", "2").stdout)["next"]
+    last = run("recordings", "list", "--json", "--limit", "2", "--cursor", cursor)
+    assert ids(last) == ["first"]
+    assert json.loads(last.stdout)["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cursor", "forged"], "cursor= is not one that this listing gave out"),
+        (["--state", "lost"], "'lost' is not one of 'pending'"),
+        (["--limit", "0"], "0 is not in the range 1<=x<=1000"),
+        (["--since", "yesterday"], "neither a time"),
+        (["--sort", "name"], "'name' is not one of"),
+        (["--host-id", "-1"], "host_id='-1' is not a user id"),
+        (["--meeting-id", "../x"], "meeting_id='../x' is not an id"),
+        (["--stat", "failed"], "No such option '--stat'. (Did you mean one of: '--sort', '--state'?)"),
+        (["extra"], "Got unexpected extra argument"),
+    ],
+)
+def test_wrong_questions_exit_2_and_say_what_is_wrong(run, index, options, message):
+    done = run("recordings", "list", *options)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_show_names_every_field(run, index):
+    done = run("recordings", "show", "first")
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert lines["meeting.name"] == "Weekly"
+    assert lines["archive.key"] == STORED.key
+    assert lines["archive.sha256"] == STORED.sha256
+    assert lines["participant_ids"] == "7, 8"
+    assert lines["hold"] == "no"
+    assert lines["error"] == "-"
+
+
+def test_show_json_is_the_listing_s_item(run, index):
+    shown = json.loads(run("recordings", "show", "second", "--json").stdout)
+    assert shown in json.loads(run("recordings", "list", "--json").stdout)["items"]
+    assert shown["error"]["code"] == "source_too_large"
+
+
+@pytest.mark.parametrize("command", ["recordings show", "recordings retry", "recordings cancel"])
+def test_an_unknown_recording_exits_1(run, index, command):
+    done = run(*command.split(), "nobody")
+    assert done.exit_code == 1
+    assert "there is no recording nobody" in done.stderr
+    assert done.stdout == ""
+
+
+def test_retry_and_cancel_write_the_row(run, index):
+    assert run("recordings", "retry", "second").stdout == "second  pending\n"
+    shown = json.loads(run("recordings", "show", "second", "--json").stdout)
+    assert (shown["state"], shown["attempts"]) == ("pending", 0)
+    assert run("recordings", "cancel", "second", "third").stdout == "second  cancelled\nthird  cancelled\n"
+    assert ids(run("recordings", "list", "--json", "--state", "cancelled")) == ["third", "second"]
+
+
+def test_each_of_several_is_changed_for_itself(run, index):
+    done = run("recordings", "retry", "first", "second", "nobody")
+    assert done.exit_code == 1
+    assert done.stdout == "second  pending\n"
+    refused = done.stderr.splitlines()
+    assert refused[0].startswith("Error: first: ")
+    assert "archived" in refused[0]
+    assert refused[1] == "Error: nobody: there is no recording nobody"
+
+
+def test_retry_needs_an_id(run):
+    done = run("recordings", "retry")
+    assert done.exit_code == 2
+    assert "Missing argument 'ID...'" in done.stderr
+
+
+def test_deliveries_list_and_show(run, index):
+    done = run("deliveries", "list")
+    head, *rows = [line.split() for line in done.stdout.splitlines()]
+    assert head == ["ID", "STATUS", "RECEIVED", "SIZE", "REJECTED", "RECORDINGS"]
+    assert [row[1] for row in rows] == ["rejected", "accepted", "accepted", "accepted"]
+    assert [row[-1] for row in rows] == ["-", "third", "second", "first"]
+    listed = json.loads(run("deliveries", "list", "--json", "--status", "accepted").stdout)
+    assert [item["recordings"] for item in listed["items"]] == [["third"], ["second"], ["first"]]
+    shown = json.loads(run("deliveries", "show", rows[1][0], "--json").stdout)
+    assert shown == {**listed["items"][0], "body": shown["body"]}
+    assert json.loads(shown["body"])["meeting"]["_id"] == "meeting-2"
+    assert "s1gn" not in shown["body"]
+    assert f"id           {rows[1][0]}" in run("deliveries", "show", rows[1][0]).stdout
+
+
+def test_deliveries_are_paged(run, index):
+    done = run("deliveries", "list", "--limit", "3")
+    assert len(done.stdout.splitlines()) == 4
+    cursor = done.stderr.strip().removeprefix("There are more: --cursor ")
+    assert ids(run("deliveries", "list", "--json", "--limit", "3", "--cursor", cursor)) != []
+
+
+def test_an_unknown_delivery_exits_1(run, index):
+    done = run("deliveries", "show", "nobody")
+    assert (done.exit_code, done.stderr) == (1, "Error: there is no delivery nobody\n")
+
+
+def test_a_recording_that_is_not_archived_has_no_file(run, index, monkeypatch):
+    monkeypatch.setenv("RECEIVER_S3_BUCKET", "team")
+    done = run("recordings", "download", "second")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "Error: recording second is failed: there is no file to download\n",
+    )
+
+
+def test_migrate_says_what_it_did(run):
+    assert run("migrate").stdout.startswith("The database was brought from no schema to 0")
+    assert "nothing to do" in run("migrate").stdout

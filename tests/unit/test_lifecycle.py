@@ -1,0 +1,94 @@
+"""The table of states, and the arithmetic of retries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from receiver import errors
+from receiver.errors import JobError, Kind, WrongStateError
+from receiver.lifecycle import CANCELLABLE, CLAIMABLE, FINAL, REPLAYABLE, RetryPolicy, backoff_s, check_change, decide
+from receiver.records import State
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+POLICY = RetryPolicy(max_attempts=4, base_s=5, cap_s=30)
+
+# design §3, and two that it implies: a crashed run is taken over, an interrupted one handed back
+ALLOWED = {
+    ("pending", "archiving"),
+    ("pending", "cancelled"),
+    ("archiving", "archived"),
+    ("archiving", "waiting"),
+    ("archiving", "failed"),
+    ("archiving", "missing"),
+    ("archiving", "archiving"),
+    ("archiving", "pending"),
+    ("waiting", "archiving"),
+    ("waiting", "cancelled"),
+    ("waiting", "pending"),
+    ("archived", "erased"),
+    ("failed", "pending"),
+    ("failed", "cancelled"),
+    ("missing", "pending"),
+    ("cancelled", "pending"),
+}
+
+
+@pytest.mark.parametrize("old", State)
+@pytest.mark.parametrize("new", State)
+def test_only_the_designed_changes_are_allowed(old: State, new: State) -> None:
+    if (old, new) in ALLOWED:
+        check_change(old, new)
+    else:
+        with pytest.raises(WrongStateError, match=f"{old} cannot become {new}"):
+            check_change(old, new)
+
+
+def test_the_sets_follow_from_the_table() -> None:
+    assert set(CLAIMABLE) == {"pending", "archiving", "waiting"}
+    assert set(REPLAYABLE) == {"waiting", "failed", "missing", "cancelled"}
+    assert set(CANCELLABLE) == {"pending", "waiting", "failed"}
+    assert set(State) == FINAL | CLAIMABLE
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "jitter", "state", "counted", "wait_s"),
+    [
+        (errors.ApiUnavailableError("x"), 1, 1.0, "waiting", 1, 5),  # 5 * 2^0
+        (errors.ApiUnavailableError("x"), 2, 1.0, "waiting", 2, 10),  # 5 * 2^1
+        (errors.ApiUnavailableError("x"), 3, 0.5, "waiting", 3, 10),  # half of 5 * 2^2
+        (errors.ApiUnavailableError("x"), 4, 1.0, "failed", 4, None),  # the fourth of four
+        (errors.ApiUnavailableError("x", retry_after_s=90), 1, 1.0, "waiting", 1, 90),  # a floor above the cap
+        (errors.ApiUnavailableError("x", retry_after_s=1), 2, 1.0, "waiting", 2, 10),  # a floor below the step
+        (errors.SourceTooLargeError("x"), 1, 1.0, "failed", 1, None),
+        (errors.RecordingGoneError("x"), 2, 1.0, "missing", 2, None),
+        (errors.StoreDeniedError("x"), 3, 1.0, "waiting", 2, 10),  # not counted: as after the second
+        (errors.RecordingNotListedYetError("x"), 1, 1.0, "waiting", 0, 5),
+        (errors.BucketMissingError("x"), 4, 1.0, "waiting", 3, 20),  # an uncounted try never uses attempts up
+    ],
+)
+def test_decide(error: JobError, attempts: int, jitter: float, state: str, counted: int, wait_s: float | None) -> None:
+    decision = decide(error, attempts=attempts, policy=POLICY, now=NOW, jitter=jitter)
+    assert decision.state == state
+    assert decision.attempts == counted
+    assert decision.next_attempt_at == (None if wait_s is None else NOW + timedelta(seconds=wait_s))
+
+
+@given(attempt=st.integers(1, 10_000), jitter=st.floats(0, 1, exclude_max=True))
+def test_backoff_is_bounded_and_finite(attempt: int, jitter: float) -> None:
+    assert 0 <= backoff_s(attempt, POLICY, jitter) <= POLICY.cap_s
+
+
+def _all_errors(kind: type[JobError]) -> list[type[JobError]]:
+    return [kind] + [found for child in kind.__subclasses__() for found in _all_errors(child)]
+
+
+def test_every_job_error_has_a_code_of_its_own() -> None:
+    kinds = [kind for kind in _all_errors(JobError) if kind not in (JobError, errors.InternalError)]
+    codes = [kind.code for kind in kinds]
+    assert len(set(codes)) == len(codes)
+    assert "internal_error" not in codes
+    assert all(kind.kind in Kind for kind in kinds)

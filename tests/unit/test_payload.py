@@ -1,0 +1,146 @@
+"""The payload: what is taken, what is dropped, what is refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from receiver.payload import NotJsonError, NotRecordingDoneError, parse
+from tests.support.payloads import example, payload
+
+
+def record(**fields: Any) -> bytes:
+    return json.dumps({"meeting": {"_id": "m"}, "callRecords": [{"_id": "r", **fields}]}).encode()
+
+
+def test_the_page_s_example_is_read_whole() -> None:
+    first, second = parse(example()).recordings
+    assert (first.id, second.id) == ("64ba8abeea1de683a37139fd", "64ba8acdea1de683a37139fe")
+    assert first.meeting.id == "64ba8ab043e599002b5bdbca"
+    assert first.meeting.name == "My meeting"
+    assert first.meeting.start_date == datetime(2023, 7, 21, 13, 40, 1, tzinfo=UTC)
+    assert first.meeting.end_date == datetime(2023, 7, 21, 14, 40, 1, tzinfo=UTC)
+    assert (first.host.id, first.host.name) == (6892473, "Sam Fisher")
+    assert (first.host.login, first.host.email) == ("resourceful-norris-75", "example-sam@email.com")
+    assert second.participant_ids == (6892473, 6892477)
+    assert (second.participants_count, second.duration_s, second.vendor_size) == (2, 8.862, 0.52)
+    assert second.file_uid == "5dfdffd3-1ffc-41f5-8d3c-6425df91c4b5_64ba8ab043e599002b5bdbca"
+    assert second.created_at == datetime(2023, 7, 21, 13, 40, 29, tzinfo=UTC)
+    assert second.payload_url is not None
+    assert "%XXXXX%2B4%2BYHAVjvQE%3D" in (first.payload_url or "")  # malformed escapes are kept byte for byte
+
+
+def test_an_array_of_objects_is_taken_as_the_prose_says() -> None:
+    body = b"[" + payload("a") + b"," + payload("b", meeting_id="meeting-2") + b"]"
+    assert [(r.id, r.meeting.id) for r in parse(body).recordings] == [("a", "meeting-1"), ("b", "meeting-2")]
+
+
+def test_good_records_stand_beside_bad_ones() -> None:
+    body = json.loads(payload("good", "../../etc/passwd", "also-good"))
+    body["callRecords"] += [None, {"_id": "x" * 65}, {"room_id": "m"}]
+    parsed = parse(json.dumps(body).encode())
+    assert [r.id for r in parsed.recordings] == ["good", "also-good"]
+    assert [(r.index, r.errors) for r in parsed.rejected] == [
+        (1, ("callRecords[1]._id must be 1 to 64 of the characters A-Z a-z 0-9 _ -",)),
+        (3, ("callRecords[3] must be an object",)),
+        (4, ("callRecords[4]._id must be 1 to 64 of the characters A-Z a-z 0-9 _ -",)),
+        (5, ("callRecords[5]._id: field required",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "read"),
+    [
+        ("duration", "NaN", None),
+        ("duration", "1e400", None),
+        ("duration", "-1", None),
+        ("duration", '"long"', None),
+        ("duration", "60000", 60000.0),
+        ("size", "1000000", 1000000.0),
+        ("participants_count", "10000000000000000000000000", None),
+        ("participants_count", "true", None),
+        ("participants_ids", '[1, "2", null, -3, 1e400, 1, 99999999999999999999]', (1, 2)),
+        ("participants_ids", "null", ()),
+        ("created_at", '"2023-07-21T13:40:14.5+02:00"', datetime(2023, 7, 21, 11, 40, 14, 500000, tzinfo=UTC)),
+        ("created_at", "1689946801", datetime(2023, 7, 21, 13, 40, 1, tzinfo=UTC)),
+        ("created_at", "1e300", None),
+        ("created_at", '"yesterday"', None),
+        ("created_at", '"0001-01-01T00:00:00+23:00"', None),
+        ("file_uid", '"a\\u0000b\\ud800"', "ab?"),
+        ("file_uid", "{}", None),
+        ("unknown", "[[[]]]", None),
+    ],
+)
+def test_nonsense_in_an_advisory_field_costs_that_field_only(field: str, value: str, read: Any) -> None:
+    body = f'{{"meeting": {{"_id": "m"}}, "callRecords": [{{"_id": "r", "{field}": {value}}}]}}'.encode()
+    (found,) = parse(body).recordings
+    names = {"duration": "duration_s", "size": "vendor_size", "participants_ids": "participant_ids"}
+    if field != "unknown":
+        assert getattr(found, names.get(field, field)) == read
+
+
+def test_a_record_of_another_room_does_not_borrow_this_meeting_s_name_and_host() -> None:
+    (found,) = parse(payload("a", room_id="elsewhere")).recordings
+    assert (found.meeting.id, found.meeting.name, found.host.id) == ("elsewhere", None, None)
+
+
+def test_of_one_id_twice_the_newer_is_taken() -> None:
+    body = json.loads(payload("a", duration=1, updated_at="2026-11-22T11:00:00Z"))
+    body["callRecords"] += json.loads(payload("a", duration=2, updated_at="2026-11-22T10:00:00Z"))["callRecords"]
+    (found,) = parse(json.dumps(body).encode()).recordings
+    assert found.duration_s == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 100_000, "nests deeper"),
+        (b'{"a":' + b"9" * 5000 + b"}", "not JSON"),
+    ],
+)
+def test_what_is_not_json(body: bytes, reason: str) -> None:
+    with pytest.raises(NotJsonError, match=reason):
+        parse(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"null", "the body must be an object"),
+        (b"[]", "empty array"),
+        (b"{}", "meeting: field required; callRecords: field required"),
+        (b'{"meeting": null, "callRecords": []}', "meeting must be an object"),
+        (b'{"meeting": {"_id": "a/b"}, "callRecords": []}', "meeting._id must be 1 to 64"),
+        (b'{"meeting": {"_id": "a"}, "callRecords": {}}', "callRecords: input should be a valid list"),
+        (b'{"meeting": {"_id": "a"}, "callRecords": [{}]}', "no record of callRecords can be used"),
+    ],
+)
+def test_what_is_not_a_recording_done_payload(body: bytes, reason: str) -> None:
+    with pytest.raises(NotRecordingDoneError, match=reason):
+        parse(body)
+
+
+def test_a_meeting_without_recordings_is_taken() -> None:
+    assert parse(b'{"meeting": {"_id": "a"}, "hostUser": 5, "callRecords": []}').recordings == ()
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    )
+)
+def test_any_value_in_any_field_is_taken_or_refused_in_words(value: Any) -> None:
+    for field in ("room_id", "participants_ids", "duration", "size", "created_at", "file_uid", "download_url"):
+        try:
+            parse(record(**{field: value}))
+        except NotRecordingDoneError as e:
+            assert e.errors  # noqa: PT017  (both outcomes are right; neither may be another error)

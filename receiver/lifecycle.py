@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
-from receiver.errors import JobError, Kind, WrongStateError
+from receiver.errors import JobError, Kind
 from receiver.records import State
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-_NEXT: dict[State, frozenset[State]] = {
+CHANGES: dict[State, frozenset[State]] = {
     State.PENDING: frozenset({State.ARCHIVING, State.CANCELLED}),
     State.ARCHIVING: frozenset(
         # archiving → archiving is a crashed run taken over; → pending a run handed back at shutdown
@@ -29,19 +29,12 @@ _NEXT: dict[State, frozenset[State]] = {
     State.ERASED: frozenset(),
 }
 
-FINAL = frozenset({State.ARCHIVED, State.FAILED, State.MISSING, State.CANCELLED, State.ERASED})
+CLAIMABLE = frozenset(state for state, after in CHANGES.items() if State.ARCHIVING in after)
+FINAL = frozenset(State) - CLAIMABLE
 """States that no job works on."""
 
-CLAIMABLE = frozenset(state for state, after in _NEXT.items() if State.ARCHIVING in after)
-REPLAYABLE = frozenset(state for state, after in _NEXT.items() if State.PENDING in after) - {State.ARCHIVING}
-CANCELLABLE = frozenset(state for state, after in _NEXT.items() if State.CANCELLED in after)
-
-
-def check_change(old: State, new: State) -> None:
-    """Raise `WrongStateError` unless a recording may go from `old` to `new`."""
-    if new not in _NEXT[old]:
-        allowed = ", ".join(sorted(_NEXT[old])) or "nothing"
-        raise WrongStateError(f"a recording that is {old} cannot become {new} (from {old} it can become: {allowed})")
+REPLAYABLE = frozenset(state for state, after in CHANGES.items() if State.PENDING in after) - {State.ARCHIVING}
+CANCELLABLE = frozenset(state for state, after in CHANGES.items() if State.CANCELLED in after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,7 @@ def configure(*, level: int = logging.INFO, pretty: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))  # libraries speak up only when something is wrong
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # `problems` has logged what it would log again
 
 
 @contextmanager

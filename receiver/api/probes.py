@@ -28,7 +28,10 @@ def routes(parts: ApiParts) -> list[BaseRoute]:
     async def readyz(_request: Request) -> Response:
         return await _readyz(parts)
 
-    return [Route("/healthz", _healthz), Route("/readyz", readyz), Route("/metrics", _metrics)]
+    async def exposition(_request: Request) -> Response:
+        return await _metrics(parts)
+
+    return [Route("/healthz", _healthz), Route("/readyz", readyz), Route("/metrics", exposition)]
 
 
 async def _healthz(_request: Request) -> Response:
@@ -47,7 +50,9 @@ async def _readyz(parts: ApiParts) -> Response:
     return answers.json(HealthBody(status="ok"))
 
 
-async def _metrics(_request: Request) -> Response:
-    """`GET /metrics`: Prometheus exposition."""
+async def _metrics(parts: ApiParts) -> Response:
+    """`GET /metrics`: Prometheus exposition; the states are counted when asked, so that they are never stale."""
+    for state, count in (await parts.catalogue.counts()).items():
+        metrics.recordings.labels(state=state).set(count)
     content, media_type = metrics.render()
     return Response(content, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

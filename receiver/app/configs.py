@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -38,6 +39,12 @@ def credentials(settings: Settings) -> Credentials | None:
         password=settings.api_user_password.get_secret_value(),
         expected_user_id=settings.api_user_id,
     )
+
+
+def sqlite_path(settings: Settings) -> Path | None:
+    """Return the file of an embedded database, or None for a server's."""
+    path = settings.database_url.removeprefix("sqlite:///")
+    return Path(path) if path != settings.database_url else None
 
 
 def bucket_config(settings: Settings) -> BucketConfig:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from receiver.app.configs import sqlite_path
 from receiver.errors import DatabaseLockedError, ReceiverError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from receiver.settings import Settings
 
@@ -21,13 +23,15 @@ if TYPE_CHECKING:
 @contextmanager
 def only_worker(settings: Settings) -> Iterator[None]:
     """Hold the lock that makes this the one working process of a SQLite file; raises `DatabaseLockedError`."""
-    path = settings.database_url.removeprefix("sqlite:///")
-    if path == settings.database_url:
+    path = sqlite_path(settings)
+    if path is None:
         raise ReceiverError(
             "RECEIVER_DATABASE_URL names PostgreSQL, which this release can migrate but not yet serve from; "
             "use sqlite:///path for now"
         )
-    with _opened(f"{path}.lock") as lock:
+    lock_path = path.with_name(f"{path.name}.lock")
+    make_private_file(lock_path)
+    with lock_path.open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
@@ -37,18 +41,14 @@ def only_worker(settings: Settings) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _opened(path: str) -> Iterator[int]:
+def make_private_file(path: Path) -> None:
+    """Create an empty file that only this user may read, unless it exists: the index names people."""
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as e:
         raise ReceiverError(
-            f"cannot create {path}: {e.strerror}; RECEIVER_DATABASE_URL must name a writable place"
+            f"cannot write {path}: {e.strerror}; RECEIVER_DATABASE_URL must name a writable place"
         ) from e
-    try:
-        yield handle
-    finally:
-        os.close(handle)
 
 
 @contextmanager

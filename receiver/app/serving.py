@@ -21,8 +21,9 @@ from receiver.app.configs import (
     learn_secrets,
     limits,
     server_config,
+    sqlite_path,
 )
-from receiver.app.process import Server, listening, only_worker
+from receiver.app.process import Server, listening, make_private_file, only_worker
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
@@ -53,8 +54,17 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
-    """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`."""
+    """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`.
+
+    A command creates and upgrades nothing: the service it stands beside may be of another release.
+    """
     learn_secrets(settings)
+    path = sqlite_path(settings)
+    if path is not None and not path.exists():
+        raise ReceiverError(
+            f"there is no database at {path}; set RECEIVER_DATABASE_URL as the service has it, "
+            "or run the command in the service's folder"
+        )
     async with _open_database(settings) as database:
         yield Catalogue(database, cursor_key=cursor_key(settings))
 
@@ -70,6 +80,9 @@ async def open_store(settings: Settings) -> AsyncIterator[Bucket]:
 async def migrate(settings: Settings) -> tuple[str | None, str | None]:
     """Bring the database to this release's schema; return the revisions before and after."""
     learn_secrets(settings)
+    path = sqlite_path(settings)
+    if path is not None:
+        make_private_file(path)
     database = open_database(settings.database_url)
     try:
         return await upgrade(database)
@@ -89,6 +102,8 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(listening(host, port))
         stack.enter_context(only_worker(settings))
+        if sqlite_path(settings) is not None:  # the embedded default upgrades itself
+            await migrate(settings)
         database = await stack.enter_async_context(_open_database(settings))
         jobs = MemoryJobs(database, concurrency=settings.concurrency)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
@@ -151,10 +166,12 @@ def _web(settings: Settings, database: Database, jobs: MemoryJobs, bucket: Bucke
         ready=ready,
         clock=utc_now,
     )
-    return Starlette(
+    app = Starlette(
         routes=[*webhook.routes(parts), *api.routes(operators)],
         exception_handlers=problems.handlers(),
     )
+    app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed
+    return app
 
 
 async def _worker(
@@ -193,8 +210,6 @@ async def _worker(
 async def _open_database(settings: Settings) -> AsyncIterator[Database]:
     database = open_database(settings.database_url)
     try:
-        if database.is_sqlite:  # the embedded default upgrades itself
-            await upgrade(database)
         await check_head(database)
         yield database
     finally:

@@ -8,12 +8,13 @@ import sqlalchemy as sa
 
 from receiver.catalogue.filters import Filters, Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
-from receiver.errors import InvalidQueryError, NotFoundError
-from receiver.lifecycle import check_change
+from receiver.errors import InvalidQueryError, NotFoundError, WrongStateError
+from receiver.lifecycle import CANCELLABLE, REPLAYABLE
 from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, State
 from receiver.tables import Database, deliveries, recordings
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
 MAX_LIMIT = 1000
@@ -90,14 +91,14 @@ class Catalogue:
     async def retry(self, recording_id: RecordingId, *, now: datetime) -> Recording:
         """Make a recording pending again, its attempts counted anew; raises `NotFoundError`, `WrongStateError`.
 
-        The last error stays on the row until the next run has ended.
+        The last error stays on the row until the next run has ended. A recording that a run works on is left to it.
         """
-        return await self._change(recording_id, State.PENDING, attempts=0, next_attempt_at=now)
+        return await self._change(recording_id, REPLAYABLE, State.PENDING, attempts=0, next_attempt_at=now)
 
     async def cancel(self, recording_id: RecordingId, *, now: datetime) -> Recording:
         """Take a recording that waits or failed out of work; raises `NotFoundError`, `WrongStateError`."""
         del now
-        return await self._change(recording_id, State.CANCELLED, next_attempt_at=None)
+        return await self._change(recording_id, CANCELLABLE, State.CANCELLED, next_attempt_at=None)
 
     async def set_hold(self, recording_id: RecordingId, hold: bool) -> Recording:  # noqa: FBT001
         """Set or lift the legal hold, in any state; raises `NotFoundError`."""
@@ -105,11 +106,15 @@ class Catalogue:
             await tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(hold=hold))
             return _found(await one_recording(tx, recording_id), recording_id)
 
-    async def _change(self, recording_id: RecordingId, state: State, **values: Any) -> Recording:
+    async def _change(
+        self, recording_id: RecordingId, allowed: Collection[State], state: State, **values: Any
+    ) -> Recording:
         async with self._database.write() as tx:
             locked = sa.select(recordings.c.state).where(recordings.c.id == recording_id).with_for_update()
-            old = _found((await tx.execute(locked)).scalar_one_or_none(), recording_id)
-            check_change(State(old), state)
+            old = State(_found((await tx.execute(locked)).scalar_one_or_none(), recording_id))
+            if old not in allowed:
+                able = ", ".join(sorted(allowed))
+                raise WrongStateError(f"a recording that is {old} cannot become {state}; only these can: {able}")
             # the fence moves on, so that a run which still believes in the old state can write nothing
             change = {"state": state, "fence": recordings.c.fence + 1, **values}
             await tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(change))

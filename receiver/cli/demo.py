@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aiohttp
 import click
 
 from receiver.cli import demo_report as report
@@ -66,7 +67,10 @@ async def _demo(  # noqa: PLR0913  (one argument an option)
 ) -> int:
     steps = Steps()
     async with open_stage(data_dir, steps) as stage:
-        proofs = await hold_meeting(stage, steps, files=files, size_bytes=size_bytes, patience=patience)
+        try:
+            proofs = await hold_meeting(stage, steps, files=files, size_bytes=size_bytes, patience=patience)
+        except aiohttp.ClientError as e:
+            raise DemoError(f"a part stopped answering: {e}; the service's log ends:\n{tail(stage.log_file)}") from e
         proven = report.print_proofs(proofs)
         if not once:
             report.print_surroundings(stage)

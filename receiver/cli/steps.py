@@ -49,9 +49,11 @@ class Steps:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _live(self, doing: str) -> AbstractContextManager[Any]:
-        from rich.markup import escape  # noqa: PLC0415  (only a command that takes steps needs it)
+        if self._console is None:
+            return nullcontext()
+        from rich.text import Text  # noqa: PLC0415  (only a terminal needs it)
 
-        return nullcontext() if self._console is None else self._console.status(escape(f"{clean(doing)} …"))
+        return self._console.status(Text(f"{clean(doing)} …"))
 
 
 def _terminal() -> Console | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import aiosqlite
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -69,7 +71,12 @@ class _translated:  # noqa: N801  (reads as a verb at its uses)
 def open_database(url: str) -> Database:
     """Make the `Database` for a `DATABASE_URL`; nothing is connected before the first transaction."""
     if url.startswith("sqlite"):
-        engine = create_async_engine(url.replace("sqlite://", "sqlite+aiosqlite://", 1), pool_size=5, max_overflow=0)
+        engine = create_async_engine(
+            url.replace("sqlite://", "sqlite+aiosqlite://", 1),
+            pool_size=5,
+            max_overflow=0,
+            connect_args={"async_creator_fn": _connect_sqlite},
+        )
         sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return Database(engine)
@@ -83,6 +90,18 @@ def open_database(url: str) -> Database:
         connect_args={"timeout": 5, "server_settings": {"synchronous_commit": "on", "timezone": "UTC"}},
     )
     return Database(engine)
+
+
+async def _connect_sqlite(*arguments: Any, **options: Any) -> aiosqlite.Connection:
+    connection = aiosqlite.connect(*arguments, **options)
+    thread = connection._thread  # noqa: SLF001  (SQLAlchemy's own way to the thread, which has no public name)
+    thread.daemon = True
+    try:
+        return await connection
+    except sqlite3.Error:
+        # its thread still has to say goodbye to this loop; a loop closed before that earns a traceback on stderr
+        await asyncio.to_thread(thread.join)
+        raise
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -129,6 +129,18 @@ async def test_a_signal_at_any_moment_leaves_no_process_and_no_file(tmp_path, nu
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_service_that_dies_is_reported_with_its_log(tmp_path):
+    async with demo(tmp_path, "--once", "--size", "300MB") as process:
+        pid = int((await line_with(process.stderr, "Service at")).partition(", process ")[2].split()[0])
+        os.kill(pid, signal.SIGKILL)
+        stdout, stderr = await process.communicate()
+    assert (process.returncode, stdout) == (1, b"")
+    assert b"Error: " in stderr
+    assert b"service_ready" in stderr
+    assert b"Traceback" not in stderr
+    assert processes_in(tmp_path) == []
+
+
 async def test_a_service_that_does_not_start_is_reported_with_its_log(tmp_path):
     broken = "import receiver.cli.demo_stage as s; s.BUCKET = '!'; from receiver.cli import main; main()"
     async with demo(tmp_path, "--once", program=("-c", broken)) as process:

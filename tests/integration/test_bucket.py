@@ -54,6 +54,22 @@ async def test_uploads_are_listed_under_their_prefix(bucket):
     assert len(await bucket.open_uploads("")) == 2
 
 
+async def test_the_parts_of_an_open_upload_are_listed(bucket):
+    async def chunks():
+        yield b"bytes"
+
+    upload = await bucket.begin_upload("k", content_type="video/mp4")
+    part = await bucket.upload_part(upload, 7, chunks(), size_bytes=5)
+    (listed,) = await bucket.list_parts(upload)
+    assert (listed.number, listed.etag, listed.size_bytes) == (7, part.etag, 5)
+
+
+async def test_keys_are_listed_under_their_prefix(bucket):
+    for key in ("a/2", "a/1", "b/1"):
+        await put(bucket, key)
+    assert [key async for key in bucket.keys("a/")] == ["a/1", "a/2"]
+
+
 async def test_write_options_reach_the_store(seaweed, aws_env):
     config = BucketConfig(
         bucket=f"test-{secrets.token_hex(8)}", endpoint_url=seaweed.endpoint_url, storage_class="STANDARD_IA"

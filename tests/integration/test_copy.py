@@ -54,25 +54,24 @@ async def test_the_request_carries_nothing_but_what_a_download_needs(bucket):
     assert set(request.headers) == {"Host", "Accept", "Accept-Encoding", "User-Agent", "Range"}
 
 
-async def test_began_is_told_before_the_store_gets_a_byte():
-    content = Content(6 * MIB)
+@pytest.mark.parametrize(("size", "calls"), [(50 * KIB, 1), (6 * MIB, 1), (6 * MIB, 2)])
+async def test_a_run_that_lost_its_fence_stores_nothing(size, calls):
+    """`began` is told the key before anything is stored, and the upload before it gets a byte."""
+    content = Content(size)
     target = MemoryTarget()
     async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
 
-        async def lost(upload, key):
+        async def began(upload, key):
             run.begun.append((upload, key))
             assert target.tries == []
-            raise FenceLostError("r1")
+            if len(run.begun) == calls:
+                raise FenceLostError("r1")
 
-        run.began = lost
+        run.began = began
         with pytest.raises(FenceLostError):
             await run.copy(target)
-        content.size = 50 * KIB
-        with pytest.raises(FenceLostError):
-            await run.copy(target)
-    (upload, key), small = run.begun
-    assert (upload.key, key) == ("recordings/r1.mp4", "recordings/r1.mp4")
-    assert small == (None, "recordings/r1.mp4")
+    assert [key for _, key in run.begun] == ["recordings/r1.mp4"] * calls
+    assert [upload is None for upload, _ in run.begun] == [True, False][:calls]
     assert target.uploads == target.objects == {}
 
 

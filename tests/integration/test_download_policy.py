@@ -34,7 +34,7 @@ async def refused(policy, url):
 
 async def test_an_origin_that_is_not_listed_is_not_contacted(canary):
     message = await refused(DownloadPolicy(origins=(Origin("https", "*.amazonaws.com", 443),)), canary.url())
-    assert message.startswith(f"http://127.0.0.1:{canary.port} is not in DOWNLOAD_HOSTS")
+    assert message.startswith(f"http://127.0.0.1:{canary.port} is not in RECEIVER_DOWNLOAD_HOSTS")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "127.1"])  # noqa: S104
@@ -54,7 +54,7 @@ async def test_a_name_with_several_private_addresses_is_not_contacted(canary, mo
     monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", both)
     policy = DownloadPolicy(origins=(Origin("http", "*.example", canary.port),))
     message = await refused(policy, f"http://files.example:{canary.port}/v")
-    assert "DOWNLOAD_NETWORKS" in message
+    assert "RECEIVER_DOWNLOAD_NETWORKS" in message
 
 
 async def test_a_redirect_off_the_list_is_not_followed(canary):
@@ -88,7 +88,7 @@ async def test_a_redirect_to_a_listed_name_with_a_private_address_is_not_followe
             origins=(Origin("http", "127.0.0.2", source.port), Origin("http", "127.0.0.1", canary.port)),
             networks=(ip_network("127.0.0.2/32"),),
         )
-        assert "DOWNLOAD_NETWORKS" in await refused(policy, source.url())
+        assert "RECEIVER_DOWNLOAD_NETWORKS" in await refused(policy, source.url())
     assert len(source.requests) == 1
 
 

@@ -92,7 +92,10 @@ async def test_replay_starts_anew(database: Database, runs: Runs) -> None:
     catalogue = Catalogue(database)
     with pytest.raises(WrongStateError, match="pending cannot become pending"):
         await catalogue.retry(A, now=NOW)
-    await runs.settle(await claimed(runs), Decision(state=State.FAILED, attempts=8, next_attempt_at=None), FAILURE)
+    claim = await claimed(runs)
+    with pytest.raises(WrongStateError, match="archiving cannot become pending"):
+        await catalogue.retry(A, now=NOW)
+    await runs.settle(claim, Decision(state=State.FAILED, attempts=8, next_attempt_at=None), FAILURE)
     revived = await catalogue.retry(A, now=NOW)
     assert (revived.state, revived.attempts, revived.error) == (State.PENDING, 0, FAILURE)
     assert (await claimed(runs)).attempt == 1

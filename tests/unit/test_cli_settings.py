@@ -52,20 +52,35 @@ def test_download_needs_a_bucket(run):
     ],
 )
 def test_a_misspelt_variable_is_a_warning(run, name, hint):
-    done = run("recordings", "list", DATABASE_URL="sqlite:///./x.db", **{name: "x"})
+    done = run("migrate", DATABASE_URL="sqlite:///./x.db", **{name: "x"})
     assert done.exit_code == 0
     assert done.stderr == f"Warning: RECEIVER_{name} is not a setting and is ignored{hint}\n"
 
 
 def test_a_misspelt_line_of_the_dotenv_file_is_a_warning_too(run, tmp_path):
     (tmp_path / ".env").write_text("RECEIVER_DATABASE_URL=sqlite:///./x.db\nRECEIVER_ZZZ=1\n")
-    done = run("recordings", "list")
+    done = run("migrate")
     assert done.exit_code == 0
     assert done.stderr == "Warning: RECEIVER_ZZZ is not a setting and is ignored\n"
     assert (tmp_path / "x.db").exists()
 
 
-def test_a_database_that_cannot_be_opened_is_one_line_and_exit_1(run):
-    done = run("recordings", "list", DATABASE_URL="sqlite:////nowhere/at/all.db")
+def test_a_command_creates_no_database(run, tmp_path):
+    done = run("recordings", "list", DATABASE_URL=f"sqlite:///{tmp_path}/none.db")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"Error: there is no database at {tmp_path}/none.db; set RECEIVER_DATABASE_URL as")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_database_that_cannot_be_opened_is_one_line_and_exit_1(run, tmp_path):
+    done = run("recordings", "list", DATABASE_URL=f"sqlite:///{tmp_path}")
     assert done.exit_code == 1
     assert done.stderr == "Error: the database did not take the statement: unable to open database file\n"
+
+
+def test_a_place_that_cannot_be_written_is_named(run):
+    done = run("migrate", DATABASE_URL="sqlite:////nowhere/at/all.db")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(
+        "Error: cannot write /nowhere/at/all.db: No such file or directory; RECEIVER_DATABASE"
+    )

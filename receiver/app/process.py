@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
 
 
+_BACKLOG = 1024
+"""Connections that wait to be accepted; the kernel's own limit may be lower."""
+
+
 @contextmanager
 def only_worker(settings: Settings) -> Iterator[None]:
     """Hold the lock that makes this the one working process of a SQLite file; raises `DatabaseLockedError`."""
@@ -53,12 +57,13 @@ def make_private_file(path: Path) -> None:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Bind before anything else is started, so that a taken port is a plain error."""
+    """Listen before anything else is started: a taken port is a plain error, and early callers wait in the queue."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((host, port))
+            bound.listen(_BACKLOG)
         except OSError as e:
             raise ReceiverError(f"cannot listen on {host} port {port}: {e.strerror}; choose another --port") from e
         yield bound

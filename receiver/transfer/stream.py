@@ -10,6 +10,7 @@ import aiohttp
 from receiver import logs, metrics
 from receiver.errors import (
     JobError,
+    SourceDeniedError,
     SourceLengthMismatchError,
     SourceStalledError,
     SourceTruncatedError,
@@ -103,7 +104,8 @@ class Stream:
                 if self._answer is None:
                     self._answer = await self._source.get_from(received, self._end)
                 chunk = await self._next_chunk(self._answer, received)
-            except (SourceUnavailableError, SourceStalledError, SourceTruncatedError) as e:
+            # a fresh URL that is refused may be the old one again: signed in the same second, it has the same signature
+            except (SourceDeniedError, SourceUnavailableError, SourceStalledError, SourceTruncatedError) as e:
                 await self._interrupted(e, received)
                 continue
             if received + len(chunk) > self._end:

@@ -9,6 +9,7 @@ import json
 import random
 
 import httpx
+import pytest
 
 from receiver.sandbox import Sandbox
 from tests.support.invariants import check_invariants
@@ -33,6 +34,11 @@ async def example_meeting(sandbox: Sandbox) -> dict:
     for record in example["callRecords"]:
         record["download_url"] = urls[record["_id"]]
     return {**made, "payload": example}
+
+
+@pytest.fixture(autouse=True)
+def _traced(service: Service) -> None:
+    service.traced = True
 
 
 def sources(made: dict) -> dict[str, str]:

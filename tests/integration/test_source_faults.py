@@ -210,6 +210,16 @@ async def test_more_bytes_than_promised_are_a_mismatch(content):
     assert isinstance(caught, SourceLengthMismatchError)
 
 
+async def test_bytes_that_come_after_the_last_promised_one_are_a_mismatch():
+    def handler(_):
+        body = b"".join(Content(900).chunks())
+        head = {"Content-Range": "bytes 0-899/900", "ETag": '"v1"', "Transfer-Encoding": "chunked"}
+        return Answer(206, head, iter([b"384\r\n" + body + b"\r\n", b"4\r\nmore\r\n0\r\n\r\n"]), drip_s=0.05)
+
+    caught, _ = await failure(handler)
+    assert isinstance(caught, SourceLengthMismatchError)
+
+
 async def test_a_url_that_expires_twice_costs_almost_no_extra_bytes(bucket):
     content = Content(200 * MIB)
     lives = {"/1": 70 * MIB, "/2": 140 * MIB}  # each URL dies when the file has been read so far

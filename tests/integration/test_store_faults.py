@@ -185,6 +185,27 @@ async def test_a_lasting_fault_on_the_wire_is_named(bucket, proxy, rule, error):
         assert caught.value.retry_after_s == 10
 
 
+async def test_a_store_that_stops_reading_is_left_and_the_part_sent_again(bucket, proxy):
+    """The part is too large to vanish into socket buffers, so only the watch on the body can notice."""
+    content = Content(64 * MIB)
+    proxy.rules.append(Rule("PUT .*partNumber=1", stall_after=1))
+    async with (
+        through(proxy, bucket, progress_timeout_s=0.5) as spoiled,
+        source_and_run(content, part_size_bytes=32 * MIB) as (_, run),
+    ):
+        assert (await run.copy(spoiled)).sha256 == content.sha256
+    assert sum("partNumber=1" in line for line in proxy.lines) == 2
+
+
+async def test_a_lost_answer_is_replaced_by_what_lies_under_the_key(bucket, proxy):
+    """The store completes the upload, the answer is lost, and no later request gets an answer either."""
+    proxy.rules.append(Rule("POST .*uploadId=", lose_answer=True))
+    proxy.rules.append(Rule("POST .*uploadId=", times=99, answer=s3_error(503, "SlowDown")))
+    async with through(proxy, bucket) as spoiled, source_and_run() as (_, run):
+        stored = await run.copy(spoiled)
+    assert (await bucket.head(stored.key)).checksum == stored.checksum
+
+
 async def test_slow_down_passes_its_retry_after_on(bucket, proxy):
     proxy.rules.append(Rule("PUT .*partNumber=1", answer=s3_error(503, "SlowDown", "Retry-After: 90\r\n")))
     async with through(proxy, bucket) as spoiled, source_and_run() as (_, run):

@@ -57,7 +57,8 @@ class Run:
 
     async def began(self, upload: OpenUpload | None, key: str) -> None:
         self.begun.append((upload, key))
-        self.has_begun.set()
+        if upload is not None:
+            self.has_begun.set()
 
     async def copy(self, target: Target) -> StoredFile:
         return await self.copier.copy(

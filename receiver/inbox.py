@@ -111,9 +111,12 @@ class Inbox:
         self, tx: AsyncConnection, facts: Sequence[RecordingFacts], now: datetime
     ) -> list[RecordingId]:
         """Add what is new, refresh what is known, and return the ids that need work."""
-        to_do: list[RecordingId] = []
-        for fact in sorted(facts, key=lambda f: f.id):  # one order everywhere, so that writers never deadlock
-            values = self._values(fact) | {
+        if not facts:
+            return []
+        facts = sorted(facts, key=lambda fact: fact.id)  # one order everywhere, so that writers never deadlock
+        rows = [
+            self._values(fact)
+            | {
                 "id": fact.id,
                 "state": State.PENDING,
                 "created_at": fact.created_at or now,
@@ -121,13 +124,15 @@ class Inbox:
                 "first_seen_at": now,
                 "next_attempt_at": now,
             }
-            added = self._insert(recordings).values(values).on_conflict_do_nothing(index_elements=["id"])
-            if (await tx.execute(added.returning(recordings.c.id))).scalar_one_or_none() is not None:
-                await _set_participants(tx, fact)
-                to_do.append(fact.id)
-            elif await self._refresh(tx, fact, now):
-                to_do.append(fact.id)
-        return to_do
+            for fact in facts
+        ]
+        add = self._insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
+        new = set((await tx.execute(add, rows)).scalars())
+        await _add_participants(tx, [fact for fact in facts if fact.id in new])
+        known = [fact for fact in facts if fact.id not in new]
+        return [fact.id for fact in facts if fact.id in new] + [
+            fact.id for fact in known if await self._refresh(tx, fact, now)
+        ]
 
     async def _refresh(self, tx: AsyncConnection, fact: RecordingFacts, now: datetime) -> bool:
         """Bring a known recording up to date, unless it is archived; tell whether it needs work again."""
@@ -140,7 +145,8 @@ class Inbox:
         values: dict[str, Any] = {}
         if row.updated_at is None or (fact.updated_at is not None and fact.updated_at >= row.updated_at):
             values |= self._values(fact)
-            await _set_participants(tx, fact)
+            await tx.execute(sa.delete(participants).where(participants.c.recording_id == fact.id))
+            await _add_participants(tx, [fact])
         if state in _REOPENED:
             values |= {"state": State.PENDING, "attempts": 0, "next_attempt_at": now}
         if values:
@@ -171,10 +177,13 @@ class Inbox:
         return values
 
 
-async def _set_participants(tx: AsyncConnection, fact: RecordingFacts) -> None:
-    await tx.execute(sa.delete(participants).where(participants.c.recording_id == fact.id))
-    if fact.participant_ids:
-        rows = [{"recording_id": fact.id, "position": i, "user_id": u} for i, u in enumerate(fact.participant_ids)]
+async def _add_participants(tx: AsyncConnection, facts: Sequence[RecordingFacts]) -> None:
+    rows = [
+        {"recording_id": fact.id, "position": position, "user_id": user_id}
+        for fact in facts
+        for position, user_id in enumerate(fact.participant_ids)
+    ]
+    if rows:
         await tx.execute(sa.insert(participants), rows)
 
 

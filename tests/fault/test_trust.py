@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 NO_CREDENTIALS = {"API_URL": "", "API_ADMIN_KEY": ""}
 
 
+@pytest.fixture(autouse=True)
+def _traced(service: Service) -> None:
+    service.traced = True
+
+
 @asynccontextmanager
 async def canary() -> AsyncIterator[tuple[str, list[object]]]:
     """Listen where nobody should ever connect; yield the origin and what came."""

@@ -45,7 +45,13 @@ async def server():
         (500, {}, b"<h1>oops</h1>", ApiUnavailableError, "500"),
         (502, {"Retry-After": "9"}, b"", ApiUnavailableError, "502"),
         (503, {"Retry-After": "4"}, b"", ApiUnavailableError, "503"),
-        (503, {"Retry-After": "4", "Content-Encoding": "gzip"}, gzip.compress(b"a"), ApiUnavailableError, "503"),
+        (
+            503,
+            {"Retry-After": "4", "Content-Encoding": "gzip"},
+            gzip.compress(b"a", mtime=0),
+            ApiUnavailableError,
+            "503",
+        ),
         (500, {}, b'{"errors": ["' + b" " * (1 << 20), ApiUnavailableError, "500"),
         (301, {"Location": "https://elsewhere.example/?k=canary"}, b"", ApiBadAnswerError, "RECEIVER_API_URL"),
         (304, {}, b"", ApiBadAnswerError, "RECEIVER_API_URL"),
@@ -55,7 +61,7 @@ async def server():
         (200, {}, b'{"items": []}', ApiBadAnswerError, "not a JSON array"),
         (200, {}, b"", ApiBadAnswerError, "not JSON"),
         (200, {}, b" " * (33 << 20), ApiBadAnswerError, "more than 32 MiB"),
-        (200, {"Content-Encoding": "gzip"}, gzip.compress(b"[]"), ApiBadAnswerError, "compressed"),
+        (200, {"Content-Encoding": "gzip"}, gzip.compress(b"[]", mtime=0), ApiBadAnswerError, "compressed"),
         (400, {}, b'{"errors": ["key canary-admin-key is bad"]}', ApiRefusedError, r"key \[redacted\] is bad"),
     ],
 )

@@ -157,7 +157,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenUpload:
-    """A multipart upload that a run has begun; kept on the row so that the next run can end it."""
+    """A multipart upload that a run has begun; kept on the row so that the next run can go on with it or end it."""
 
     key: str
     upload_id: str
@@ -171,6 +171,29 @@ class UploadedPart:
     etag: str
     size_bytes: int
     checksum: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPart:
+    """A part as the store lists it: not every store tells its checksum, so none is read."""
+
+    number: int
+    etag: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedUpload:
+    """What a later run needs to go on with an upload: how the file was cut, which file it was, which parts are sent.
+
+    Without `source_etag` (a strong one) nothing can tell whether the source is still that file. `parts` are in order.
+    """
+
+    upload: OpenUpload
+    part_size_bytes: int
+    source_etag: str | None
+    source_size_bytes: int
+    parts: tuple[UploadedPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +236,7 @@ class Claim:
     """A run's right to work on a recording: every write of the run is conditional on `fence`.
 
     `attempt` counts this run (1 for the first). `key` is set once an earlier run chose the object's key, and
-    `upload` while a multipart upload of an earlier run may still be open.
+    `upload` while a multipart upload of an earlier run may still be open to go on with.
     """
 
     recording: Recording
@@ -221,7 +244,7 @@ class Claim:
     attempt: int
     payload_url: str | None
     key: str | None
-    upload: OpenUpload | None
+    upload: UnfinishedUpload | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

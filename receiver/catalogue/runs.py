@@ -9,15 +9,28 @@ import sqlalchemy as sa
 from receiver.catalogue.rows import one_recording
 from receiver.errors import FenceLostError
 from receiver.lifecycle import CLAIMABLE
-from receiver.records import Claim, Failure, OpenUpload, Recording, RecordingId, State, StoredFile, UrlOrigin
-from receiver.tables import Database, recordings
+from receiver.records import (
+    Claim,
+    Failure,
+    OpenUpload,
+    Recording,
+    RecordingId,
+    State,
+    StoredFile,
+    UnfinishedUpload,
+    UploadedPart,
+    UrlOrigin,
+)
+from receiver.tables import Database, recordings, upload_parts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from receiver.lifecycle import Decision
 
-_DONE = {"next_attempt_at": None, "upload_id": None, "payload_url": None}
+_NO_UPLOAD = {"upload_id": None, "upload_part_size_bytes": None, "source_etag": None, "source_size_bytes": None}
 
 
 class Runs:
@@ -47,37 +60,62 @@ class Runs:
                     recordings.c.fence,
                     recordings.c.attempts,
                     recordings.c.payload_url,
-                    recordings.c.object_key,
-                    recordings.c.upload_id,
+                    *(recordings.c[name] for name in ("object_key", *_NO_UPLOAD)),
                 )
             )
             row = taken.one_or_none()
-            recording = await one_recording(tx, recording_id) if row is not None else None
-        if row is None or recording is None:
-            return None
-        upload = OpenUpload(key=row.object_key, upload_id=row.upload_id) if row.upload_id else None
-        return Claim(
-            recording=recording,
-            fence=row.fence,
-            attempt=row.attempts,
-            payload_url=row.payload_url,
-            key=row.object_key,
-            upload=upload,
-        )
+            if row is None:
+                return None
+            recording = await one_recording(tx, recording_id)
+            assert recording is not None  # noqa: S101  (its row was written in this transaction)
+            return Claim(
+                recording=recording,
+                fence=row.fence,
+                attempt=row.attempts,
+                payload_url=row.payload_url,
+                key=row.object_key,
+                upload=await _unfinished(tx, recording_id, row),
+            )
 
-    async def note_upload(self, claim: Claim, key: str, upload: OpenUpload | None, origin: UrlOrigin) -> Recording:
+    async def note_upload(
+        self, claim: Claim, key: str, upload: UnfinishedUpload | None, origin: UrlOrigin
+    ) -> Recording:
         """Record where the object will lie, which multipart upload is open and who named the URL; then bytes may go.
+
+        An upload without parts is a new one, so the parts noted before were another's and are forgotten. Raises
+        `FenceLostError`.
+        """
+        values: dict[str, Any] = _NO_UPLOAD
+        if upload is not None:
+            values = {
+                "upload_id": upload.upload.upload_id,
+                "upload_part_size_bytes": upload.part_size_bytes,
+                "source_etag": upload.source_etag,
+                "source_size_bytes": upload.source_size_bytes,
+            }
+        keep_parts = upload is not None and bool(upload.parts)
+        return await self._write(claim, keep_parts=keep_parts, object_key=key, url_origin=origin, **values)
+
+    async def note_part(self, claim: Claim, part: UploadedPart) -> None:
+        """Record a part of the open upload that the store confirmed, in place of an earlier one of its number.
 
         Raises `FenceLostError`.
         """
-        return await self._write(
-            claim, object_key=key, upload_id=upload.upload_id if upload else None, url_origin=origin
-        )
+        values = {"etag": part.etag, "size_bytes": part.size_bytes, "checksum": part.checksum}
+        async with self._database.write() as tx:
+            held = await tx.execute(sa.select(recordings.c.id).where(_held_by(claim)).with_for_update())
+            if held.one_or_none() is None:
+                raise FenceLostError(_taken_over(claim))
+            await tx.execute(_forget(claim.recording.id).where(upload_parts.c.number == part.number))
+            await tx.execute(
+                sa.insert(upload_parts).values(recording_id=claim.recording.id, number=part.number, **values)
+            )
 
     async def finish(self, claim: Claim, stored: StoredFile, *, now: datetime) -> Recording:
         """Record the proven object: `archived`. Raises `FenceLostError`."""
         return await self._write(
             claim,
+            keep_parts=False,
             state=State.ARCHIVED,
             object_bucket=stored.bucket,
             object_key=stored.key,
@@ -90,34 +128,73 @@ class Runs:
             error_code=None,
             error_message=None,
             error_at=None,
-            **_DONE,
+            next_attempt_at=None,
+            payload_url=None,
+            **_NO_UPLOAD,
         )
 
     async def settle(self, claim: Claim, decision: Decision, failure: Failure) -> Recording:
-        """Record a failed run and what follows from it. Raises `FenceLostError`."""
+        """Record a failed run and what follows from it; no upload outlives the last one. Raises `FenceLostError`."""
+        again = decision.state is State.WAITING
         return await self._write(
             claim,
+            keep_parts=again,
             state=decision.state,
             attempts=decision.attempts,
             next_attempt_at=decision.next_attempt_at,
             error_code=failure.code,
             error_message=failure.message,
             error_at=failure.at,
+            **({} if again else _NO_UPLOAD),
         )
 
     async def hand_back(self, claim: Claim, *, now: datetime) -> Recording:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
-        return await self._write(claim, state=State.PENDING, attempts=claim.attempt - 1, next_attempt_at=now)
-
-    async def _write(self, claim: Claim, **values: Any) -> Recording:
-        mine = sa.and_(
-            recordings.c.id == claim.recording.id,
-            recordings.c.fence == claim.fence,
-            recordings.c.state == State.ARCHIVING,
+        return await self._write(
+            claim, keep_parts=True, state=State.PENDING, attempts=claim.attempt - 1, next_attempt_at=now
         )
+
+    async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> Recording:
         async with self._database.write() as tx:
-            if (await tx.execute(sa.update(recordings).where(mine).values(values))).rowcount != 1:
-                raise FenceLostError(f"another run or an operator took recording {claim.recording.id} over")
+            if (await tx.execute(sa.update(recordings).where(_held_by(claim)).values(values))).rowcount != 1:
+                raise FenceLostError(_taken_over(claim))
+            if not keep_parts:
+                await tx.execute(_forget(claim.recording.id))
             changed = await one_recording(tx, claim.recording.id)
         assert changed is not None  # noqa: S101  (its row was written in this transaction)
         return changed
+
+
+def _held_by(claim: Claim) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        recordings.c.id == claim.recording.id,
+        recordings.c.fence == claim.fence,
+        recordings.c.state == State.ARCHIVING,
+    )
+
+
+def _taken_over(claim: Claim) -> str:
+    return f"another run or an operator took recording {claim.recording.id} over"
+
+
+def _forget(recording_id: RecordingId) -> sa.Delete:
+    return sa.delete(upload_parts).where(upload_parts.c.recording_id == recording_id)
+
+
+async def _unfinished(tx: AsyncConnection, recording_id: RecordingId, row: sa.Row[Any]) -> UnfinishedUpload | None:
+    """Return the noted upload with its parts; one noted by a release that knew no parts cannot be gone on with."""
+    if row.upload_id is None or row.upload_part_size_bytes is None or row.source_size_bytes is None:
+        return None
+    noted = await tx.execute(
+        sa.select(upload_parts).where(upload_parts.c.recording_id == recording_id).order_by(upload_parts.c.number)
+    )
+    return UnfinishedUpload(
+        upload=OpenUpload(key=row.object_key, upload_id=row.upload_id),
+        part_size_bytes=row.upload_part_size_bytes,
+        source_etag=row.source_etag,
+        source_size_bytes=row.source_size_bytes,
+        parts=tuple(
+            UploadedPart(number=part.number, etag=part.etag, size_bytes=part.size_bytes, checksum=part.checksum)
+            for part in noted
+        ),
+    )

@@ -14,7 +14,7 @@ from receiver.errors import StoreChecksumError, StoreUnavailableError
 from receiver.objectstore.body import RelayBody
 from receiver.objectstore.disposition import attachment
 from receiver.objectstore.faults import status_and_code, translated
-from receiver.records import ObjectHead, OpenUpload, UploadedPart
+from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -131,23 +131,23 @@ class Bucket:
             raise StoreChecksumError(f"{where}: what the store received differs from what was sent")
         return UploadedPart(number=number, etag=answer["ETag"], size_bytes=size_bytes, checksum=_PREFIX + ours)
 
-    async def list_parts(self, upload: OpenUpload) -> list[UploadedPart]:
-        """Return the parts that the store holds of an open upload, by number."""
-        parts: list[UploadedPart] = []
+    async def list_parts(self, upload: OpenUpload) -> list[HeldPart] | None:
+        """Return the parts that the store holds of an open upload, by number; None where the upload is no more."""
+        parts: list[HeldPart] = []
         with translated("ListParts", upload.key):
             pages = self._client.get_paginator("list_parts").paginate(
                 Bucket=self.name, Key=upload.key, UploadId=upload.upload_id
             )
-            async for page in pages:
-                parts += [
-                    UploadedPart(
-                        number=part["PartNumber"],
-                        etag=part["ETag"],
-                        size_bytes=part["Size"],
-                        checksum=_PREFIX + part.get("ChecksumCRC64NVME", ""),
-                    )
-                    for part in page.get("Parts", [])
-                ]
+            try:
+                async for page in pages:
+                    parts += [
+                        HeldPart(number=part["PartNumber"], etag=part["ETag"], size_bytes=part["Size"])
+                        for part in page.get("Parts", [])
+                    ]
+            except ClientError as e:
+                if status_and_code(e)[1] != "NoSuchUpload":
+                    raise
+                return None
         return parts
 
     async def complete_upload(self, upload: OpenUpload, parts: Sequence[UploadedPart], *, checksum: str) -> ObjectHead:

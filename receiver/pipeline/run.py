@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from receiver import logs, metrics
 from receiver.errors import (
@@ -20,16 +20,17 @@ from receiver.errors import (
 from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings_api import url_expiry
 from receiver.pipeline.manifest import manifest_key, write_manifest
-from receiver.records import Claim, Failure, FreshUrl, OpenUpload, Recording, RecordingId, State, StoredFile, UrlOrigin
+from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
     from datetime import datetime
 
     from receiver.catalogue import Runs
     from receiver.meetings_api import MeetingsApi
     from receiver.objectstore import Bucket
     from receiver.pipeline.keys import KeyTemplate
+    from receiver.records import UnfinishedUpload, UploadedPart
     from receiver.transfer import Copier
 
 _MAX_MESSAGE_CHARS = 1000
@@ -67,34 +68,54 @@ class Pipeline:
         Cancelled, it hands the recording back uncounted. A lost fence ends the run without a write. A database that
         is down ends it too: the row stays `archiving` and is taken over by a later run.
         """
-        claim = await self._parts.runs.claim(recording_id, now=self._parts.clock())
+        claim = await self._claimed(recording_id)
         if claim is None:
             return
         with logs.bound(recording_id=recording_id, meeting_id=claim.recording.meeting.id, attempt=claim.attempt):
             try:
                 await self._archive(claim)
             except asyncio.CancelledError:
-                await asyncio.shield(self._settling(self._parts.runs.hand_back(claim, now=self._parts.clock())))
-                _log.info("recording_handed_back")
+                await self._hand_back(claim)
                 raise
             except (FenceLostError, StorageUnavailableError) as e:
                 metrics.runs.labels(outcome="abandoned").inc()
                 _log.warning("run_abandoned", error=str(e))
             except JobError as e:
-                await self._settling(self._fail(claim, e))
+                await _to_the_end(self._fail(claim, e))
             except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)
                 _log.exception("run_crashed")
                 error = InternalError("the service failed on this recording; its log has the traceback")
-                await self._settling(self._fail(claim, error))
+                await _to_the_end(self._fail(claim, error))
+
+    async def _claimed(self, recording_id: RecordingId) -> Claim | None:
+        """Claim the recording; a claim that was committed while this run was cancelled is handed back."""
+        claiming = asyncio.ensure_future(self._parts.runs.claim(recording_id, now=self._parts.clock()))
+        try:
+            return await asyncio.shield(claiming)
+        except StorageUnavailableError as e:
+            _log.warning("claim_failed", recording_id=recording_id, error=str(e))
+            return None
+        except asyncio.CancelledError:
+            await asyncio.wait({claiming})
+            if claiming.exception() is None and (claim := claiming.result()) is not None:
+                await self._hand_back(claim)
+            raise
+
+    async def _hand_back(self, claim: Claim) -> None:
+        async def write() -> None:
+            await self._parts.runs.hand_back(claim, now=self._parts.clock())
+            _log.info("recording_handed_back")
+
+        await _to_the_end(write())
 
     async def _archive(self, claim: Claim) -> None:
         if claim.attempt > self._parts.retries.max_attempts:
+            await self._end_uploads(claim, keep=None)
             raise WorkerCrashedError(
                 f"{claim.attempt - 1} runs ended without a word (killed or out of memory); "
                 "look at the host's memory and log, then retry the recording"
             )
-        if claim.key is not None:
-            await self._end_uploads(claim.key)
+        await self._end_uploads(claim, keep=claim.upload)
         stored, recording = await self._adopted(claim) or await self._copied(claim)
         archived_at = self._parts.clock()
         manifest = write_manifest(recording, stored, archived_at=archived_at)
@@ -107,12 +128,17 @@ class Pipeline:
         metrics.archive_seconds.observe(max(0.0, (archived_at - recording.first_seen_at).total_seconds()))
         _log.info("recording_archived", key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256)
 
-    async def _end_uploads(self, key: str) -> None:
-        """End what runs that were killed left open under the recording's key; no other recording's key is this one."""
-        for upload in await self._parts.bucket.open_uploads(key):
-            if upload.key == key:
+    async def _end_uploads(self, claim: Claim, *, keep: UnfinishedUpload | None) -> None:
+        """End what runs that were killed left open under the recording's key, but for the one to go on with.
+
+        No other recording's key is this one.
+        """
+        if claim.key is None:
+            return
+        for upload in await self._parts.bucket.open_uploads(claim.key):
+            if upload.key == claim.key and (keep is None or upload != keep.upload):
                 await self._parts.bucket.abort_upload(upload)
-                _log.info("stray_upload_aborted", key=key)
+                _log.info("stray_upload_aborted", key=claim.key)
 
     async def _adopted(self, claim: Claim) -> tuple[StoredFile, Recording] | None:
         """Prove and keep an object that an earlier run completed before it could record it."""
@@ -121,6 +147,7 @@ class Pipeline:
         stored = await self._parts.copier.prove_existing(target=self._parts.bucket, key=claim.key)
         if stored is None:
             return None
+        await self._end_uploads(claim, keep=None)
         _log.info("object_adopted", key=claim.key)
         return stored, claim.recording
 
@@ -133,15 +160,14 @@ class Pipeline:
                 await self._listed_url(recording, rejected) if self._parts.api else self._payload_url(claim, rejected)
             )
 
-        async def began(upload: OpenUpload | None, key: str) -> None:
-            nonlocal recording
-            recording = await self._parts.runs.note_upload(claim, key, upload, origin)
-
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
 
-        stored = await self._parts.copier.copy(refresh=refresh, target=self._parts.bucket, key_for=key_for, began=began)
-        return stored, recording
+        ledger = _RowLedger(self._parts.runs, claim, origin)
+        stored = await self._parts.copier.copy(
+            refresh=refresh, target=self._parts.bucket, key_for=key_for, ledger=ledger, resume=claim.upload
+        )
+        return stored, ledger.recording
 
     async def _listed_url(self, recording: Recording, rejected: FreshUrl | None) -> FreshUrl:
         assert self._parts.api is not None  # noqa: S101  (the caller chose this branch by it)
@@ -173,11 +199,39 @@ class Pipeline:
         metrics.runs.labels(outcome=error.code).inc()
         _report(decision, failure)
 
-    async def _settling(self, write: Awaitable[object]) -> None:
+
+async def _to_the_end(write: Coroutine[Any, Any, None]) -> None:
+    """Let a run's last write end, whoever cancels the run meanwhile; a row it may no longer write is left as it is."""
+    writing = asyncio.ensure_future(write)
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        writing.exception()  # looked at: whether or not it wrote, this run is over
+        raise
+    except (FenceLostError, StorageUnavailableError) as e:
+        _log.warning("run_abandoned", error=str(e))
+
+
+class _RowLedger:
+    """Notes a copy's progress on its recording's row; `recording` is the row as it was noted last."""
+
+    def __init__(self, runs: Runs, claim: Claim, origin: UrlOrigin) -> None:
+        self._runs = runs
+        self._claim = claim
+        self._origin = origin
+        self.recording = claim.recording
+
+    async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
+        """Note the key, the upload and who named the URL."""
+        self.recording = await self._runs.note_upload(self._claim, key, upload, self._origin)
+
+    async def stored(self, part: UploadedPart) -> None:
+        """Note the part; without its note a later run sends it again, so a database that is away costs no more."""
         try:
-            await write
-        except (FenceLostError, StorageUnavailableError) as e:
-            _log.warning("run_abandoned", error=str(e))
+            await self._runs.note_part(self._claim, part)
+        except StorageUnavailableError as e:
+            _log.warning("part_not_noted", part=part.number, error=str(e))
 
 
 def _report(decision: Decision, failure: Failure) -> None:

@@ -6,17 +6,22 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 from __future__ import annotations
 
 from receiver.tables.database import Database, open_database
-from receiver.tables.metadata import deliveries, delivery_recordings, metadata, participants, recordings
+from receiver.tables.metadata import deliveries, delivery_recordings, metadata, participants, recordings, upload_parts
+from receiver.tables.move import Content, MoveReport, move
 from receiver.tables.schema import check_head, upgrade
 
 __all__ = [
+    "Content",
     "Database",
+    "MoveReport",
     "check_head",
     "deliveries",
     "delivery_recordings",
     "metadata",
+    "move",
     "open_database",
     "participants",
     "recordings",
     "upgrade",
+    "upload_parts",
 ]

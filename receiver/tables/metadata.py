@@ -79,6 +79,9 @@ recordings = sa.Table(
     sa.Column("payload_url", sa.Text),
     sa.Column("url_origin", sa.Text),
     sa.Column("upload_id", sa.Text),
+    sa.Column("upload_part_size_bytes", sa.BigInteger),
+    sa.Column("source_etag", sa.Text),
+    sa.Column("source_size_bytes", sa.BigInteger),
     sa.Column("error_code", sa.Text),
     sa.Column("error_message", sa.Text),
     sa.Column("error_at", UtcDateTime),
@@ -106,6 +109,16 @@ participants = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("user_id", sa.BigInteger, nullable=False),
     sa.Index(None, "user_id", "recording_id"),
+)
+
+upload_parts = sa.Table(
+    "upload_parts",
+    metadata,
+    sa.Column("recording_id", sa.Text, sa.ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("etag", sa.Text, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("checksum", sa.Text, nullable=False),
 )
 
 delivery_recordings = sa.Table(

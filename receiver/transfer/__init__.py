@@ -1,9 +1,10 @@
 """Copies one file from its download URL into the bucket, reading it once, and proves the copy."""
 
 from receiver.transfer.copier import Copier, open_copier
+from receiver.transfer.ledger import Ledger
 from receiver.transfer.limits import Limits
 from receiver.transfer.policy import DownloadPolicy
 from receiver.transfer.source import Refresh
 from receiver.transfer.target import Target
 
-__all__ = ["Copier", "DownloadPolicy", "Limits", "Refresh", "Target", "open_copier"]
+__all__ = ["Copier", "DownloadPolicy", "Ledger", "Limits", "Refresh", "Target", "open_copier"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -11,23 +12,24 @@ import aiohttp
 from receiver import logs
 from receiver.errors import ObjectConflictError, SourceChangedError, SourceStalledError, StoreChecksumError
 from receiver.records import StoredFile
-from receiver.transfer.destination import Destination
+from receiver.transfer.destination import Destination, abort, held_open
 from receiver.transfer.fetch import Fetcher
 from receiver.transfer.frontier import Frontier, combined
 from receiver.transfer.multipart import PartsRelay
+from receiver.transfer.resume import confirmed, same_file
 from receiver.transfer.sniff import SNIFF_BYTES, UNKNOWN, sniff
 from receiver.transfer.source import Refresh, Source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from receiver.records import ObjectHead, OpenUpload
+    from receiver.records import ObjectHead, UnfinishedUpload
+    from receiver.transfer.ledger import Ledger
     from receiver.transfer.limits import Limits
     from receiver.transfer.policy import DownloadPolicy
+    from receiver.transfer.sniff import Media
     from receiver.transfer.stream import Stream
     from receiver.transfer.target import Target
-
-    Began = Callable[[OpenUpload | None, str], Awaitable[None]]
 
 CONNECT_TIMEOUT_S = 10
 READ_BUFFER_BYTES = 256 * 1024
@@ -60,28 +62,43 @@ class Copier:
         self._limits = limits
 
     async def copy(
-        self, *, refresh: Refresh, target: Target, key_for: Callable[[str], str], began: Began
+        self,
+        *,
+        refresh: Refresh,
+        target: Target,
+        key_for: Callable[[str], str],
+        ledger: Ledger,
+        resume: UnfinishedUpload | None = None,
     ) -> StoredFile:
         """Copy the file that `refresh` names to `key_for(extension)` and prove the copy.
 
-        `began` is awaited before the store gets a byte, with the multipart upload, or None for a single request,
-        and the key; where it raises, nothing is stored. However this ends, no upload of it stays open. An object
-        under the key is never overwritten: the same bytes are adopted, others are an `ObjectConflictError`.
+        What `ledger` raises ends the copy; where its first call does, nothing is stored. With `resume`, the parts that
+        an earlier run sent are kept if the source is still the same file; if not, that upload is ended. However this
+        ends, no upload of it stays open, but where the fence was lost. An object under the key is never overwritten:
+        the same bytes are adopted, others are an `ObjectConflictError`.
         """
         source = Source(self._fetcher, self._limits, refresh)
+
+        def goal(media: Media) -> Destination:
+            return Destination(target=target, key=key_for(media.extension), media=media, ledger=ledger)
+
+        stored = await self._go_on(source, goal, target, resume) if resume is not None else None
+        if stored is None:
+            stored = await self._copy_whole(source, goal)
+        _log.info("file_stored", key=stored.key, size_bytes=stored.size_bytes)
+        return stored
+
+    async def _copy_whole(self, source: Source, goal_of: Callable[[Media], Destination]) -> StoredFile:
         stream = await source.open()
         try:
-            media = sniff(await self._soon(stream.peek(SNIFF_BYTES), SNIFF_BYTES))
-            goal = Destination(target=target, key=key_for(media.extension), media=media, began=began)
+            goal = goal_of(sniff(await self._soon(stream.peek(SNIFF_BYTES), SNIFF_BYTES)))
             if source.size_bytes <= self._limits.small_file_bytes:
                 frontier, head = await self._copy_small(source, stream, goal)
             else:
                 frontier, head = await self._copy_large(source, stream, goal)
         finally:
             stream.close()
-        stored = _proven(target, head, frontier, media.content_type)
-        _log.info("file_stored", key=stored.key, size_bytes=stored.size_bytes)
-        return stored
+        return _proven(goal.target, head, frontier, goal.media.content_type)
 
     async def _copy_small(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
         body = await self._soon(stream.read_all(), source.size_bytes)
@@ -91,11 +108,50 @@ class Copier:
 
     async def _copy_large(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
         frontier = Frontier()
-        async with goal.upload() as upload:
-            parts = await PartsRelay(source, stream, frontier, self._limits).send(goal.target, upload)
+        part_size_bytes = self._limits.part_size(source.size_bytes)
+        async with goal.upload(source, part_size_bytes=part_size_bytes) as unfinished:
+            relay = PartsRelay(source, self._limits, goal.ledger.stored, in_order=(stream, frontier))
+            parts = await relay.send(goal.target, unfinished)
             if combined(parts) != frontier.checksum:
                 raise SourceChangedError("a part that was read twice had other bytes the second time")
-            return frontier, await goal.complete(upload, parts, frontier)
+            return frontier, await goal.complete(unfinished.upload, parts, checksum=frontier.checksum)
+
+    async def _go_on(
+        self, source: Source, goal_of: Callable[[Media], Destination], target: Target, resume: UnfinishedUpload
+    ) -> StoredFile | None:
+        """Send what an earlier run's upload lacks; None, and that upload ended, where this is not surely its file.
+
+        This run has not seen the earlier bytes, so the object is read back from the store to be hashed.
+        """
+        async with held_open(target, resume.upload):
+            parts = confirmed(resume, await target.list_parts(resume.upload) or ())
+            goal = await self._goal_again(source, goal_of, resume) if parts else None
+            if goal is not None:
+                _log.info("upload_resumed", key=goal.key, parts_kept=len(parts))
+                unfinished = replace(resume, parts=parts)
+                await goal.ledger.began(unfinished, goal.key)
+                sent = await PartsRelay(source, self._limits, goal.ledger.stored).send(target, unfinished)
+                checksum = combined(sent)
+                await goal.complete(resume.upload, sent, checksum=checksum)
+        if goal is None:
+            await abort(target, resume.upload)
+            return None
+        stored = await self.prove_existing(target=target, key=goal.key)
+        if stored is None or (stored.size_bytes, stored.checksum) != (source.size_bytes, checksum):
+            raise StoreChecksumError(f"{goal.key} does not hold the bytes that were sent")
+        return stored
+
+    async def _goal_again(
+        self, source: Source, goal_of: Callable[[Media], Destination], resume: UnfinishedUpload
+    ) -> Destination | None:
+        """Look at the file's first bytes once more; None where it is another file or would go elsewhere now."""
+        stream = await source.open(SNIFF_BYTES)
+        try:
+            media = sniff(await self._soon(stream.peek(SNIFF_BYTES), SNIFF_BYTES))
+        finally:
+            stream.close()
+        goal = goal_of(media)
+        return goal if same_file(resume, source) and goal.key == resume.upload.key else None
 
     async def _soon(self, reading: Awaitable[bytes], size_bytes: int) -> bytes:
         try:

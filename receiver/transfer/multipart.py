@@ -7,11 +7,20 @@ import random
 from typing import TYPE_CHECKING
 
 from receiver import logs
-from receiver.errors import JobError, ReceiverError, SourceStalledError, StoreChecksumError, StoreUnavailableError
+from receiver.errors import (
+    FenceLostError,
+    JobError,
+    ReceiverError,
+    SourceStalledError,
+    StoreChecksumError,
+    StoreUnavailableError,
+)
 from receiver.transfer.section import Part, PartChunks, parts_of
 
 if TYPE_CHECKING:
-    from receiver.records import OpenUpload, UploadedPart
+    from collections.abc import Awaitable, Callable
+
+    from receiver.records import OpenUpload, UnfinishedUpload, UploadedPart
     from receiver.transfer.frontier import Frontier
     from receiver.transfer.limits import Limits
     from receiver.transfer.source import Source
@@ -28,35 +37,47 @@ _log = logs.get("transfer")
 
 
 class PartsRelay:
-    """Sends every part of a source to one open upload.
+    """Sends every part of a source that an open upload lacks; `stored` is awaited with each that it then has.
 
-    The source is read in order, by one part at a time; up to `part_concurrency` parts are open, all but one of
-    them waiting for the store's answer. A part that fails is read again by itself and sent again.
+    The source is read by one part at a time; up to `part_concurrency` parts are open, all but one of them waiting for
+    the store's answer. A part that fails is read again by itself and sent again. With `in_order`, one stream reads the
+    whole file and the frontier hashes it as it passes; without, every part is read by itself.
     """
 
-    def __init__(self, source: Source, stream: Stream, frontier: Frontier, limits: Limits) -> None:
+    def __init__(
+        self,
+        source: Source,
+        limits: Limits,
+        stored: Callable[[UploadedPart], Awaitable[None]],
+        in_order: tuple[Stream, Frontier] | None = None,
+    ) -> None:
         self._source = source
-        self._stream = stream
-        self._frontier = frontier
         self._limits = limits
+        self._stored = stored
+        self._stream: Stream | None = in_order[0] if in_order else None
+        self._frontier: Frontier | None = in_order[1] if in_order else None
         self._lanes = limits.part_concurrency
         self._free = asyncio.Semaphore(self._lanes)
 
-    async def send(self, target: Target, upload: OpenUpload) -> list[UploadedPart]:
-        """Return all parts as the store confirmed them; on any error no part is left in flight."""
-        size = self._source.size_bytes
+    async def send(self, target: Target, unfinished: UnfinishedUpload) -> list[UploadedPart]:
+        """Return all parts as the store confirmed them, in order; on any error no part is left in flight."""
+        held = {part.number: part for part in unfinished.parts}
         sent: list[asyncio.Task[UploadedPart]] = []
         try:
             async with asyncio.TaskGroup() as group:
-                for part in parts_of(size, self._limits.part_size(size)):
+                for part in parts_of(self._source.size_bytes, unfinished.part_size_bytes):
+                    if part.number in held:
+                        continue
                     await self._free.acquire()
-                    sent.append(group.create_task(self._send_part(target, upload, part)))
+                    sent.append(group.create_task(self._send_part(target, unfinished.upload, part)))
                     await part.passed.wait()
-                await self._stream.finish()
+                if self._stream is not None:
+                    await self._stream.finish()
         except BaseExceptionGroup as e:
             error = _foremost(e)
             raise error from error.__cause__
-        return [task.result() for task in sent]
+        held |= {part.number: part for part in (task.result() for task in sent)}
+        return [held[number] for number in sorted(held)]
 
     async def _send_part(self, target: Target, upload: OpenUpload, part: Part) -> UploadedPart:
         crowded = False
@@ -71,6 +92,7 @@ class PartsRelay:
                 crowded = True
                 _log.info("part_failed", key=upload.key, part=part.number, tries=tries, code=e.code, reason=str(e))
                 await asyncio.sleep(pause_s)
+        await self._stored(uploaded)
         self._leave(crowded=crowded)
         return uploaded
 
@@ -82,9 +104,11 @@ class PartsRelay:
             self._free.release()
 
     async def _try_part(self, target: Target, upload: OpenUpload, part: Part) -> UploadedPart:
-        main = not part.passed.is_set()  # the frontier is in or before this part, so the main stream is its own
-        stream = self._stream if main else self._source.section(part.first, part.end)
-        stream.seek(part.first)
+        if self._stream is not None and not part.passed.is_set():
+            stream = self._stream  # the frontier is in or before this part, so the main stream is its own
+            stream.seek(part.first)
+        else:
+            stream = self._source.section(part.first, part.end)
         chunks = PartChunks(stream, self._frontier, part)
         try:
             async with asyncio.timeout(self._limits.deadline_s(part.size_bytes)):
@@ -94,14 +118,14 @@ class PartsRelay:
             raise (SourceStalledError(slow) if chunks.reading else StoreUnavailableError(slow)) from e
         finally:
             await chunks.close()
-            if not main:
+            if stream is not self._stream:
                 stream.close()
 
 
 def _foremost(group: BaseExceptionGroup) -> BaseException:
-    """Of errors that came together, choose one of this service's own."""
+    """Of errors that came together, choose one of this service's own; a lost fence outranks what it led to."""
     leaves = [_foremost(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
-    for wanted in (JobError, ReceiverError, BaseException):
+    for wanted in (FenceLostError, JobError, ReceiverError, BaseException):
         for leaf in leaves:
             if isinstance(leaf, wanted):
                 return leaf

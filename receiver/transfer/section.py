@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part's place in the file. `passed` is set once its last byte is behind the frontier."""
+    """A part's place in the file. `passed` is set once its last byte has been read for the first time."""
 
     number: int
     first: int
@@ -40,7 +40,7 @@ class PartChunks:
     returns only when the stream is free for the next attempt.
     """
 
-    def __init__(self, stream: Stream, frontier: Frontier, part: Part) -> None:
+    def __init__(self, stream: Stream, frontier: Frontier | None, part: Part) -> None:
         self._stream = stream
         self._frontier = frontier
         self._part = part
@@ -59,7 +59,8 @@ class PartChunks:
             self.reading = True
             chunk = await self._stream.read(self._part.end - self._offset)
             self.reading = False
-            self._frontier.feed(self._offset, chunk)
+            if self._frontier is not None:
+                self._frontier.feed(self._offset, chunk)
             self._offset += len(chunk)
             if self._offset == self._part.end:
                 self._part.passed.set()

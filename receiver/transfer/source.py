@@ -39,7 +39,7 @@ class Refresh(Protocol):
 
 
 class Source:
-    """Opened once; `size_bytes` and `resumable` are known from then on."""
+    """`size_bytes`, `etag` and `resumable` are known once it was opened."""
 
     def __init__(self, fetcher: Fetcher, limits: Limits, refresh: Refresh) -> None:
         self._fetcher = fetcher
@@ -54,6 +54,11 @@ class Source:
         return self._opened.total
 
     @property
+    def etag(self) -> str | None:
+        """The file's strong ETag, if the host told one."""
+        return self._opened.etag
+
+    @property
     def resumable(self) -> bool:
         return self._opened.resumable
 
@@ -63,9 +68,9 @@ class Source:
             raise RuntimeError("the source has not been opened")
         return self._first
 
-    async def open(self) -> Stream:
-        """Ask for the whole file and return it as a stream."""
-        answer, extent = await self._get({"Range": "bytes=0-"})
+    async def open(self, upto: int | None = None) -> Stream:
+        """Ask for the whole file, or for its first `upto` bytes, and return what comes as a stream."""
+        answer, extent = await self._get({"Range": f"bytes=0-{upto - 1 if upto else ''}"})
         try:
             if extent.total == 0:
                 raise SourceEmptyError("the file has no bytes")
@@ -77,7 +82,7 @@ class Source:
             answer.close()
             raise
         self._first = extent
-        return Stream(self, self._limits, first=0, end=extent.total, answer=answer)
+        return Stream(self, self._limits, first=0, end=extent.end if upto else extent.total, answer=answer)
 
     def section(self, first: int, end: int) -> Stream:
         """Return a second stream over some of the bytes; nothing is asked before it is read."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from receiver.records import ObjectHead, OpenUpload, UploadedPart
+    from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 
 
 class Target(Protocol):
@@ -32,6 +32,10 @@ class Target(Protocol):
         self, upload: OpenUpload, number: int, chunks: AsyncIterator[bytes], *, size_bytes: int
     ) -> UploadedPart:
         """Send one part, reading `chunks` at most once; sending it again replaces it."""
+        ...
+
+    async def list_parts(self, upload: OpenUpload) -> list[HeldPart] | None:
+        """Return the parts of an open upload, by number; None where the upload is no more."""
         ...
 
     async def complete_upload(self, upload: OpenUpload, parts: Sequence[UploadedPart], *, checksum: str) -> ObjectHead:

@@ -47,6 +47,25 @@ async def test_fifty_kills_lose_and_double_nothing(sandbox: Sandbox, service: Se
     await check_invariants(service, archived=sources)
 
 
+async def test_a_killed_transfer_goes_on_with_the_parts_in_the_store(sandbox: Sandbox, service: Service) -> None:
+    size_bytes = 60_000_000
+    service.settings |= {"PART_SIZE_MB": "5"}
+    await service.start()
+    await control(sandbox, "POST", "/faults", {"on": "storage", "kind": "slow", "bytes_per_s": 20_000_000})
+    sources = await _acknowledged(sandbox, service, {"kind": "generated", "size_bytes": size_bytes})
+    (recording_id,) = sources
+    await _until_bytes_flow(sandbox, recording_id, at_least=size_bytes // 2)
+    await service.kill()
+    await control(sandbox, "DELETE", "/faults")
+    await service.start()
+    await service.until_archived(1, timeout_s=120)
+    sent = (await control(sandbox, "GET", f"/recordings/{recording_id}"))["bytes_sent"]
+    assert size_bytes < sent <= 1.25 * size_bytes
+    assert await service.stop() == 0
+    assert '"upload_resumed"' in service.log_path.read_text()
+    await check_invariants(service, archived=sources)
+
+
 async def test_a_recording_that_kills_its_worker_every_time_ends_failed(sandbox: Sandbox, service: Service) -> None:
     service.settings |= {"MAX_ATTEMPTS": "2"}
     await control(sandbox, "POST", "/faults", {"on": "storage", "kind": "hang"})

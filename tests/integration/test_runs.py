@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import FenceLostError, NotFoundError, WrongStateError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.lifecycle import Decision
-from receiver.records import Claim, Failure, OpenUpload, RecordingId, State, UrlOrigin
-from receiver.tables import Database
+from receiver.records import (
+    Claim,
+    Failure,
+    OpenUpload,
+    RecordingId,
+    State,
+    UnfinishedUpload,
+    UploadedPart,
+    UrlOrigin,
+)
+from receiver.tables import Database, recordings, upload_parts
 from tests.support.clock import NOW
 from tests.support.intake import STORED, accept
 from tests.support.payloads import payload
@@ -21,6 +32,12 @@ from tests.support.payloads import payload
 A = RecordingId("a")
 LATER = NOW + timedelta(minutes=1)
 FAILURE = Failure(code="api_unavailable", message="later", at=NOW)
+WAITING = Decision(state=State.WAITING, attempts=1, next_attempt_at=NOW)
+FAILED = Decision(state=State.FAILED, attempts=8, next_attempt_at=None)
+PARTS = tuple(UploadedPart(number=n, etag=f'"e{n}"', size_bytes=5, checksum=f"crc64nvme:{n}") for n in (1, 2))
+UPLOAD = UnfinishedUpload(
+    upload=OpenUpload(key="k.mp4", upload_id="u"), part_size_bytes=5, source_etag='"v1"', source_size_bytes=12
+)
 
 
 @pytest.fixture
@@ -51,7 +68,8 @@ async def test_a_run_that_lost_its_fence_changes_nothing(database: Database, run
         runs.finish(lost, STORED, now=NOW),
         runs.settle(lost, decision, FAILURE),
         runs.hand_back(lost, now=NOW),
-        runs.note_upload(lost, "k", OpenUpload(key="k", upload_id="u"), UrlOrigin.API),
+        runs.note_upload(lost, "k.mp4", UPLOAD, UrlOrigin.API),
+        runs.note_part(lost, PARTS[0]),
     ):
         with pytest.raises(FenceLostError):
             await write
@@ -75,12 +93,67 @@ async def test_a_recording_is_not_claimed_before_its_time(database: Database, ru
 async def test_a_finished_recording_has_no_error_and_no_url(database: Database, runs: Runs) -> None:
     claim = await claimed(runs)
     assert (claim.payload_url or "").endswith("Signature=s1gn")
-    await runs.note_upload(claim, "k.mp4", OpenUpload(key="k.mp4", upload_id="u"), UrlOrigin.PAYLOAD)
+    await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.PAYLOAD)
     again = await claimed(runs)
-    assert again.upload == OpenUpload(key="k.mp4", upload_id="u")
+    assert again.upload == UPLOAD
     done = await runs.finish(again, STORED, now=LATER)
     assert (done.archive, done.archived_at, done.error, done.url_origin) == (STORED, LATER, None, UrlOrigin.PAYLOAD)
     assert await runs.claim(A, now=LATER) is None
+
+
+async def noted_parts(database: Database) -> int:
+    async with database.read() as tx:
+        return len((await tx.execute(sa.select(upload_parts))).all())
+
+
+async def uploading(runs: Runs) -> Claim:
+    claim = await claimed(runs)
+    await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.API)
+    for part in (PARTS[1], replace(PARTS[0], etag='"first try"'), PARTS[0]):  # in any order; the last word counts
+        await runs.note_part(claim, part)
+    return claim
+
+
+async def test_another_run_is_told_the_upload_and_its_parts(runs: Runs) -> None:
+    await uploading(runs)
+    again = await claimed(runs)
+    assert again.upload == replace(UPLOAD, parts=PARTS)
+    assert again.key == "k.mp4"
+    await runs.note_upload(again, "k.mp4", replace(UPLOAD, parts=PARTS[:1]), UrlOrigin.API)  # it goes on
+    assert (await claimed(runs)).upload == replace(UPLOAD, parts=PARTS)
+
+
+@pytest.mark.parametrize("other", [None, replace(UPLOAD, upload=OpenUpload(key="k.mp4", upload_id="u2"))])
+async def test_the_parts_of_another_upload_are_forgotten(
+    database: Database, runs: Runs, other: UnfinishedUpload | None
+) -> None:
+    await uploading(runs)
+    await runs.note_upload(await claimed(runs), "k.mp4", other, UrlOrigin.API)
+    assert (await claimed(runs)).upload == other
+    assert await noted_parts(database) == 0
+
+
+@pytest.mark.parametrize(("ending", "left"), [(WAITING, 2), (FAILED, 0), ("hand back", 2), ("finish", 0)])
+async def test_no_part_is_remembered_beyond_the_last_run(
+    database: Database, runs: Runs, ending: Decision | str, left: int
+) -> None:
+    claim = await uploading(runs)
+    if isinstance(ending, Decision):
+        await runs.settle(claim, ending, FAILURE)
+    else:
+        await (runs.finish(claim, STORED, now=NOW) if ending == "finish" else runs.hand_back(claim, now=NOW))
+    assert await noted_parts(database) == left
+    if ending == FAILED:
+        await Catalogue(database).retry(A, now=NOW)
+        assert (await claimed(runs)).upload is None
+
+
+async def test_an_upload_noted_without_its_cut_is_not_gone_on_with(database: Database, runs: Runs) -> None:
+    """The release before this one notes nothing but the upload's id, and may run beside it on the new schema."""
+    await uploading(runs)
+    async with database.write() as tx:
+        await tx.execute(sa.update(recordings).values(upload_part_size_bytes=None))
+    assert (await claimed(runs)).upload is None
 
 
 async def test_an_interrupted_run_is_not_counted(runs: Runs) -> None:

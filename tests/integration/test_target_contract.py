@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from receiver.errors import KeyTakenError, StoreChecksumError
+from receiver.errors import KeyTakenError, StoreChecksumError, StoreUnavailableError
 from receiver.objectstore import Bucket
-from receiver.records import OpenUpload
+from receiver.records import HeldPart, OpenUpload
 from receiver.transfer import Target
 from tests.support.memory_target import MemoryTarget, checksum_of
 
@@ -67,6 +67,41 @@ async def test_parts_in_any_order_become_one_object(target):
     )
     assert b"".join([chunk async for chunk in target.read("k")]) == PART + LAST
     assert await target.open_uploads("") == []
+
+
+async def test_the_parts_of_an_open_upload_are_listed_by_number(target):
+    upload = await target.begin_upload("k", content_type="video/webm")
+    assert await target.list_parts(upload) == []
+    last = await target.upload_part(upload, 2, chunked(LAST), size_bytes=len(LAST))
+    first = await target.upload_part(upload, 1, chunked(PART), size_bytes=len(PART))
+    listed = [HeldPart(number=part.number, etag=part.etag, size_bytes=part.size_bytes) for part in (first, last)]
+    assert await target.list_parts(upload) == listed
+
+
+async def test_an_upload_that_ended_has_no_parts(target):
+    aborted = await target.begin_upload("k", content_type="video/webm")
+    await target.abort_upload(aborted)
+    completed = await target.begin_upload("k", content_type="video/webm")
+    part = await target.upload_part(completed, 1, chunked(LAST), size_bytes=len(LAST))
+    await target.complete_upload(completed, [part], checksum=checksum_of(LAST))
+    for upload in (aborted, completed, OpenUpload(key="k", upload_id="0" * 32)):
+        assert await target.list_parts(upload) is None
+
+
+@pytest.mark.parametrize("ended_by", ["abort", "complete"])
+async def test_a_part_that_comes_after_the_end_changes_nothing(target, ended_by):
+    upload = await target.begin_upload("k", content_type="video/webm")
+    part = await target.upload_part(upload, 1, chunked(LAST), size_bytes=len(LAST))
+    await (
+        target.abort_upload(upload)
+        if ended_by == "abort"
+        else target.complete_upload(upload, [part], checksum=checksum_of(LAST))
+    )
+    with pytest.raises(StoreUnavailableError):
+        await target.upload_part(upload, 1, chunked(PART), size_bytes=len(PART))
+    assert await target.open_uploads("") == []
+    head = await target.head("k")
+    assert (head is None) if ended_by == "abort" else head.checksum == checksum_of(LAST)
 
 
 async def test_a_wrong_checksum_makes_no_object(target):

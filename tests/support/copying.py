@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from receiver.records import FreshUrl, OpenUpload, Origin, StoredFile, UrlOrigin
+from receiver.records import FreshUrl, Origin, StoredFile, UnfinishedUpload, UploadedPart, UrlOrigin
 from receiver.transfer import Copier, DownloadPolicy, Limits, open_copier
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ class Run:
     key: str = "recordings/r1"
     rejected: list[FreshUrl] = field(default_factory=list)
     has_begun: asyncio.Event = field(default_factory=asyncio.Event)
-    begun: list[tuple[OpenUpload | None, str]] = field(default_factory=list)
+    begun: list[tuple[UnfinishedUpload | None, str]] = field(default_factory=list)
+    parts: list[UploadedPart] = field(default_factory=list)
+    resume: UnfinishedUpload | None = None
 
     async def refresh(self, rejected: FreshUrl | None) -> FreshUrl:
         """Hand out the URLs one after the other; the last one stays."""
@@ -55,14 +57,21 @@ class Run:
             self.rejected.append(rejected)
         return fresh(self.urls[min(len(self.rejected), len(self.urls) - 1)])
 
-    async def began(self, upload: OpenUpload | None, key: str) -> None:
+    async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
         self.begun.append((upload, key))
         if upload is not None:
             self.has_begun.set()
 
+    async def stored(self, part: UploadedPart) -> None:
+        self.parts.append(part)
+
     async def copy(self, target: Target) -> StoredFile:
         return await self.copier.copy(
-            refresh=self.refresh, target=target, key_for=lambda extension: self.key + extension, began=self.began
+            refresh=self.refresh,
+            target=target,
+            key_for=lambda extension: self.key + extension,
+            ledger=self,
+            resume=self.resume,
         )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from awscrt.checksums import crc64nvme
 
 from receiver.errors import KeyTakenError, StoreChecksumError, StoreUnavailableError
-from receiver.records import ObjectHead, OpenUpload, UploadedPart
+from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -47,6 +48,7 @@ class MemoryTarget:
         self.tries: list[int] = []
         self.lies: dict[str, str | None] = {}
         self.hold_until = 0
+        self._ids = itertools.count(1)
         self._answering = asyncio.Event()
         self.in_flight = 0
         self.most_in_flight = 0
@@ -58,7 +60,7 @@ class MemoryTarget:
         return ObjectHead(
             key=key,
             size_bytes=len(body),
-            etag=f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"',
+            etag=etag_of(body),
             checksum=self.lies.get(key, checksum_of(body)),
             content_type=content_type,
             version_id=None,
@@ -73,7 +75,7 @@ class MemoryTarget:
         return head
 
     async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:
-        upload = OpenUpload(key=key, upload_id=f"upload-{len(self.uploads) + 1}")
+        upload = OpenUpload(key=key, upload_id=f"upload-{next(self._ids)}")
         self.uploads[upload.upload_id] = _Upload(key, content_type)
         return upload
 
@@ -95,7 +97,13 @@ class MemoryTarget:
         if upload.upload_id not in self.uploads:
             raise StoreUnavailableError("NoSuchUpload")
         self.uploads[upload.upload_id].parts[number] = body
-        return UploadedPart(number=number, etag=f'"{number}"', size_bytes=len(body), checksum=checksum_of(body))
+        return UploadedPart(number=number, etag=etag_of(body), size_bytes=len(body), checksum=checksum_of(body))
+
+    async def list_parts(self, upload: OpenUpload) -> list[HeldPart] | None:
+        if upload.upload_id not in self.uploads:
+            return None
+        parts = sorted(self.uploads[upload.upload_id].parts.items())
+        return [HeldPart(number=number, etag=etag_of(body), size_bytes=len(body)) for number, body in parts]
 
     async def _receive(self, number: int, chunks: AsyncIterator[bytes]) -> bytes:
         body = bytearray()
@@ -132,6 +140,11 @@ class MemoryTarget:
         if key not in self.objects:
             raise StoreUnavailableError("NoSuchKey")
         yield self.objects[key][0]
+
+
+def etag_of(body: bytes) -> str:
+    """Return the ETag of an object or part, quoted as S3 sends it."""
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 def checksum_of(body: bytes) -> str:

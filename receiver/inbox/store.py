@@ -1,0 +1,251 @@
+"""The statements of one batch of deliveries, as few as there are tables. Every lock is taken in sorted order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from receiver.lifecycle import FINAL
+from receiver.records import DeliveryId, RecordingFacts, RecordingId, State, Via
+from receiver.tables import deliveries, delivery_recordings, participants, recordings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_REOPENED = frozenset({State.FAILED, State.MISSING})
+"""A later delivery that names such a recording is news of it: it is tried again from the start."""
+_MOST_NAMES = 500
+"""Ids asked for in one query; drivers bound the parameters of a statement."""
+_ROW_ID = recordings.c.id == sa.bindparam("row_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A delivery on its way in: its row, and the recordings it names."""
+
+    row: dict[str, Any]
+    facts: tuple[RecordingFacts, ...]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the body as it came, which makes a delivery the same delivery."""
+        digest: str = self.row["body_sha256"]
+        return digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What became of a delivery: of one body, at once or a year apart, one is new."""
+
+    delivery_id: DeliveryId
+    is_new: bool
+    states: tuple[tuple[RecordingId, State], ...]
+
+
+@dataclass(slots=True)
+class _News:
+    """What a batch says of one recording, each delivery after the other."""
+
+    first: RecordingFacts
+    latest: RecordingFacts
+    at: datetime
+
+
+@dataclass(slots=True)
+class _Changes:
+    """Known recordings by what happens to them, and the state of each afterwards."""
+
+    refreshed: list[RecordingFacts] = field(default_factory=list)
+    reopened: list[RecordingId] = field(default_factory=list)
+    states: dict[RecordingId, State] = field(default_factory=dict)
+
+
+class Store:
+    """Writes batches. `keep_urls` says that the payload's URLs are needed, since no API credentials are set."""
+
+    def __init__(self, *, is_sqlite: bool, keep_urls: bool) -> None:
+        insert: Any = sqlite.insert if is_sqlite else postgresql.insert
+        self._keep_urls = keep_urls
+        self._add_deliveries = (
+            insert(deliveries)
+            .on_conflict_do_nothing(index_elements=["body_sha256"])
+            .returning(deliveries.c.body_sha256)
+        )
+        self._add_recordings = (
+            insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
+        )
+
+    async def write(self, tx: AsyncConnection, batch: Sequence[Incoming]) -> tuple[list[Stored], list[RecordingId]]:
+        """Write the batch; return what became of each delivery, in order, and the sorted ids that need work."""
+        first_of: dict[str, Incoming] = {}
+        for incoming in batch:
+            first_of.setdefault(incoming.digest, incoming)
+        new = await self._deliver(tx, first_of)
+        added = [first_of[digest] for digest in first_of if digest in new]
+        await _link(tx, added)
+        states, work = await self._record(tx, added)
+        old = [incoming for digest, incoming in first_of.items() if digest not in new]
+        ids = await _delivery_ids(tx, old)
+        if old:
+            states |= await _states(tx, [fact.id for one in old for fact in one.facts if fact.id not in states])
+        ids |= {incoming.digest: incoming.row["id"] for incoming in added}
+        fresh = {id(incoming) for incoming in added}
+        outcomes = [
+            Stored(
+                delivery_id=ids[incoming.digest],
+                is_new=id(incoming) in fresh,
+                states=tuple((fact.id, states[fact.id]) for fact in incoming.facts if fact.id in states),
+            )
+            for incoming in batch
+        ]
+        return outcomes, work
+
+    async def _deliver(self, tx: AsyncConnection, first_of: dict[str, Incoming]) -> set[str]:
+        """Add the bodies never seen before; return their digests."""
+        rows = [first_of[digest].row for digest in sorted(first_of)]
+        return set((await tx.execute(self._add_deliveries, rows)).scalars())
+
+    async def _record(
+        self, tx: AsyncConnection, added: Sequence[Incoming]
+    ) -> tuple[dict[RecordingId, State], list[RecordingId]]:
+        """Add the recordings that are new, refresh those that are known; return all their states and who needs work."""
+        news = _gather(added)
+        if not news:
+            return {}, []
+        rows = [self._new_row(one) for one in news.values()]
+        new = set((await tx.execute(self._add_recordings, rows)).scalars())
+        known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
+        changes = await self._refresh(tx, known) if known else _Changes()
+        await _add_participants(tx, [one.latest for key, one in news.items() if key in new] + changes.refreshed)
+        states = changes.states | dict.fromkeys(new, State.PENDING)
+        return states, sorted([*new, *changes.reopened])
+
+    async def _refresh(self, tx: AsyncConnection, known: dict[RecordingId, _News]) -> _Changes:
+        """Bring known recordings up to date, unless they are archived."""
+        changes = await _compare(tx, known)
+        if changes.refreshed:
+            rows = [{"row_id": fact.id} | self._values(fact) for fact in changes.refreshed]
+            names = [name for name in rows[0] if name != "row_id"]
+            update = sa.update(recordings).where(_ROW_ID).values({name: sa.bindparam(name) for name in names})
+            await tx.execute(update, rows)
+            for ids in _pieces([fact.id for fact in changes.refreshed]):
+                await tx.execute(sa.delete(participants).where(participants.c.recording_id.in_(ids)))
+        if changes.reopened:
+            reopen = sa.update(recordings).where(_ROW_ID).values(state=State.PENDING, attempts=0)
+            rows = [{"row_id": key, "next_attempt_at": known[key].at} for key in changes.reopened]
+            await tx.execute(reopen.values(next_attempt_at=sa.bindparam("next_attempt_at")), rows)
+        return changes
+
+    def _new_row(self, news: _News) -> dict[str, Any]:
+        return self._values(news.latest) | {
+            "id": news.first.id,
+            "state": State.PENDING,
+            "created_at": news.first.created_at or news.at,
+            "first_seen_via": Via.WEBHOOK,
+            "first_seen_at": news.at,
+            "next_attempt_at": news.at,
+        }
+
+    def _values(self, fact: RecordingFacts) -> dict[str, Any]:
+        meeting, host = fact.meeting, fact.host
+        words = (meeting.name, host.name, host.login, host.email)
+        values: dict[str, Any] = {
+            "meeting_id": meeting.id,
+            "meeting_name": meeting.name,
+            "meeting_start_at": meeting.start_date,
+            "meeting_end_at": meeting.end_date,
+            "host_id": host.id,
+            "host_name": host.name,
+            "host_login": host.login,
+            "host_email": host.email,
+            "search_text": "\n".join(word.casefold() for word in words if word),
+            "participants_count": fact.participants_count,
+            "file_uid": fact.file_uid,
+            "duration_s": fact.duration_s,
+            "vendor_size": fact.vendor_size,
+            "updated_at": fact.updated_at,
+        }
+        if self._keep_urls:
+            values["payload_url"] = fact.payload_url
+        return values
+
+
+def _gather(added: Sequence[Incoming]) -> dict[RecordingId, _News]:
+    """Fold the deliveries' facts into one piece of news a recording, sorted by id: the newest facts win."""
+    news: dict[RecordingId, _News] = {}
+    for incoming in added:
+        for fact in incoming.facts:
+            known = news.get(fact.id)
+            if known is None:
+                news[fact.id] = _News(first=fact, latest=fact, at=incoming.row["received_at"])
+            elif _is_newer(fact, known.latest.updated_at):
+                known.latest = fact
+    return dict(sorted(news.items()))
+
+
+def _is_newer(fact: RecordingFacts, than: datetime | None) -> bool:
+    return than is None or (fact.updated_at is not None and fact.updated_at >= than)
+
+
+async def _compare(tx: AsyncConnection, known: dict[RecordingId, _News]) -> _Changes:
+    """Lock the rows of known recordings and decide what the news changes of each."""
+    changes = _Changes()
+    for ids in _pieces(list(known)):
+        query = sa.select(recordings.c.id, recordings.c.state, recordings.c.updated_at).where(recordings.c.id.in_(ids))
+        for row in await tx.execute(query.order_by(recordings.c.id).with_for_update()):
+            state, latest = State(row.state), known[row.id].latest
+            changes.states[row.id] = State.PENDING if state in _REOPENED else state
+            if state in FINAL - _REOPENED:
+                continue
+            if _is_newer(latest, row.updated_at):
+                changes.refreshed.append(latest)
+            if state in _REOPENED:
+                changes.reopened.append(row.id)
+    return changes
+
+
+async def _link(tx: AsyncConnection, added: Sequence[Incoming]) -> None:
+    rows = [
+        {"delivery_id": incoming.row["id"], "position": position, "recording_id": fact.id}
+        for incoming in added
+        for position, fact in enumerate(incoming.facts)
+    ]
+    if rows:
+        await tx.execute(sa.insert(delivery_recordings), rows)
+
+
+async def _add_participants(tx: AsyncConnection, facts: Iterable[RecordingFacts]) -> None:
+    rows = [
+        {"recording_id": fact.id, "position": position, "user_id": user_id}
+        for fact in facts
+        for position, user_id in enumerate(fact.participant_ids)
+    ]
+    if rows:
+        await tx.execute(sa.insert(participants), rows)
+
+
+async def _delivery_ids(tx: AsyncConnection, old: Sequence[Incoming]) -> dict[str, DeliveryId]:
+    found: dict[str, DeliveryId] = {}
+    for digests in _pieces([incoming.digest for incoming in old]):
+        query = sa.select(deliveries.c.body_sha256, deliveries.c.id).where(deliveries.c.body_sha256.in_(digests))
+        found.update({row.body_sha256: DeliveryId(row.id) for row in await tx.execute(query)})
+    return found
+
+
+async def _states(tx: AsyncConnection, ids: Sequence[RecordingId]) -> dict[RecordingId, State]:
+    found: dict[RecordingId, State] = {}
+    for piece in _pieces(ids):
+        query = sa.select(recordings.c.id, recordings.c.state).where(recordings.c.id.in_(piece))
+        found.update({row.id: State(row.state) for row in await tx.execute(query)})
+    return found
+
+
+def _pieces(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), _MOST_NAMES):
+        yield names[start : start + _MOST_NAMES]

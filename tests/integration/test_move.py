@@ -1,0 +1,217 @@
+"""Moving an index: everything arrives, proven, or nothing does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from receiver.catalogue import Catalogue, Filters, Runs
+from receiver.errors import ReceiverError, SchemaOutdatedError
+from receiver.inbox import Inbox
+from receiver.jobs import MemoryJobs
+from receiver.records import RecordingId, State
+from receiver.tables import Database, metadata, move, open_database, recordings, upgrade, upload_parts
+from receiver.tables.move import _advance_sequence, _moved, content
+from tests.support.clock import NOW
+from tests.support.intake import STORED, accept
+from tests.support.payloads import example, payload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LATER = NOW + timedelta(seconds=1)
+MANY = 1100
+"""Recordings in the source: more than one batch."""
+KILLED = """
+import asyncio, os, signal, sys
+from receiver.tables import move, open_database
+def kill(table, rows):
+    if table == "participants":
+        os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(move(open_database(sys.argv[1]), open_database(sys.argv[2]), kill))
+"""
+
+
+@pytest.fixture
+async def source(tmp_path: Path) -> AsyncIterator[Database]:
+    """Yield an embedded database in which recordings stand in several states."""
+    database = open_database(f"sqlite:///{tmp_path}/source.db")
+    await upgrade(database)
+    runs = Runs(database)
+    names = [f"r{number:04}" for number in range(MANY)]
+    for body in (
+        example(),
+        payload(*names, duration=0.1, size=1e300, participants_ids=[7, 2**53 + 1]),
+        payload("u1", "u2").replace(b"Weekly", "Ünïcode \u20ac \U0001f600".encode()),
+        *(payload(f"d{number}") for number in range(40)),
+    ):
+        inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=True)
+        await accept(inbox, body, now=NOW + timedelta(microseconds=1))
+    claim = await runs.claim(RecordingId("r0000"), now=LATER)
+    assert claim is not None
+    await runs.finish(claim, STORED, now=LATER)
+    await runs.claim(RecordingId("r0001"), now=LATER)  # as a killed service leaves it
+    await Catalogue(database).set_hold(RecordingId("r0002"), hold=True)
+    async with database.write() as tx:
+        part = {"recording_id": "r0001", "number": 1, "etag": '"e"', "size_bytes": 5, "checksum": "crc64nvme:x"}
+        await tx.execute(sa.insert(upload_parts).values(part))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def target(empty_database_url: str) -> AsyncIterator[Database]:
+    database = open_database(empty_database_url)
+    yield database
+    await database.close()
+
+
+def _silent(_table: str, _rows: int) -> None:
+    return None
+
+
+async def _counts(database: Database) -> dict[str, int]:
+    async with database.read() as tx:
+        return {
+            table.name: (await tx.execute(sa.select(sa.func.count()).select_from(table))).scalar_one()
+            for table in _moved()
+        }
+
+
+async def _rows(database: Database, table: sa.Table) -> set[tuple[Any, ...]]:
+    async with database.read() as tx:
+        return {tuple(map(repr, row)) for row in await tx.execute(sa.select(table))}
+
+
+def test_every_table_but_the_schemas_own_is_moved() -> None:
+    assert {table.name for table in metadata.sorted_tables} - {table.name for table in _moved()} == {
+        "schema_compatibility"
+    }
+
+
+async def test_everything_arrives_and_is_proven(source: Database, target: Database) -> None:
+    told: list[tuple[str, int]] = []
+    before = await _counts(source)
+    report = await move(source, target, lambda table, rows: told.append((table, rows)))
+    assert {name: held.rows for name, held in report.tables.items()} == before == await _counts(target)
+    assert before["recordings"] == MANY + 44
+    for table in _moved():
+        assert await _rows(target, table) == await _rows(source, table)
+        async with source.read() as tx:
+            assert await content(tx, table) == report.tables[table.name]
+    assert [rows for name, rows in told if name == "recordings"] == [1000, MANY + 44]
+    assert [rows for name, rows in told if name == "deliveries"] == [16, 32, 43]
+    moved = Catalogue(target)
+    assert (await moved.recording(RecordingId("r0001"))).state is State.ARCHIVING
+    assert (await moved.page(Filters(), limit=50)).items == (await Catalogue(source).page(Filters(), limit=50)).items
+    claim = await Runs(target).claim(RecordingId("r0001"), now=LATER)  # taken over as after any crash
+    assert claim is not None
+    assert claim.attempt == 2
+
+
+async def test_a_database_that_holds_rows_is_refused_and_kept(source: Database, target: Database) -> None:
+    await move(source, target, _silent)
+    before = await _rows(target, recordings)
+    with pytest.raises(ReceiverError, match=r"already has rows in .*: name an empty database"):
+        await move(source, target, _silent)
+    assert await _rows(target, recordings) == before
+
+
+async def test_a_source_of_an_older_release_is_refused_with_the_remedy(tmp_path: Path, target: Database) -> None:
+    old = open_database(f"sqlite:///{tmp_path}/old.db")
+    try:
+        await upgrade(old, "0001")
+        with pytest.raises(SchemaOutdatedError, match="run `receiver migrate`"):
+            await move(old, target, _silent)
+        async with target.read() as tx:
+            assert await tx.run_sync(lambda connection: sa.inspect(connection).get_table_names()) == []
+    finally:
+        await old.close()
+
+
+async def test_nobody_changes_the_source_meanwhile(source: Database, target: Database, tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def write(_table: str, _rows: int) -> None:
+        with (
+            sqlite3.connect(tmp_path / "source.db", timeout=0) as beside,
+            pytest.raises(sqlite3.OperationalError, match="locked") as e,
+        ):
+            beside.execute("UPDATE recordings SET state = 'cancelled'")
+        beside.close()
+        refused.append(str(e.value))
+
+    await move(source, target, write)
+    assert refused
+
+
+async def test_a_kill_leaves_no_row_and_the_move_can_be_made_again(
+    source: Database, empty_database_url: str, target: Database, tmp_path: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", KILLED, f"sqlite:///{tmp_path}/source.db", empty_database_url),
+        cwd=Path(__file__).parents[2],
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert await process.wait() == -signal.SIGKILL
+    assert set((await _counts(target)).values()) == {0}
+    await move(source, target, _silent)
+    assert await _counts(target) == await _counts(source)
+
+
+CHANGES = {
+    "a float's last digit": ("UPDATE recordings SET duration_s = duration_s + 1e-16 WHERE id = 'r1099'", "recordings"),
+    "a microsecond": (
+        "UPDATE deliveries SET received_at = '2026-11-22 12:00:00.000002' WHERE body_bytes > 100000",
+        "deliveries",
+    ),
+    "a flag": ("UPDATE recordings SET hold = false WHERE hold", "recordings"),
+    "a row": ("DELETE FROM participants WHERE recording_id = 'r1099' AND position = 1", "participants"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_difference_undoes_the_move_and_names_the_table(
+    source: Database, target: Database, change: str
+) -> None:
+    """A trigger on the last table that is filled changes what was copied before, as a faulty database might."""
+    statement, table = CHANGES[change]
+    await upgrade(target)
+    last = _moved()[-1].name
+    async with target.write() as tx:
+        if target.is_sqlite:
+            await tx.exec_driver_sql(f"CREATE TRIGGER spoil AFTER INSERT ON {last} BEGIN {statement}; END")
+        else:
+            await tx.exec_driver_sql(
+                f"CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN {statement}; RETURN NULL; END $$ LANGUAGE plpgsql"
+            )
+            await tx.exec_driver_sql(f"CREATE TRIGGER spoil AFTER INSERT ON {last} EXECUTE FUNCTION spoil()")
+    with pytest.raises(ReceiverError, match=rf"{table} is not the same on both sides.*nothing was moved"):
+        await move(source, target, _silent)
+    assert set((await _counts(target)).values()) == {0}
+
+
+async def test_numbers_given_out_after_a_move_follow_the_moved_ones(target: Database) -> None:
+    numbered = sa.Table(
+        "numbered",
+        sa.MetaData(),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("x", sa.Text),
+    )
+    async with target.write() as tx:
+        await tx.run_sync(numbered.create)
+        await _advance_sequence(tx, numbered)
+        await tx.execute(sa.insert(numbered).values(x="first"))
+        await tx.execute(sa.insert(numbered), [{"id": 41, "x": "moved"}])
+        await _advance_sequence(tx, numbered)
+        await tx.execute(sa.insert(numbered).values(x="next"))
+        assert list((await tx.execute(sa.select(numbered.c.id).order_by("id"))).scalars()) == [1, 41, 42]

@@ -1,0 +1,120 @@
+"""A rolling upgrade: the code before each revision goes on working while the schema is upgraded under it.
+
+The old code is the real one, taken out of the repository's history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.script import ScriptDirectory
+
+from receiver.catalogue import Catalogue, Filters
+from receiver.tables import check_head, open_database, upgrade
+from receiver.tables.schema import _config
+from tests.support import release_work
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOT = Path(__file__).parents[2]
+DRIVER = "tests/support/release_work.py"
+REVISIONS = [script.revision for script in reversed(list(ScriptDirectory.from_config(_config()).walk_revisions()))]
+
+
+def git(*arguments: str) -> bytes:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], check=False, capture_output=True)
+    if done.returncode:
+        pytest.fail(f"this test runs older releases out of the git history, but git says: {done.stderr.decode()}")
+    return done.stdout
+
+
+def release_before(revision: str) -> str:
+    """Return the last commit that did not know `revision`: the code that runs while it is introduced."""
+    for commit in git("rev-list", "--first-parent", "HEAD").decode().split():
+        names = [
+            Path(name).name for name in git("ls-tree", "--name-only", commit, "migrations/versions/").decode().split()
+        ]
+        if names and all(name.partition("_")[0] < revision for name in names):
+            return commit
+    return pytest.fail(
+        f"no commit before revision {revision} is here; this test runs it, so clone the repository with its whole "
+        "history (git fetch --unshallow)"
+    )
+
+
+def unpack(commit: str, folder: Path) -> Path:
+    """Lay an old release's code out in `folder` and return the script that works with it."""
+    has_driver = git("ls-tree", "--name-only", commit, DRIVER)
+    parts = ["receiver", "migrations", *([DRIVER] if has_driver else [])]
+    with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", commit, *parts))) as archive:
+        archive.extractall(folder, filter="data")
+    return (folder if has_driver else ROOT) / DRIVER
+
+
+@asynccontextmanager
+async def running(script: Path, folder: Path, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the release in `folder` until it has worked on its own schema and waits."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", str(script), url),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        line = await process.stdout.readline()
+        if not line:
+            pytest.fail((await process.communicate())[1].decode())
+        assert json.loads(line) == {"ready": str(folder)}
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+@pytest.mark.parametrize("revision", REVISIONS[1:])
+async def test_the_release_before_a_revision_goes_on_while_and_after_it_comes(
+    empty_database_url: str, tmp_path: Path, revision: str
+) -> None:
+    folder = tmp_path / "old"
+    script = unpack(release_before(revision), folder)
+    await _upgrade_under(script, folder, empty_database_url, revision)
+
+
+async def test_this_release_does_the_same_work_on_its_own_schema(empty_database_url: str) -> None:
+    """Keep the script in step with the code, so that a later release finds one that fits this one."""
+    await _upgrade_under(ROOT / DRIVER, ROOT, empty_database_url, REVISIONS[-1])
+
+
+async def _upgrade_under(script: Path, folder: Path, url: str, revision: str) -> None:
+    database = open_database(url)
+    try:
+        async with running(script, folder, url) as old:
+            assert (await upgrade(database, revision))[1] == revision
+            stdout, stderr = await old.communicate(b"go on\n")
+        assert old.returncode == 0, stderr.decode()
+        states = json.loads(stdout)
+        expected = {f"{n}-{end}": end for n in ("before", "during", "after") for end in release_work.ENDS}
+        expected |= {f"{n}-retried": "pending" for n in ("before", "during", "after")} | {
+            "before-archiving": "archived"
+        }
+        assert states == expected
+        await upgrade(database)
+        await check_head(database)
+        page = await Catalogue(database).page(Filters(), limit=1000)
+        assert {item.id: item.state for item in page.items} == states
+    finally:
+        await database.close()

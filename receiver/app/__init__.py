@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from receiver.app.serving import migrate, open_catalogue, open_store, serve, utc_now
+from receiver.app.serving import migrate, open_catalogue, open_store, serve, utc_now, work
 
-__all__ = ["migrate", "open_catalogue", "open_store", "serve", "utc_now"]
+__all__ = ["migrate", "open_catalogue", "open_store", "serve", "utc_now", "work"]

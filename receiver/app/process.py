@@ -28,11 +28,9 @@ _BACKLOG = 1024
 def only_worker(settings: Settings) -> Iterator[None]:
     """Hold the lock that makes this the one working process of a SQLite file; raises `DatabaseLockedError`."""
     path = sqlite_path(settings)
-    if path is None:
-        raise ReceiverError(
-            "RECEIVER_DATABASE_URL names PostgreSQL, which this release can migrate but not yet serve from; "
-            "use sqlite:///path for now"
-        )
+    if path is None:  # PostgreSQL is shared by any number of processes
+        yield
+        return
     lock_path = path.with_name(f"{path.name}.lock")
     make_private_file(lock_path)
     with lock_path.open("rb") as lock:

@@ -27,7 +27,7 @@ from receiver.app.process import Server, listening, make_private_file, only_work
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
-from receiver.jobs import MemoryJobs
+from receiver.jobs import Jobs, open_jobs
 from receiver.lifecycle import RetryPolicy
 from receiver.meetings_api import ApiConfig, open_api
 from receiver.objectstore import Bucket, open_bucket
@@ -95,22 +95,53 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
 
     Raises `SettingsError`, `DatabaseLockedError`, `SchemaOutdatedError`, or `ReceiverError` for a port that is taken.
     """
-    learn_secrets(settings)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = _stop_on_signal()
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(listening(host, port))
-        stack.enter_context(only_worker(settings))
-        if sqlite_path(settings) is not None:  # the embedded default upgrades itself
-            await migrate(settings)
-        database = await stack.enter_async_context(_open_database(settings))
-        jobs = MemoryJobs(database, concurrency=settings.concurrency)
+        database = await stack.enter_async_context(_held_database(settings))
+        jobs = open_jobs(database, concurrency=settings.concurrency)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         app = _web(settings, database, jobs, bucket, stop)
         server = Server(server_config(app, settings))
         worker = await _worker(stack, settings, database, jobs, bucket) if work else None
         await _run(server, bound, worker, stop)
+
+
+async def work(settings: Settings) -> None:
+    """Run a worker alone, beside any number of others, until SIGTERM or SIGINT, then drain.
+
+    Raises `SettingsError`, `SchemaOutdatedError`, or `ReceiverError` on SQLite, which one process serves and works.
+    """
+    if sqlite_path(settings) is not None:
+        raise ReceiverError(
+            "`receiver work` needs PostgreSQL (RECEIVER_DATABASE_URL=postgresql://…); "
+            "on SQLite `receiver serve` does the work itself"
+        )
+    stop = _stop_on_signal()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(_held_database(settings))
+        jobs = open_jobs(database, concurrency=settings.concurrency)
+        bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
+        worker = await _worker(stack, settings, database, jobs, bucket)
+        await worker.run(stop)
+
+
+def _stop_on_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+@asynccontextmanager
+async def _held_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database for work: an embedded one is locked and upgraded, a shared one must be at head."""
+    learn_secrets(settings)
+    with only_worker(settings):
+        if sqlite_path(settings) is not None:
+            await migrate(settings)
+        async with _open_database(settings) as database:
+            yield database
 
 
 async def _run(server: Server, bound: socket.socket, worker: Worker | None, stop: asyncio.Event) -> None:
@@ -131,7 +162,7 @@ async def _run(server: Server, bound: socket.socket, worker: Worker | None, stop
     _log.info("service_stopped")
 
 
-def _web(settings: Settings, database: Database, jobs: MemoryJobs, bucket: Bucket, stop: asyncio.Event) -> Starlette:
+def _web(settings: Settings, database: Database, jobs: Jobs, bucket: Bucket, stop: asyncio.Event) -> Starlette:
     async def ready() -> None:
         if stop.is_set():
             raise ReceiverError("the service is stopping")
@@ -175,7 +206,7 @@ def _web(settings: Settings, database: Database, jobs: MemoryJobs, bucket: Bucke
 
 
 async def _worker(
-    stack: AsyncExitStack, settings: Settings, database: Database, jobs: MemoryJobs, bucket: Bucket
+    stack: AsyncExitStack, settings: Settings, database: Database, jobs: Jobs, bucket: Bucket
 ) -> Worker:
     access = credentials(settings)
     client = None

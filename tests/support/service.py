@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +18,7 @@ import httpx
 from receiver.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from receiver.sandbox.seaweed import SeaweedServer
 
@@ -36,10 +37,16 @@ class Service:
     sandbox: Sandbox | None = None
     settings: dict[str, str] = field(default_factory=dict)
     environ: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ("serve",)
     traced: bool = False
     """Whether the process is measured for coverage, which makes its start three times as slow."""
     process: asyncio.subprocess.Process | None = None
     url: str = ""
+
+    @property
+    def database_url(self) -> str:
+        """Where the index is: a SQLite file of the service's own unless the test says otherwise."""
+        return self.settings.get("DATABASE_URL") or f"sqlite:///{self.folder}/receiver.db"
 
     @property
     def log_path(self) -> Path:
@@ -57,7 +64,7 @@ class Service:
             "S3_BUCKET": self.bucket,
             "S3_ENDPOINT_URL": self.seaweed.endpoint_url,
             "S3_REGION": self.seaweed.region,
-            "DATABASE_URL": f"sqlite:///{self.folder}/receiver.db",
+            "DATABASE_URL": self.database_url,
             "WEBHOOK_SECRETS": WEBHOOK_SECRET,
             "OPS_TOKENS": f"tester:admin:{OPS_TOKEN}",
             "BACKOFF_BASE_S": "0.05",
@@ -89,7 +96,7 @@ class Service:
         already_logged = self.log_path.stat().st_size
         with self.log_path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "receiver", "serve", "--port", port),
+                *(sys.executable, "-m", "receiver", *self.command, "--port", port),
                 env=self.environment(),
                 cwd=self.folder,
                 stdout=log,
@@ -160,6 +167,29 @@ class Service:
         return await self.until(
             lambda items: sum(item["state"] == "archived" for item in items) >= count, timeout_s=timeout_s
         )
+
+
+@asynccontextmanager
+async def worker_process(service: Service, name: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run one `receiver work` with the service's settings; it is told to stop, or killed, at the end of the block."""
+    with (service.folder / f"{name}.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "receiver", "work"),
+            env=service.environment(),
+            cwd=service.folder,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 40)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 def _ready_url(log_path: Path, after_bytes: int) -> str:

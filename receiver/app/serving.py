@@ -205,9 +205,7 @@ def _web(settings: Settings, database: Database, jobs: Jobs, bucket: Bucket, sto
     return app
 
 
-async def _worker(
-    stack: AsyncExitStack, settings: Settings, database: Database, jobs: Jobs, bucket: Bucket
-) -> Worker:
+async def _worker(stack: AsyncExitStack, settings: Settings, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
     access = credentials(settings)
     client = None
     if access is not None:

@@ -108,6 +108,19 @@ def _key_template(value: str) -> str:
     return value
 
 
+def _bucket(value: str) -> str:
+    # old buckets have capitals and underscores; an access point's ARN stands where a name may
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{2,62}|arn:[A-Za-z0-9:/._-]{1,250}", value):
+        raise ValueError("must be a bucket's name (3 to 63 letters, digits, '.' and '-') or an access point's ARN")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if value.startswith("/") or re.search(r"\s", value) or ".." in value.split("/"):
+        raise ValueError("must be the beginning of a key: no leading '/', no spaces, no '..'")
+    return value
+
+
 def _http_url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
         raise ValueError("must be an http(s) URL without user, query or fragment")
@@ -132,10 +145,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///./receiver.db"
-    s3_bucket: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{1,254}$")
+    s3_bucket: Annotated[str, AfterValidator(_bucket)] | None = None
     s3_endpoint_url: HttpUrl | None = None
     s3_region: str | None = None
-    s3_prefix: str = Field(default="", pattern=r"^([^\s/][^\s]*)?$")
+    s3_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     s3_storage_class: str | None = None
     s3_sse: str | None = None
     s3_kms_key_id: str | None = None
@@ -210,11 +223,7 @@ class Needs(StrEnum):
     SERVE = "serve"
 
 
-_REQUIRED = {
-    Needs.DATABASE: (),
-    Needs.BUCKET: ("s3_bucket",),
-    Needs.SERVE: ("s3_bucket", "webhook_secrets"),
-}
+_REQUIRED = {Needs.DATABASE: (), Needs.BUCKET: ("s3_bucket",), Needs.SERVE: ("s3_bucket", "webhook_secrets")}
 
 
 def load(needs: Needs, environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:

@@ -42,9 +42,10 @@ def test_all_problems_are_told_at_once() -> None:
             "RECEIVER_KEY_TEMPLATE": "recordings/{meeting_id}",
             "RECEIVER_OPS_TOKENS": "alice:boss:tttt",
             "RECEIVER_DATABASE_URL": "mysql://x/y",
+            "RECEIVER_S3_PREFIX": "/abs",
         }
     )
-    assert len(found) == 7
+    assert len(found) == 8
     for variable, reason in {
         "RECEIVER_WEBHOOK_SECRETS": "at least 16 characters",
         "RECEIVER_CONCURRENCY": "valid integer",
@@ -52,6 +53,7 @@ def test_all_problems_are_told_at_once() -> None:
         "RECEIVER_KEY_TEMPLATE": "must contain {recording_id}",
         "RECEIVER_OPS_TOKENS": "name:role:token",
         "RECEIVER_DATABASE_URL": "must be sqlite:///path or postgresql://",
+        "RECEIVER_S3_PREFIX": "no leading '/'",
         "RECEIVER_S3_BUCKET": "is not set",
     }.items():
         (line,) = [line for line in found if line.startswith(variable + " ")]
@@ -130,6 +132,12 @@ def test_lists_are_read() -> None:
 def test_a_star_stands_for_whole_labels(host: str, matches: bool) -> None:
     assert Origin("https", "*.amazonaws.com", 443).matches("https", host, 443) is matches
     assert not Origin("https", "*.amazonaws.com", 443).matches("http", host, 80)
+
+
+@pytest.mark.parametrize("name", ["x", "has space", "ünïcode", "a" * 64, "-leading"])
+def test_a_bucket_that_cannot_be_one_is_told_in_words(name: str) -> None:
+    (problem,) = problems(GOOD | {"RECEIVER_S3_BUCKET": name})
+    assert problem.startswith("RECEIVER_S3_BUCKET is wrong: must be a bucket's name")
 
 
 def test_misspelt_variables_are_found() -> None:

@@ -42,6 +42,8 @@ class MemoryJobs:
         self._queries = InMemoryQueries(driver=InMemoryDriver())
         self._woken = asyncio.Event()
         self._carried: set[RecordingId] = set()
+        self._behind = False
+        """Whether the last sweep left due rows behind; the next then waits until half of what it took is done."""
 
     async def enqueue(self, tx: AsyncConnection, recording_ids: Sequence[RecordingId]) -> None:
         """Do nothing: the rows of `tx` are what the next sweep reads."""
@@ -105,13 +107,15 @@ class MemoryJobs:
         # the engine notes every job's history in lists that only grow
         await self._queries.clear_queue_log()
         await self._queries.clear_statistics_log()
-        room = self._concurrency * _AHEAD - len(self._carried)
-        if room <= 0:
+        most = self._concurrency * _AHEAD
+        room = most - len(self._carried)
+        if room <= 0 or (self._behind and room < most // 2):
             return
         due = due_recordings(datetime.now(UTC)).limit(room + len(self._carried))
         async with self._database.read() as tx:
             found = [(RecordingId(row.id), row.rank) for row in await tx.execute(due)]
         new = [(recording_id, rank) for recording_id, rank in found if recording_id not in self._carried][:room]
+        self._behind = len(new) == room
         if new:
             self._carried.update(recording_id for recording_id, _ in new)
             await self._queries.enqueue(

@@ -51,7 +51,7 @@ class PostgresJobs:
         """Add the jobs to `tx`; a recording that has a job keeps that one."""
         if not recording_ids:
             return
-        ranks = due_recordings(datetime.now(UTC)).subquery()
+        ranks = due_recordings(datetime.now(UTC), beside=recording_ids).subquery()
         query = sa.select(ranks.c.id, ranks.c.rank).where(ranks.c.id.in_(recording_ids))
         found = {row.id: row.rank for row in await tx.execute(query)}
         await _enqueue(tx, [(recording_id, found.get(recording_id, 1)) for recording_id in recording_ids])

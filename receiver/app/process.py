@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import socket
 from contextlib import contextmanager
@@ -69,6 +70,15 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 class Server(uvicorn.Server):
     """uvicorn without its signal handling: `serve` decides when the server ends, and the exit code is ours."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start serving; what was made until now lives as long as the process, so the collector need not walk it.
+
+        The S3 client alone is some hundred thousand objects, and a full collection stops every request meanwhile.
+        """
+        gc.collect()
+        gc.freeze()
+        await super().startup(sockets=sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

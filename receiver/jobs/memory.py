@@ -17,6 +17,7 @@ from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
 from receiver import logs
 from receiver.errors import StorageUnavailableError
 from receiver.jobs.due import ENTRYPOINT, due_recordings, priority
+from receiver.jobs.running import Running
 from receiver.records import RecordingId
 
 if TYPE_CHECKING:
@@ -57,40 +58,21 @@ class MemoryJobs:
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
         engine = PgQueuer(connection=self._queries.driver, queries=self._queries)
-        runs: set[asyncio.Task[object]] = set()
+        running = Running()
 
         async def archive(job: Job) -> None:
             recording_id = RecordingId((job.payload or b"").decode())
-            run = asyncio.current_task()
-            assert run is not None  # noqa: S101  (a coroutine always runs in a task)
-            runs.add(run)
             try:
-                await handler(recording_id)
+                with running.job():
+                    await handler(recording_id)
             finally:
-                runs.discard(run)
                 self._carried.discard(recording_id)
                 if len(self._carried) <= self._concurrency * _AHEAD // 2:
                     self._woken.set()
 
         engine.entrypoint(ENTRYPOINT, concurrency_limit=self._concurrency)(archive)
-        running = asyncio.create_task(
-            engine.qm.run(batch_size=self._concurrency, dequeue_timeout=timedelta(seconds=30)), name="engine"
-        )
-        sweeping = asyncio.create_task(self._sweep_until_cancelled(), name="sweep")
-        stopping = asyncio.create_task(stop.wait(), name="stop")
-        try:
-            await asyncio.wait({running, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            engine.qm.shutdown.set()  # no new job starts; those that run go on
-            await asyncio.wait({running}, timeout=grace_s)
-        finally:
-            engine.qm.shutdown.set()
-            for task in (sweeping, stopping, *runs):
-                task.cancel()
-            # cancelling the engine itself would not reach its jobs; with these ended, it ends
-            ended = await asyncio.gather(running, sweeping, stopping, return_exceptions=True)
-        for outcome in ended:
-            if isinstance(outcome, Exception):
-                raise outcome
+        work = engine.qm.run(batch_size=self._concurrency, dequeue_timeout=timedelta(seconds=30))
+        await running.drive(engine, work, self._sweep_until_cancelled(), stop=stop, grace_s=grace_s)
 
     async def _sweep_until_cancelled(self) -> None:
         while True:

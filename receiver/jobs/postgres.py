@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from pgqueuer import PgQueuer
@@ -20,6 +20,7 @@ from receiver import logs
 from receiver.errors import StorageUnavailableError
 from receiver.jobs.driver import PatientDriver
 from receiver.jobs.due import ENTRYPOINT, due_recordings, priority
+from receiver.jobs.running import Running
 from receiver.records import RecordingId
 
 if TYPE_CHECKING:
@@ -64,37 +65,19 @@ class PostgresJobs:
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
         url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        runs: set[asyncio.Task[Any]] = set()
+        running = Running()
         slots = asyncio.Semaphore(self._concurrency)
 
         async def archive(job: Job) -> None:
-            run = asyncio.current_task()
-            assert run is not None  # noqa: S101  (a coroutine always runs in a task)
-            runs.add(run)
-            try:
+            with running.job():
                 async with slots:
                     await handler(RecordingId((job.payload or b"").decode()))
-            finally:
-                runs.discard(run)
 
         async with PatientDriver(url, stop) as driver:
             engine = PgQueuer(connection=driver)
             engine.entrypoint(ENTRYPOINT)(archive)
-            running = asyncio.create_task(self._run_engine(engine), name="engine")
-            sweeping = asyncio.create_task(self._sweep_until_cancelled(), name="sweep")
-            stopping = asyncio.create_task(stop.wait(), name="stop")
-            try:
-                await asyncio.wait({running, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                engine.qm.shutdown.set()  # no new job starts; those that run go on
-                await asyncio.wait({running}, timeout=grace_s)
-            finally:
-                engine.qm.shutdown.set()
-                for task in (sweeping, stopping, *runs):
-                    task.cancel()
-                ended = await asyncio.gather(running, sweeping, stopping, return_exceptions=True)
-            for outcome in ended:
-                if isinstance(outcome, Exception) and not stop.is_set():
-                    raise outcome
+            work, sweep = self._run_engine(engine), self._sweep_until_cancelled()
+            await running.drive(engine, work, sweep, stop=stop, grace_s=grace_s)
 
     async def _run_engine(self, engine: PgQueuer) -> None:
         batch = max(1, self._concurrency // 2)

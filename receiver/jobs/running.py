@@ -1,0 +1,65 @@
+"""The jobs that run now, and how they end: what both engines do alike."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from receiver import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+    from pgqueuer import PgQueuer
+
+_log = logs.get("jobs")
+
+
+class Running:
+    """Knows every job's task, since cancelling pgqueuer's own would not reach them."""
+
+    def __init__(self) -> None:
+        self._jobs: set[asyncio.Task[Any]] = set()
+
+    @contextmanager
+    def job(self) -> Iterator[None]:
+        """Count the current task among the running jobs for the length of the block."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (a coroutine always runs in a task)
+        self._jobs.add(task)
+        try:
+            yield
+        finally:
+            self._jobs.discard(task)
+
+    async def drive(
+        self,
+        engine: PgQueuer,
+        work: Coroutine[Any, Any, None],
+        sweep: Coroutine[Any, Any, None],
+        *,
+        stop: asyncio.Event,
+        grace_s: float,
+    ) -> None:
+        """Run the engine's `work` beside the `sweep` until `stop`, give running jobs `grace_s`, then cancel them.
+
+        An end of either without `stop` is a failure, and raised.
+        """
+        working = asyncio.create_task(work, name="engine")
+        sweeping = asyncio.create_task(sweep, name="sweep")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait({working, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            engine.qm.shutdown.set()  # no new job starts; those that run go on
+            await asyncio.wait({working}, timeout=grace_s)
+        finally:
+            engine.qm.shutdown.set()
+            for task in (sweeping, stopping, *self._jobs):
+                task.cancel()
+            ended = await asyncio.gather(working, sweeping, stopping, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                if not stop.is_set():
+                    raise outcome
+                _log.warning("engine_ended_badly", error=f"{type(outcome).__name__}: {outcome}")

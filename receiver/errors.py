@@ -177,6 +177,12 @@ class SourceTruncatedError(JobError):
     code = "source_truncated"
 
 
+class SourceIncompleteError(JobError):
+    """Every promised byte came, but the file's container says that it goes on: it was cut, or is not written yet."""
+
+    code = "source_incomplete"
+
+
 class SourceEmptyError(JobError):
     """The file has no bytes."""
 

@@ -177,6 +177,7 @@ class Settings(BaseModel):
     concurrency: int = Field(default=8, ge=1, le=256)
     part_size_mb: int = Field(default=16, ge=5, le=5120)
     part_concurrency: int = Field(default=4, ge=1, le=64)
+    bandwidth_mb_s: float | None = Field(default=None, gt=0)
     max_attempts: int = Field(default=8, ge=1, le=1000)
     backoff_base_s: float = Field(default=5, gt=0, le=3600)
     backoff_max_s: float = Field(default=3600, gt=0, le=604_800)

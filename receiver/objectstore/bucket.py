@@ -17,7 +17,7 @@ from receiver.objectstore.faults import status_and_code, translated
 from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from types_aiobotocore_s3 import S3Client
 
@@ -101,7 +101,7 @@ class Bucket:
         return OpenUpload(key=key, upload_id=answer["UploadId"])
 
     async def upload_part(
-        self, upload: OpenUpload, number: int, chunks: AsyncIterator[bytes], *, size_bytes: int
+        self, upload: OpenUpload, number: int, chunks: Iterator[memoryview], *, size_bytes: int
     ) -> UploadedPart:
         """Relay `chunks` as part `number`, in one request that is never repeated here.
 
@@ -111,15 +111,14 @@ class Bucket:
         where = f"{upload.key} part {number}"
         with translated("UploadPart", where):
             try:
-                async with body.stalled:
-                    answer: Any = await self._relay_client.upload_part(
-                        Bucket=self.name,
-                        Key=upload.key,
-                        UploadId=upload.upload_id,
-                        PartNumber=number,
-                        Body=body,  # type: ignore[arg-type]  # botocore's stubs know no relayed bodies
-                        ContentLength=size_bytes,
-                    )
+                answer: Any = await self._relay_client.upload_part(
+                    Bucket=self.name,
+                    Key=upload.key,
+                    UploadId=upload.upload_id,
+                    PartNumber=number,
+                    Body=body,  # type: ignore[arg-type]  # botocore's stubs know no relayed bodies
+                    ContentLength=size_bytes,
+                )
             except Exception:
                 if body.error is not None:
                     raise body.error from body.error.__cause__

@@ -11,6 +11,7 @@ from aiobotocore.session import get_session
 
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.faults import translated
+from receiver.objectstore.relay import RelaySession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +38,7 @@ class BucketConfig:
 
 @asynccontextmanager
 async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
-    """Yield the bucket. Its two clients differ in one thing: the one for part bodies never repeats a request."""
+    """Yield the bucket. Of its two clients the one for part bodies sends from threads and never repeats a request."""
     session = get_session()
     async with AsyncExitStack() as stack:
         with translated("open", config.bucket):
@@ -47,10 +48,11 @@ async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
                         "s3",
                         region_name=config.region,
                         endpoint_url=config.endpoint_url,
-                        config=_client_config(config, attempts=attempts),
+                        config=_client_config(config, **options),
                     )
                 )
-                for attempts in (4, 1)  # a relayed body can be read once: botocore would send a spent one again
+                # a relayed body can be read once: botocore would send a spent one again
+                for options in ({"attempts": 4}, {"attempts": 1, "http_session_cls": RelaySession})
             ]
         yield Bucket(
             name=config.bucket,
@@ -61,7 +63,7 @@ async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
         )
 
 
-def _client_config(config: BucketConfig, *, attempts: int) -> AioConfig:
+def _client_config(config: BucketConfig, *, attempts: int, **options: Any) -> AioConfig:
     return AioConfig(
         signature_version="s3v4",
         # TLS and a CRC64NVME guard the body; SigV4's own SHA-256 costs more than all the rest of the copy.
@@ -72,6 +74,7 @@ def _client_config(config: BucketConfig, *, attempts: int) -> AioConfig:
         read_timeout=config.progress_timeout_s,
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=POOL_CONNECTIONS,
+        **options,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 
@@ -29,9 +29,13 @@ class Target(Protocol):
         ...
 
     async def upload_part(
-        self, upload: OpenUpload, number: int, chunks: AsyncIterator[bytes], *, size_bytes: int
+        self, upload: OpenUpload, number: int, chunks: Iterator[memoryview], *, size_bytes: int
     ) -> UploadedPart:
-        """Send one part, reading `chunks` at most once; sending it again replaces it."""
+        """Send one part; sending it again replaces it.
+
+        `chunks` is read in a thread, at most once, and each chunk is done with before the next is asked for. Where
+        this is cancelled that thread may live on for a moment, so it is for the caller to end `chunks`.
+        """
         ...
 
     async def list_parts(self, upload: OpenUpload) -> list[HeldPart] | None:

@@ -15,7 +15,7 @@ from receiver.transfer import Target
 from tests.support.memory_target import MemoryTarget, checksum_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
 
 PART = os.urandom(5 * 1024 * 1024)
 LAST = os.urandom(1000)
@@ -26,9 +26,9 @@ def target(request: pytest.FixtureRequest) -> Bucket | MemoryTarget:
     return request.getfixturevalue("bucket") if request.param == "bucket" else MemoryTarget()
 
 
-async def chunked(data: bytes) -> AsyncIterator[bytes]:
+def chunked(data: bytes) -> Iterator[memoryview]:
     for at in range(0, len(data), 70_000):
-        yield data[at : at + 70_000]
+        yield memoryview(data)[at : at + 70_000]
 
 
 async def test_an_absent_object_has_no_head(target):
@@ -133,8 +133,8 @@ async def test_abort_may_be_repeated(target):
 async def test_an_error_of_the_chunks_comes_out_unchanged(target):
     error = LookupError("the source's own")
 
-    async def failing() -> AsyncIterator[bytes]:
-        yield LAST
+    def failing() -> Iterator[memoryview]:
+        yield memoryview(LAST)
         raise error
 
     upload = await target.begin_upload("k", content_type="video/webm")

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from receiver import logs, metrics
+from receiver import failpoints, logs, metrics
 from receiver.errors import (
     FenceLostError,
     InternalError,
@@ -17,6 +17,7 @@ from receiver.errors import (
     StorageUnavailableError,
     WorkerCrashedError,
 )
+from receiver.failpoints import Failpoint
 from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings_api import url_expiry
 from receiver.pipeline.manifest import manifest_key, write_manifest
@@ -71,6 +72,7 @@ class Pipeline:
         claim = await self._claimed(recording_id)
         if claim is None:
             return
+        failpoints.reach(Failpoint.CLAIMED)
         with logs.bound(recording_id=recording_id, meeting_id=claim.recording.meeting.id, attempt=claim.attempt):
             try:
                 await self._archive(claim)
@@ -117,12 +119,15 @@ class Pipeline:
             )
         await self._end_uploads(claim, keep=claim.upload)
         stored, recording = await self._adopted(claim) or await self._copied(claim)
+        failpoints.reach(Failpoint.OBJECT_STORED)
         archived_at = self._parts.clock()
         manifest = write_manifest(recording, stored, archived_at=archived_at)
         await self._parts.bucket.put(
             manifest_key(stored.key), manifest, content_type="application/json", only_if_absent=False
         )
+        failpoints.reach(Failpoint.MANIFEST_STORED)
         await self._parts.runs.finish(claim, stored, now=archived_at)
+        failpoints.reach(Failpoint.ARCHIVED)
         metrics.runs.labels(outcome="archived").inc()
         metrics.bytes_stored.inc(stored.size_bytes)
         metrics.archive_seconds.observe(max(0.0, (archived_at - recording.first_seen_at).total_seconds()))
@@ -156,9 +161,9 @@ class Pipeline:
         origin = UrlOrigin.API if self._parts.api else UrlOrigin.PAYLOAD
 
         async def refresh(rejected: FreshUrl | None) -> FreshUrl:
-            return (
-                await self._listed_url(recording, rejected) if self._parts.api else self._payload_url(claim, rejected)
-            )
+            url = await self._listed_url(recording, rejected) if self._parts.api else self._payload_url(claim, rejected)
+            failpoints.reach(Failpoint.URL_REFRESHED)
+            return url
 
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
@@ -224,12 +229,18 @@ class _RowLedger:
 
     async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
         """Note the key, the upload and who named the URL."""
+        if upload is not None:
+            failpoints.reach(Failpoint.UPLOAD_OPENED)
         self.recording = await self._runs.note_upload(self._claim, key, upload, self._origin)
+        if upload is not None:
+            failpoints.reach(Failpoint.UPLOAD_NOTED)
 
     async def stored(self, part: UploadedPart) -> None:
         """Note the part; without its note a later run sends it again, so a database that is away costs no more."""
+        failpoints.reach(Failpoint.PART_STORED)
         try:
             await self._runs.note_part(self._claim, part)
+            failpoints.reach(Failpoint.PART_NOTED)
         except StorageUnavailableError as e:
             _log.warning("part_not_noted", part=part.number, error=str(e))
 

@@ -34,13 +34,13 @@ class Bucket:
         *,
         name: str,
         client: S3Client,
-        relay_client: S3Client,
+        once: S3Client,
         write_options: dict[str, Any],
         progress_timeout_s: float,
     ) -> None:
         self.name = name
         self._client = client
-        self._relay_client = relay_client
+        self._once = once
         self._write_options = write_options
         self._progress_timeout_s = progress_timeout_s
 
@@ -88,9 +88,12 @@ class Bucket:
         return await self._written(key, answer.get("VersionId"))
 
     async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:
-        """Open a multipart upload; every call opens another, and each must be completed or aborted."""
+        """Open a multipart upload; every call opens another, and each must be completed or aborted.
+
+        The request is not repeated here: after a `StoreUnavailableError` an upload may be open or not.
+        """
         with translated("CreateMultipartUpload", key):
-            answer = await self._client.create_multipart_upload(
+            answer = await self._once.create_multipart_upload(
                 Bucket=self.name,
                 Key=key,
                 ContentType=content_type,
@@ -111,7 +114,7 @@ class Bucket:
         where = f"{upload.key} part {number}"
         with translated("UploadPart", where):
             try:
-                answer: Any = await self._relay_client.upload_part(
+                answer: Any = await self._once.upload_part(
                     Bucket=self.name,
                     Key=upload.key,
                     UploadId=upload.upload_id,

@@ -25,6 +25,7 @@ class BucketConfig:
     """Where the bucket is and how objects are written; credentials come from the standard AWS chain.
 
     `progress_timeout_s`: a store that neither takes nor sends a byte for so long is given up on.
+    `attempts`: how often a request that may be repeated is sent, with the library's backoff between.
     """
 
     bucket: str
@@ -34,11 +35,12 @@ class BucketConfig:
     sse: str | None = None
     kms_key_id: str | None = None
     progress_timeout_s: float = 60
+    attempts: int = 4
 
 
 @asynccontextmanager
 async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
-    """Yield the bucket. Of its two clients the one for part bodies sends from threads and never repeats a request."""
+    """Yield the bucket. Of its two clients `once` sends from threads and never repeats a request."""
     session = get_session()
     async with AsyncExitStack() as stack:
         with translated("open", config.bucket):
@@ -51,13 +53,14 @@ async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
                         config=_client_config(config, **options),
                     )
                 )
-                # a relayed body can be read once: botocore would send a spent one again
-                for options in ({"attempts": 4}, {"attempts": 1, "http_session_cls": RelaySession})
+                # a relayed body can be read once: botocore would send a spent one again; and a second
+                # CreateMultipartUpload after a lost answer would leave the first upload open
+                for options in ({"attempts": config.attempts}, {"attempts": 1, "http_session_cls": RelaySession})
             ]
         yield Bucket(
             name=config.bucket,
             client=clients[0],
-            relay_client=clients[1],
+            once=clients[1],
             write_options=_write_options(config),
             progress_timeout_s=config.progress_timeout_s,
         )

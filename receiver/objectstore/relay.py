@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class RelaySession:
-    """An aiobotocore HTTP session (`AioConfig.http_session_cls`) for requests whose body is a `RelayBody`."""
+    """An aiobotocore HTTP session (`AioConfig.http_session_cls`) whose requests may have a `RelayBody`."""
 
     def __init__(
         self, *, max_pool_connections: int, connector_args: Mapping[str, Any] | None = None, **options: Any
@@ -56,15 +56,17 @@ class RelaySession:
         try:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
-            body.interrupt()
+            if isinstance(body, RelayBody):
+                body.interrupt()
             sending.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             raise
 
-    def _send(self, request: AWSPreparedRequest, body: RelayBody) -> AioAWSResponse:
+    def _send(self, request: AWSPreparedRequest, body: Any) -> AioAWSResponse:
         try:
             answer = self._http.send(request)
         finally:
-            body.done()
+            if isinstance(body, RelayBody):
+                body.done()
         headers: Any = {name.lower(): value for name, value in answer.headers.items()}
         return AioAWSResponse(answer.url, answer.status_code, headers, _Read(answer.content))
 

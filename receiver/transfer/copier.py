@@ -82,7 +82,9 @@ class Copier:
         source = Source(self._shared, refresh)
 
         def goal(media: Media) -> Destination:
-            return Destination(target=target, key=key_for(media.extension), media=media, ledger=ledger)
+            return Destination(
+                target=target, key=key_for(media.extension), media=media, ledger=ledger, limits=self._limits
+            )
 
         stored = await self._go_on(source, goal, target, resume) if resume is not None else None
         if stored is None:

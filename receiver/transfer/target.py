@@ -25,7 +25,11 @@ class Target(Protocol):
         ...
 
     async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:
-        """Open a multipart upload."""
+        """Open a multipart upload; after a `StoreUnavailableError` one may be open or not."""
+        ...
+
+    async def open_uploads(self, prefix: str) -> list[OpenUpload]:
+        """Return every upload under `prefix` that is neither completed nor aborted."""
         ...
 
     async def upload_part(

@@ -72,9 +72,20 @@ class Bucket:
             raise StoreUnavailableError(f"the store confirmed {key}, then did not find it")
         return head
 
-    async def put(self, key: str, body: bytes, *, content_type: str, only_if_absent: bool) -> ObjectHead:
-        """Store a small object under its CRC64NVME. With `only_if_absent`, a second put is a `KeyTakenError`."""
-        condition: dict[str, Any] = {"IfNoneMatch": "*"} if only_if_absent else {}
+    async def put(self, key: str, body: bytes, *, content_type: str) -> ObjectHead:
+        """Store a small object under its CRC64NVME and return what the store then says of it.
+
+        Where one lies under the key already it is a `KeyTakenError`, also for the second of two puts.
+        """
+        version_id = await self._put(key, body, content_type, IfNoneMatch="*")
+        return await self._written(key, version_id)
+
+    async def replace(self, key: str, body: bytes, *, content_type: str) -> None:
+        """Store a small object in place of any before it; safe to repeat."""
+        await self._put(key, body, content_type)
+
+    async def _put(self, key: str, body: bytes, content_type: str, **condition: Any) -> str | None:
+        """Store the bytes and return their version; the store refuses them where they are not those of the checksum."""
         with translated("PutObject", key):
             answer = await self._client.put_object(
                 Bucket=self.name,
@@ -85,7 +96,7 @@ class Bucket:
                 **condition,
                 **self._write_options,
             )
-        return await self._written(key, answer.get("VersionId"))
+        return answer.get("VersionId")
 
     async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:
         """Open a multipart upload; every call opens another, and each must be completed or aborted.

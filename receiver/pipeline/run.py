@@ -122,9 +122,7 @@ class Pipeline:
         failpoints.reach(Failpoint.OBJECT_STORED)
         archived_at = self._parts.clock()
         manifest = write_manifest(recording, stored, archived_at=archived_at)
-        await self._parts.bucket.put(
-            manifest_key(stored.key), manifest, content_type="application/json", only_if_absent=False
-        )
+        await self._parts.bucket.replace(manifest_key(stored.key), manifest, content_type="application/json")
         failpoints.reach(Failpoint.MANIFEST_STORED)
         await self._parts.runs.finish(claim, stored, now=archived_at)
         failpoints.reach(Failpoint.ARCHIVED)

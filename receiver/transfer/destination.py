@@ -47,7 +47,7 @@ class Destination:
         """Write a small file in one request."""
         await self.ledger.began(None, self.key)
         try:
-            return await self.target.put(self.key, body, content_type=self.media.content_type, only_if_absent=True)
+            return await self.target.put(self.key, body, content_type=self.media.content_type)
         except KeyTakenError as e:
             return await self._adopt(frontier.position, frontier.checksum, e)
 

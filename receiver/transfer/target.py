@@ -20,8 +20,8 @@ class Target(Protocol):
     async def head(self, key: str) -> ObjectHead | None:
         """Return what lies under the key, or None."""
 
-    async def put(self, key: str, body: bytes, *, content_type: str, only_if_absent: bool) -> ObjectHead:
-        """Store a small object; `KeyTakenError` where one was there and `only_if_absent`."""
+    async def put(self, key: str, body: bytes, *, content_type: str) -> ObjectHead:
+        """Store a small object; `KeyTakenError` where one was there."""
         ...
 
     async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:

@@ -81,7 +81,7 @@ async def test_other_bytes_in_the_bucket_are_refused_and_no_file_is_made(sandbox
     key = item["archive"]["key"]
     config = BucketConfig(bucket=service.bucket, endpoint_url=service.seaweed.endpoint_url, region="us-east-1")
     async with open_bucket(config) as bucket:
-        await bucket.put(key, b"other bytes", content_type="video/mp4", only_if_absent=False)
+        await bucket.replace(key, b"other bytes", content_type="video/mp4")
         done = await run("recordings", "download", item["id"], "-o", "file.mp4")
         assert done.exit_code == 1
         assert f"the bucket's object {key} is not what was archived" in done.stderr

@@ -248,7 +248,7 @@ async def test_wrong_keys_are_denied(bucket, seaweed, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     async with open_bucket(BucketConfig(bucket=bucket.name, endpoint_url=seaweed.endpoint_url)) as denied:
         with pytest.raises(StoreDeniedError):
-            await denied.put("k", b"x", content_type="video/mp4", only_if_absent=True)
+            await denied.put("k", b"x", content_type="video/mp4")
 
 
 async def test_no_credentials_are_denied(seaweed, aws_env, monkeypatch):
@@ -264,7 +264,7 @@ async def test_a_missing_bucket_is_named(seaweed, aws_env):
         with pytest.raises(BucketMissingError):
             await missing.begin_upload("k", content_type="video/mp4")
         with pytest.raises(BucketMissingError):
-            await missing.put("k", b"x", content_type="video/mp4", only_if_absent=True)
+            await missing.put("k", b"x", content_type="video/mp4")
 
 
 async def test_an_abort_that_fails_does_not_hide_why():

@@ -66,8 +66,8 @@ class MemoryTarget:
             version_id=None,
         )
 
-    async def put(self, key: str, body: bytes, *, content_type: str, only_if_absent: bool) -> ObjectHead:
-        if only_if_absent and key in self.objects:
+    async def put(self, key: str, body: bytes, *, content_type: str) -> ObjectHead:
+        if key in self.objects:
             raise KeyTakenError(key)
         self.objects[key] = (body, content_type)
         head = await self.head(key)
@@ -128,7 +128,7 @@ class MemoryTarget:
         if checksum_of(body) != checksum:
             raise StoreChecksumError("BadDigest")
         del self.uploads[upload.upload_id]
-        return await self.put(upload.key, body, content_type=held.content_type, only_if_absent=True)
+        return await self.put(upload.key, body, content_type=held.content_type)
 
     async def abort_upload(self, upload: OpenUpload) -> None:
         self.uploads.pop(upload.upload_id, None)

@@ -12,6 +12,9 @@ recordings = Gauge("receiver_recordings", "Recordings by state.", ["state"], reg
 runs = Counter("receiver_runs", "Ended runs of a recording's job by outcome code.", ["outcome"], registry=registry)
 bytes_read = Counter("receiver_source_bytes", "Bytes read from sources.", registry=registry)
 bytes_stored = Counter("receiver_stored_bytes", "Bytes of archived objects.", registry=registry)
+queue_paused = Gauge(
+    "receiver_queue_paused", "1 while no recording is begun, since the bucket refuses everybody.", registry=registry
+)
 store_slowdowns = Counter(
     "receiver_store_slowdowns", "Times that a failing store halved the requests at once.", registry=registry
 )

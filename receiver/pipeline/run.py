@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from receiver import failpoints, logs, metrics
 from receiver.errors import (
+    BucketMissingError,
     FenceLostError,
     InternalError,
     JobError,
@@ -15,11 +16,13 @@ from receiver.errors import (
     RecordingGoneError,
     RecordingNotListedYetError,
     StorageUnavailableError,
+    StoreDeniedError,
     WorkerCrashedError,
 )
 from receiver.failpoints import Failpoint
 from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings_api import url_expiry
+from receiver.pipeline.gate import Gate
 from receiver.pipeline.manifest import manifest_key, write_manifest
 from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin
 
@@ -62,6 +65,7 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
+        self._gate = Gate()
 
     async def run(self, recording_id: RecordingId) -> None:
         """Work once on a recording and settle its row; a recording with nothing to do is left alone.
@@ -69,6 +73,7 @@ class Pipeline:
         Cancelled, it hands the recording back uncounted. A lost fence ends the run without a write. A database that
         is down ends it too: the row stays `archiving` and is taken over by a later run.
         """
+        await self._gate.passed()
         claim = await self._claimed(recording_id)
         if claim is None:
             return
@@ -83,6 +88,8 @@ class Pipeline:
                 metrics.runs.labels(outcome="abandoned").inc()
                 _log.warning("run_abandoned", error=str(e))
             except JobError as e:
+                if isinstance(e, (StoreDeniedError, BucketMissingError)):
+                    self._gate.close(e.retry_after_s or 0.0, str(e))
                 await _to_the_end(self._fail(claim, e))
             except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)
                 _log.exception("run_crashed")
@@ -120,6 +127,7 @@ class Pipeline:
         await self._end_uploads(claim, keep=claim.upload)
         stored, recording = await self._adopted(claim) or await self._copied(claim)
         failpoints.reach(Failpoint.OBJECT_STORED)
+        self._gate.open()
         archived_at = self._parts.clock()
         manifest = write_manifest(recording, stored, archived_at=archived_at)
         await self._parts.bucket.replace(manifest_key(stored.key), manifest, content_type="application/json")

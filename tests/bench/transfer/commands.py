@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench.transfer.loads import Load
 from tests.bench.transfer.measured import Measured
-from tests.bench.transfer.usage import Usage, run_pipeline
+from tests.bench.transfer.usage import Usage, median_usage, run_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BUCKET = "bench"
 AWSCLI = "awscli==1.46.2"
+_STARTS = 3
+_TRANSFERS = "8"  # as many files at once as the service's CONCURRENCY
 _RCLONE_FLAGS = (
     *("--s3-chunk-size", "16M", "--s3-upload-concurrency", "4", "--s3-force-path-style", "--s3-no-check-bucket"),
     "--s3-disable-checksum",
@@ -31,9 +33,9 @@ _RCLONE_FLAGS = (
 
 @dataclass(frozen=True)
 class Commands:
-    """Copies by one command for a list of files, or by one for each file, one after the other.
+    """Copies by one command for all files or, where `most_files` is set, by one for each file, one after the other.
 
-    `most_files`: of a load no more are copied, where each file costs a start.
+    `most_files`: of a load no more are copied, for each costs a start.
     """
 
     name: str
@@ -43,9 +45,9 @@ class Commands:
     environ: dict[str, str] = field(default_factory=dict)
 
     async def measure(self, load: Load) -> Measured:
-        """Copy the load, and one byte besides, and check that the sink has got it all."""
+        """Copy the load and, for a start, one byte; check that the sink has got it all."""
         load = Load(load.size_bytes, min(load.files, self.most_files or load.files))
-        _, start = await self._copy(Load(1, 1))
+        start = median_usage([(await self._copy(Load(1, 1)))[1] for _ in range(_STARTS)])
         starts, usage = await self._copy(load)
         return Measured(load, usage, start, starts)
 
@@ -69,18 +71,21 @@ class Commands:
         return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), **self.environ}
 
 
+@dataclass(frozen=True)
 class Rclone(Commands):
-    """`rclone copyurl`, by one process with the list of URLs unless `most_files` limits how many are started."""
+    """`rclone copyurl`."""
+
+    flags: tuple[str, ...] = ()
 
     def pipelines(self, copies: Mapping[str, str], load: Load) -> Sequence[Sequence[Sequence[str | Path]]]:
-        flags = [*_RCLONE_FLAGS, "--quiet", *(["--ca-cert", self.ends.certificate] if self.ends.certificate else [])]
-        command = [_rclone(), "copyurl", *flags]
+        trust = ["--ca-cert", self.ends.certificate] if self.ends.certificate else []
+        command = [_rclone(), "copyurl", *_RCLONE_FLAGS, *self.flags, *trust, "--quiet"]
         if self.most_files is not None:
             return [[[*command, url, f"S:{BUCKET}/{key}"]] for key, url in copies.items()]
         listed = self.folder / "urls.csv"
         with listed.open("w", encoding="ascii", newline="") as file:
             csv.writer(file).writerows((url, key) for key, url in copies.items())
-        return [[[*command, "--transfers", str(load.files), "--urls", listed, f"S:{BUCKET}"]]]
+        return [[[*command, "--transfers", _TRANSFERS, "--urls", listed, f"S:{BUCKET}"]]]
 
     def _environment(self) -> dict[str, str]:
         own = {

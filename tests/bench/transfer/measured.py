@@ -33,13 +33,14 @@ class Measured:
         return self.usage.wall_s - self.starts * self.start.wall_s
 
     @property
-    def files_s(self) -> float:
-        """Files a second, starts apart."""
-        return self.load.files / self.wall_s
+    def wall_s_file(self) -> float:
+        """Seconds for a file, starts apart."""
+        return self.wall_s / self.load.files
 
     @property
-    def files_s_with_starts(self) -> float:
-        return self.load.files / self.usage.wall_s
+    def whole_s_file(self) -> float:
+        """Seconds for a file, starts included."""
+        return self.usage.wall_s / self.load.files
 
 
 def median(rounds: Sequence[Measured], figure: Callable[[Measured], float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import tempfile
 import time
@@ -10,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from tests.bench.transfer.commands import BUCKET
 from tests.bench.transfer.measured import Measured
@@ -42,13 +45,12 @@ class Receiver:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[Service, Usage]]:
-        """Run a fresh service on an index of its own; yield it, and what its start took."""
+        """Run a fresh service on an index of its own; yield it, and what its start took. At the end it is killed."""
         settings = {
             "API_URL": self.platform.url,
             "API_ADMIN_KEY": ADMIN_KEY,
             "DOWNLOAD_HOSTS": self.ends.source_url,
             "DOWNLOAD_NETWORKS": "127.0.0.0/8",
-            "SHUTDOWN_GRACE_S": "0",
         }
         trust = {"SSL_CERT_FILE", "AWS_CA_BUNDLE"} if self.ends.certificate else set()
         service = Service(
@@ -59,8 +61,14 @@ class Receiver:
             environ=dict.fromkeys(trust, str(self.ends.certificate)),
         )
         began = time.monotonic()
-        async with service:
+        await service.start()
+        try:
             yield service, usage_of_tree(_pid(service), since=began)
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(_pid(service)).children(recursive=True):
+                    child.kill()
+            await service.kill()
 
     async def measure(self, load: Load) -> Measured:
         """Deliver the load in one webhook, and wait until all of it is archived and the sink has got it all."""

@@ -44,6 +44,8 @@ _QUICK_LOADS = _LOADS | {
 _BESIDE_S, _QUICK_BESIDE_S = 10, 3
 _MOST_STARTS = 20
 """So many files show what a start for each costs."""
+_IN_PARTS = ("--s3-upload-cutoff", "0")
+"""Left to itself, rclone sends what is smaller than 200 MiB in one piece, which proves less and costs less."""
 
 
 def make_rows(
@@ -70,7 +72,10 @@ def make_rows(
                 transport=transport,
                 receiver=receiver,
                 rclone=Rclone("rclone copyurl", *place),
-                aws=Aws("curl | aws s3 cp -", *place, most_files=_MOST_STARTS, aws=aws) if aws else None,
                 once_a_file=Rclone("rclone once a file", *place, most_files=_MOST_STARTS) if size == "small" else None,
+                others=(
+                    *([Rclone("rclone, in parts", *place, flags=_IN_PARTS)] if size == "medium" else []),
+                    *([Aws("curl | aws s3 cp -", *place, most_files=_MOST_STARTS, aws=aws)] if aws else []),
+                ),
             )
     return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import statistics
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +27,15 @@ class Usage:
     cpu_s: float
     wall_s: float
     peak_rss_mb: float
+
+
+def median_usage(found: Sequence[Usage]) -> Usage:
+    """Return the median of each figure."""
+    return Usage(
+        statistics.median(usage.cpu_s for usage in found),
+        statistics.median(usage.wall_s for usage in found),
+        statistics.median(usage.peak_rss_mb for usage in found),
+    )
 
 
 def usage_of_tree(pid: int, *, since: float) -> Usage:

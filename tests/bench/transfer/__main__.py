@@ -58,6 +58,6 @@ def _options() -> argparse.Namespace:
 if __name__ == "__main__":
     chosen = _options()
     if missing := missing_tools():
-        sys.exit(f"this bench needs {', '.join(missing)}: apt-get install gcc curl nginx-light openssl")
+        sys.exit(f"this bench needs {', '.join(missing)}: apt-get install gcc curl nginx openssl")
     with tempfile.TemporaryDirectory(prefix="transfer-") as made:
         sys.exit(asyncio.run(main(chosen, Path(made))))

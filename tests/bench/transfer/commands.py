@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,6 @@ class Commands:
     folder: Path
     ends: Ends
     most_files: int | None = None
-    environ: dict[str, str] = field(default_factory=dict)
 
     async def measure(self, load: Load) -> Measured:
         """Copy the load and, for a start, one byte; check that the sink has got it all."""
@@ -68,7 +67,7 @@ class Commands:
         return len(used), Usage(cpu_s, wall_s, max(u.peak_rss_mb for u in used))
 
     def _environment(self) -> dict[str, str]:
-        return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), **self.environ}
+        return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder)}
 
 
 @dataclass(frozen=True)

@@ -36,13 +36,14 @@ class Comparison:
     transport: str
     receiver: Receiver
     rclone: Commands
-    others: tuple[Commands, ...]
+    aws: Commands | None
     once_a_file: Commands | None = None
     """Where it is there, the files are small: rates are asked for, and not what a GiB costs."""
+    in_parts: Commands | None = None
 
     async def run(self, rounds: int) -> list[Bound]:
         """Measure, print a line for each contender, and return what was asked."""
-        contenders = deque(filter(None, (self.receiver, self.rclone, self.once_a_file, *self.others)))
+        contenders = deque(filter(None, (self.receiver, self.rclone, self.once_a_file, self.in_parts, self.aws)))
         found: dict[str, list[Measured]] = {contender.name: [] for contender in contenders}
         for _ in range(rounds):
             for contender in contenders:
@@ -51,6 +52,8 @@ class Comparison:
         print(_HEADINGS)
         for name, measured in found.items():
             self._print(name, measured, found[self.rclone.name])
+        if self.aws is None:
+            print("  curl | aws s3 cp - was not measured, for the AWS CLI could not be installed")
         return self._bounds(found)
 
     def _print(self, name: str, measured: Sequence[Measured], rclone: Sequence[Measured]) -> None:

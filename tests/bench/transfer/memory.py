@@ -47,5 +47,6 @@ class Growth:
 
     async def run(self, _rounds: int) -> list[Bound]:
         peaks_mb = [(await self.receiver.measure(load)).usage.peak_rss_mb for load in (self.short, self.long)]
-        print(f"  peak RSS {peaks_mb[0]:.1f} MB over {self.short.name}, {peaks_mb[1]:.1f} MB over {self.long.name}")
+        for load, peak_mb in zip((self.short, self.long), peaks_mb, strict=True):
+            print(f"  peak RSS {peak_mb:.1f} MB over {load.size_bytes / 1e6:.0f} MB")
         return [Bound("growth of peak RSS, MB", peaks_mb[1] - peaks_mb[0], MOST_GROWTH_MB)]

@@ -73,9 +73,7 @@ def make_rows(
                 receiver=receiver,
                 rclone=Rclone("rclone copyurl", *place),
                 once_a_file=Rclone("rclone once a file", *place, most_files=_MOST_STARTS) if size == "small" else None,
-                others=(
-                    *([Rclone("rclone, in parts", *place, flags=_IN_PARTS)] if size == "medium" else []),
-                    *([Aws("curl | aws s3 cp -", *place, most_files=_MOST_STARTS, aws=aws)] if aws else []),
-                ),
+                in_parts=Rclone("rclone, in parts", *place, flags=_IN_PARTS) if size == "medium" else None,
+                aws=Aws("curl | aws s3 cp -", *place, most_files=_MOST_STARTS, aws=aws) if aws else None,
             )
     return rows

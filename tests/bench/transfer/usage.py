@@ -58,10 +58,15 @@ async def run_pipeline(commands: Sequence[Sequence[str | Path]], environ: Mappin
     ends = [asyncio.create_task(process.wait()) for process in processes]
     peaks_mb = [0.0] * len(processes)
     pending = set(ends)
-    while pending:
-        for index, process in enumerate(processes):
-            peaks_mb[index] = max(peaks_mb[index], _peak_rss_mb(process.pid))
-        _, pending = await asyncio.wait(ends, timeout=_LOOK_EVERY_S)
+    try:
+        while pending:
+            for index, process in enumerate(processes):
+                peaks_mb[index] = max(peaks_mb[index], _peak_rss_mb(process.pid))
+            _, pending = await asyncio.wait(ends, timeout=_LOOK_EVERY_S)
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
     wall_s = time.monotonic() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if any(process.returncode for process in processes):
@@ -96,7 +101,7 @@ def _peak_rss_mb(pid: int) -> float:
     """Return a process's own peak, 0 once it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0.0
     peaks = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")]
     return peaks[0] * 1024 / 1e6 if peaks else 0.0

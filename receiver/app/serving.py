@@ -99,7 +99,7 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(listening(host, port))
         database = await stack.enter_async_context(_held_database(settings))
-        jobs = open_jobs(database, concurrency=settings.concurrency)
+        jobs = _open_jobs(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         app = _web(settings, database, jobs, bucket, stop)
         server = Server(server_config(app, settings))
@@ -120,7 +120,7 @@ async def work(settings: Settings) -> None:
     stop = _stop_on_signal()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(_held_database(settings))
-        jobs = open_jobs(database, concurrency=settings.concurrency)
+        jobs = _open_jobs(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         worker = await _worker(stack, settings, database, jobs, bucket)
         await worker.run(stop)
@@ -203,6 +203,16 @@ def _web(settings: Settings, database: Database, jobs: Jobs, bucket: Bucket, sto
     )
     app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed
     return app
+
+
+def _open_jobs(settings: Settings, database: Database) -> Jobs:
+    most = settings.concurrency
+    return open_jobs(
+        database,
+        concurrency=most,
+        host_concurrency=settings.host_concurrency or max(1, most * 3 // 4),
+        global_concurrency=settings.global_concurrency,
+    )
 
 
 async def _worker(stack: AsyncExitStack, settings: Settings, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:

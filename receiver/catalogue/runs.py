@@ -78,14 +78,20 @@ class Runs:
             )
 
     async def note_upload(
-        self, claim: Claim, key: str, upload: UnfinishedUpload | None, origin: UrlOrigin
+        self,
+        claim: Claim,
+        key: str,
+        upload: UnfinishedUpload | None,
+        origin: UrlOrigin,
+        *,
+        source_host: str | None = None,
     ) -> Recording:
         """Record where the object will lie, which multipart upload is open and who named the URL; then bytes may go.
 
-        An upload without parts is a new one, so the parts noted before were another's and are forgotten. Raises
-        `FenceLostError`.
+        Without a `source_host`, the one that intake read from the payload stays. An upload without parts is a new one,
+        so the parts noted before were another's and are forgotten. Raises `FenceLostError`.
         """
-        values: dict[str, Any] = _NO_UPLOAD
+        values: dict[str, Any] = dict(_NO_UPLOAD)
         if upload is not None:
             values = {
                 "upload_id": upload.upload.upload_id,
@@ -93,6 +99,8 @@ class Runs:
                 "source_etag": upload.source_etag,
                 "source_size_bytes": upload.source_size_bytes,
             }
+        if source_host is not None:
+            values["source_host"] = source_host
         keep_parts = upload is not None and bool(upload.parts)
         return await self._write(claim, keep_parts=keep_parts, object_key=key, url_origin=origin, **values)
 

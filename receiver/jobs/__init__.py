@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from receiver.jobs.memory import MemoryJobs
+from receiver.jobs.places import source_host
 from receiver.jobs.postgres import PostgresJobs
 
 if TYPE_CHECKING:
@@ -40,10 +41,25 @@ class Jobs(Protocol):
         """
 
 
-def open_jobs(database: Database, *, concurrency: int) -> Jobs:
-    """Return the engine that belongs to the database; `concurrency` bounds what this process runs at once."""
+def open_jobs(
+    database: Database,
+    *,
+    concurrency: int,
+    host_concurrency: int | None = None,
+    global_concurrency: int | None = None,
+) -> Jobs:
+    """Return the engine that belongs to the database.
+
+    `concurrency` bounds what this process runs at once, `host_concurrency` what it runs of one download host, and
+    `global_concurrency` what all processes run together.
+    """
     kind = MemoryJobs if database.is_sqlite else PostgresJobs
-    return kind(database, concurrency=concurrency)
+    return kind(
+        database,
+        concurrency=concurrency,
+        host_concurrency=host_concurrency,
+        global_concurrency=global_concurrency,
+    )
 
 
-__all__ = ["Jobs", "MemoryJobs", "PostgresJobs", "open_jobs"]
+__all__ = ["Jobs", "MemoryJobs", "PostgresJobs", "open_jobs", "source_host"]

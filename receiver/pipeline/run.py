@@ -17,6 +17,7 @@ from receiver.errors import (
     StorageUnavailableError,
     WorkerCrashedError,
 )
+from receiver.jobs import source_host
 from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings_api import url_expiry
 from receiver.pipeline.manifest import manifest_key, write_manifest
@@ -156,9 +157,11 @@ class Pipeline:
         origin = UrlOrigin.API if self._parts.api else UrlOrigin.PAYLOAD
 
         async def refresh(rejected: FreshUrl | None) -> FreshUrl:
-            return (
+            fresh = (
                 await self._listed_url(recording, rejected) if self._parts.api else self._payload_url(claim, rejected)
             )
+            ledger.source_host = source_host(fresh.url)
+            return fresh
 
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
@@ -220,11 +223,14 @@ class _RowLedger:
         self._runs = runs
         self._claim = claim
         self._origin = origin
+        self.source_host: str | None = None
         self.recording = claim.recording
 
     async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
-        """Note the key, the upload and who named the URL."""
-        self.recording = await self._runs.note_upload(self._claim, key, upload, self._origin)
+        """Note the key, the upload, who named the URL and its host."""
+        self.recording = await self._runs.note_upload(
+            self._claim, key, upload, self._origin, source_host=self.source_host
+        )
 
     async def stored(self, part: UploadedPart) -> None:
         """Note the part; without its note a later run sends it again, so a database that is away costs no more."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from receiver.jobs.memory import MemoryJobs
 from receiver.jobs.places import source_host
 from receiver.jobs.postgres import PostgresJobs
+from receiver.jobs.schedules import Schedule
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,8 +34,10 @@ class Jobs(Protocol):
     def wake(self) -> None:
         """Say that a transaction with new work has committed, so that it starts now and not at the next sweep."""
 
-    async def run(self, handler: Handler, *, stop: asyncio.Event, grace_s: float) -> None:
-        """Run jobs until `stop`, then wait at most `grace_s` for running ones before they are cancelled.
+    async def run(
+        self, handler: Handler, *, stop: asyncio.Event, grace_s: float, schedules: Sequence[Schedule] = ()
+    ) -> None:
+        """Run jobs and schedules until `stop`, then wait at most `grace_s` for running ones before they are cancelled.
 
         `handler` is called at most once at a time per recording. It settles its own failures; an exception out of it
         is logged and the row's own state decides what follows.
@@ -62,4 +65,4 @@ def open_jobs(
     )
 
 
-__all__ = ["Jobs", "MemoryJobs", "PostgresJobs", "open_jobs", "source_host"]
+__all__ = ["Jobs", "MemoryJobs", "PostgresJobs", "Schedule", "open_jobs", "source_host"]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 from pgqueuer.qm import QueueManager
 
+from receiver.jobs.due import ENTRYPOINT
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from datetime import timedelta
@@ -27,15 +29,16 @@ class PlacesQueueManager(QueueManager):
     async def fetch_jobs(
         self, batch_size: int, global_concurrency_limit: int | None, heartbeat_timeout: timedelta
     ) -> AsyncGenerator[Job, None]:
-        """Yield ready jobs, as pgqueuer's own does, while there are free places."""
-        limits = {
+        """Yield ready jobs, as pgqueuer's own does: recordings while there are free places, and what needs no place."""
+        every = {
             name: EntrypointExecutionParameter(concurrency_limit=executor.parameters.concurrency_limit)
             for name, executor in self.entrypoint_registry.items()
         }
-        while self.places.free and not self.shutdown.is_set():
+        placeless = {name: limit for name, limit in every.items() if name != ENTRYPOINT}
+        while (entrypoints := every if self.places.free else placeless) and not self.shutdown.is_set():
             jobs = await self.queries.dequeue(
-                batch_size=min(batch_size, self.places.free),
-                entrypoints=limits,
+                batch_size=min(batch_size, self.places.free or 1),
+                entrypoints=entrypoints,
                 queue_manager_id=self.queue_manager_id,
                 global_concurrency_limit=global_concurrency_limit,
                 heartbeat_timeout=heartbeat_timeout,

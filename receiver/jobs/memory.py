@@ -21,6 +21,7 @@ from receiver.errors import StorageUnavailableError
 from receiver.jobs.due import ENTRYPOINT, Due, due_recordings, priority, read_due
 from receiver.jobs.places import Places, headers
 from receiver.jobs.running import Running
+from receiver.jobs.schedules import Schedule, enqueue_schedules, register
 from receiver.records import RecordingId
 
 if TYPE_CHECKING:
@@ -70,7 +71,12 @@ class MemoryJobs:
             self._woken.set()
 
     async def run(
-        self, handler: Callable[[RecordingId], Awaitable[None]], *, stop: asyncio.Event, grace_s: float
+        self,
+        handler: Callable[[RecordingId], Awaitable[None]],
+        *,
+        stop: asyncio.Event,
+        grace_s: float,
+        schedules: Sequence[Schedule] = (),
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
         places = Places(self._concurrency, per_host=self._host_concurrency, line=None)
@@ -88,6 +94,8 @@ class MemoryJobs:
 
         engine = QueueManager(self._queries)
         engine.entrypoint(ENTRYPOINT)(archive)
+        register(engine, running, schedules)
+        await enqueue_schedules(self._queries, schedules)
         work = engine.run(batch_size=self._concurrency, dequeue_timeout=timedelta(seconds=30))
         await running.drive(engine, work, self._sweep_until_cancelled(), stop=stop, grace_s=grace_s)
 

@@ -22,6 +22,7 @@ from receiver.jobs.due import ENTRYPOINT, Due, due_recordings, priority, read_du
 from receiver.jobs.manager import PlacesQueueManager
 from receiver.jobs.places import Places, headers
 from receiver.jobs.running import Running
+from receiver.jobs.schedules import Schedule, enqueue_schedules, register
 from receiver.records import RecordingId
 
 if TYPE_CHECKING:
@@ -71,7 +72,12 @@ class PostgresJobs:
         """Do nothing: the commit itself notifies every worker."""
 
     async def run(
-        self, handler: Callable[[RecordingId], Awaitable[None]], *, stop: asyncio.Event, grace_s: float
+        self,
+        handler: Callable[[RecordingId], Awaitable[None]],
+        *,
+        stop: asyncio.Event,
+        grace_s: float,
+        schedules: Sequence[Schedule] = (),
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
         url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -87,35 +93,37 @@ class PostgresJobs:
         async with PatientDriver(url, stop) as driver:
             engine = PlacesQueueManager(Queries(driver), places=places)
             engine.entrypoint(ENTRYPOINT, concurrency_limit=self._global_concurrency or 0)(archive)
+            register(engine, running, schedules)
             work = engine.run(
                 batch_size=max(1, self._concurrency // 2),
                 dequeue_timeout=_POLL_EVERY,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 log_aggregation_interval=timedelta(0),
             )
-            await running.drive(engine, work, self._sweep_until_cancelled(), stop=stop, grace_s=grace_s)
+            sweep = self._sweep_until_cancelled(schedules)
+            await running.drive(engine, work, sweep, stop=stop, grace_s=grace_s)
 
-    async def _sweep_until_cancelled(self) -> None:
+    async def _sweep_until_cancelled(self, schedules: Sequence[Schedule]) -> None:
         while True:
             try:
-                await self._sweep()
+                await self._sweep(schedules)
             except StorageUnavailableError as e:
                 _log.warning("sweep_failed", error=str(e))
             await asyncio.sleep(_SWEEP_EVERY_S)
 
-    async def _sweep(self) -> None:
-        """Enqueue due rows that no job carries; one process of the cluster at a time does it."""
+    async def _sweep(self, schedules: Sequence[Schedule]) -> None:
+        """Enqueue due rows and schedules that no job carries; one process of the cluster at a time does it."""
         async with self._database.write() as tx:
             mine = await tx.execute(sa.text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _SWEEP_LOCK})
             if not mine.scalar_one():
                 return
-            due = due_recordings(datetime.now(UTC)).subquery()
             jobs = sa.table("pgqueuer", sa.column("dedupe_key", sa.Text), sa.column("status"))
-            has_job = (
-                sa.select(sa.literal(1))
-                .where(jobs.c.dedupe_key == due.c.id, sa.cast(jobs.c.status, sa.Text).in_(("queued", "picked")))
-                .exists()
-            )
+            carried = sa.select(jobs.c.dedupe_key).where(sa.cast(jobs.c.status, sa.Text).in_(("queued", "picked")))
+            names = [schedule.entrypoint for schedule in schedules]
+            held = set((await tx.execute(carried.where(jobs.c.dedupe_key.in_(names)))).scalars())
+            await enqueue_schedules(await _queries(tx), [one for one in schedules if one.entrypoint not in held])
+            due = due_recordings(datetime.now(UTC)).subquery()
+            has_job = carried.where(jobs.c.dedupe_key == due.c.id).exists()
             query = sa.select(due.c.id, due.c.rank, due.c.source_host).where(~has_job)
             await _enqueue(tx, await read_due(tx, query.order_by(due.c.rank).limit(_SWEEP_LIMIT)))
             # the engine notes every job's history in a table that only grows
@@ -123,16 +131,19 @@ class PostgresJobs:
 
 
 async def _enqueue(tx: AsyncConnection, due: Sequence[Due]) -> None:
-    if not due:
-        return
-    raw = await tx.get_raw_connection()
-    connection = raw.driver_connection
+    if due:
+        await (await _queries(tx)).enqueue(
+            [ENTRYPOINT] * len(due),
+            [one.id.encode() for one in due],
+            [priority(one.rank) for one in due],
+            dedupe_key=[one.id for one in due],
+            headers=[headers(one.host) for one in due],
+            on_conflict="skip",
+        )
+
+
+async def _queries(tx: AsyncConnection) -> Queries:
+    """Return the engine's statements, to be part of `tx`."""
+    connection = (await tx.get_raw_connection()).driver_connection
     assert connection is not None  # noqa: S101  (a checked-out connection is open)
-    await Queries(AsyncpgDriver(connection)).enqueue(
-        [ENTRYPOINT] * len(due),
-        [one.id.encode() for one in due],
-        [priority(one.rank) for one in due],
-        dedupe_key=[one.id for one in due],
-        headers=[headers(one.host) for one in due],
-        on_conflict="skip",
-    )
+    return Queries(AsyncpgDriver(connection))

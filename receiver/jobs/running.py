@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from receiver import logs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
     from pgqueuer.models import Job
     from pgqueuer.qm import QueueManager
@@ -26,17 +26,23 @@ class Running:
         self._places = places
         self._jobs: set[asyncio.Task[Any]] = set()
 
-    @asynccontextmanager
-    async def job(self, job: Job) -> AsyncIterator[None]:
-        """Hold a place for a job, which the current task runs in the block; raises as `Places.place` does."""
+    @contextmanager
+    def task(self) -> Iterator[None]:
+        """Count the current task among those to be ended, for the length of the block."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  (a coroutine always runs in a task)
         self._jobs.add(task)
         try:
-            async with self._places.place(job):
-                yield
+            yield
         finally:
             self._jobs.discard(task)
+
+    @asynccontextmanager
+    async def job(self, job: Job) -> AsyncIterator[None]:
+        """Hold a place for a job, which the current task runs in the block; raises as `Places.place` does."""
+        with self.task():
+            async with self._places.place(job):
+                yield
 
     async def drive(
         self,

@@ -104,6 +104,14 @@ class Runs:
         keep_parts = upload is not None and bool(upload.parts)
         return await self._write(claim, keep_parts=keep_parts, object_key=key, url_origin=origin, **values)
 
+    async def noted_uploads(self) -> frozenset[OpenUpload]:
+        """Return the uploads that recordings with work to do have noted: a run may be or go on with each of them."""
+        noted = sa.select(recordings.c.object_key, recordings.c.upload_id).where(
+            recordings.c.state.in_(CLAIMABLE), recordings.c.upload_id.is_not(None)
+        )
+        async with self._database.read() as tx:
+            return frozenset(OpenUpload(key=key, upload_id=upload_id) for key, upload_id in await tx.execute(noted))
+
     async def note_part(self, claim: Claim, part: UploadedPart) -> None:
         """Record a part of the open upload that the store confirmed, in place of an earlier one of its number.
 

@@ -6,12 +6,13 @@ import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
 
+import pytest
 import sqlalchemy as sa
 
 from receiver.app import utc_now
 from receiver.catalogue import Catalogue, Runs
 from receiver.inbox import Inbox
-from receiver.jobs import Jobs, open_jobs
+from receiver.jobs import Jobs, MemoryJobs, open_jobs
 from receiver.records import RecordingId, State
 from receiver.tables import Database, recordings
 from tests.support.intake import STORED, accept
@@ -62,10 +63,12 @@ class Held:
             )
 
 
-async def fill(database: Database, jobs: Jobs, count: int, *, meeting_id: str = "m-{}", url: str = SLOW) -> None:
+async def fill(
+    database: Database, jobs: Jobs, count: int, *, ids: str = "slow-{}", meeting_id: str = "m-{}", url: str = SLOW
+) -> None:
     """Take in so many recordings of the slow host, each of a meeting of its own unless one is named."""
     inbox = Inbox(database, jobs, keep_urls=False)
-    bodies = [payload(f"slow-{n:03}", meeting_id=meeting_id.format(n), download_url=url) for n in range(count)]
+    bodies = [payload(ids.format(n), meeting_id=meeting_id.format(n), download_url=url) for n in range(count)]
     await asyncio.gather(*(accept(inbox, body, now=utc_now()) for body in bodies))
 
 
@@ -86,6 +89,20 @@ async def test_a_slow_host_keeps_no_other_from_a_place_however_much_of_it_is_due
         handler.go_on.set()
         await handler.until(done=40)
         assert handler.most["slow"] == 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_work_that_ranks_better_does_not_let_one_host_fill_the_embedded_engine(database: Database) -> None:
+    jobs = MemoryJobs(database, concurrency=4, host_concurrency=3)
+    await fill(database, jobs, 40, meeting_id="crowd")
+    await jobs._sweep()
+    await fill(database, jobs, 100, ids="slow-first-{}")
+    await jobs._sweep()
+    assert len(jobs._carried) == 24
+    late = payload("other", meeting_id="late", download_url=OTHER)
+    await accept(Inbox(database, jobs, keep_urls=False), late, now=utc_now())
+    await jobs._sweep()
+    assert set(jobs._carried.values()) == {"slow.example", "other.example"}
 
 
 async def test_what_was_put_back_runs_to_the_last(database: Database) -> None:

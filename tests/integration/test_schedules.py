@@ -89,10 +89,10 @@ async def test_it_runs_while_recordings_hold_every_place(database: Database) -> 
         began.set()
         await asyncio.Event().wait()
 
-    async with running(jobs, forever, grace_s=0, schedules=[schedule(action, first_after=TICK)]):
+    async with running(jobs, forever, grace_s=0, schedules=[schedule(action, every=TICK)]):
         await accept(Inbox(database, jobs, keep_urls=False), payload("a", "b"), now=utc_now())
         await asyncio.wait_for(began.wait(), 20)
-        await action.until(1)
+        await action.until(action.runs + 2)
 
 
 async def test_a_process_that_is_stopped_in_it_leaves_it_to_the_next(database: Database) -> None:

@@ -24,6 +24,9 @@ archive_seconds = Histogram(
     buckets=(1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86400),
     registry=registry,
 )
+stray_uploads = Counter(
+    "receiver_stray_uploads", "Multipart uploads that no recording claimed, ended.", registry=registry
+)
 api_requests = Counter("receiver_api_requests", "Meetings API requests by status.", ["status"], registry=registry)
 
 

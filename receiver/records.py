@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, NewType, TypeVar
 
@@ -157,10 +157,14 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenUpload:
-    """A multipart upload that a run has begun; kept on the row so that the next run can go on with it or end it."""
+    """A multipart upload that a run has begun; kept on the row so that the next run can go on with it or end it.
+
+    `begun_at` is known of an upload that the store listed, by the store's clock.
+    """
 
     key: str
     upload_id: str
+    begun_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,7 +214,7 @@ class Bucket:
         with translated("ListMultipartUploads", prefix):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.name, Prefix=prefix)
             return [
-                OpenUpload(key=upload["Key"], upload_id=upload["UploadId"])
+                OpenUpload(key=upload["Key"], upload_id=upload["UploadId"], begun_at=upload.get("Initiated"))
                 async for page in pages
                 for upload in page.get("Uploads", [])
             ]

@@ -20,6 +20,7 @@ from receiver.errors import (
     WorkerCrashedError,
 )
 from receiver.failpoints import Failpoint
+from receiver.jobs import source_host
 from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings_api import url_expiry
 from receiver.pipeline.gate import Gate
@@ -167,9 +168,12 @@ class Pipeline:
         origin = UrlOrigin.API if self._parts.api else UrlOrigin.PAYLOAD
 
         async def refresh(rejected: FreshUrl | None) -> FreshUrl:
-            url = await self._listed_url(recording, rejected) if self._parts.api else self._payload_url(claim, rejected)
+            fresh = (
+                await self._listed_url(recording, rejected) if self._parts.api else self._payload_url(claim, rejected)
+            )
             failpoints.reach(Failpoint.URL_REFRESHED)
-            return url
+            ledger.source_host = source_host(fresh.url)
+            return fresh
 
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
@@ -231,13 +235,16 @@ class _RowLedger:
         self._runs = runs
         self._claim = claim
         self._origin = origin
+        self.source_host: str | None = None
         self.recording = claim.recording
 
     async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
-        """Note the key, the upload and who named the URL."""
+        """Note the key, the upload, who named the URL and its host."""
         if upload is not None:
             failpoints.reach(Failpoint.UPLOAD_OPENED)
-        self.recording = await self._runs.note_upload(self._claim, key, upload, self._origin)
+        self.recording = await self._runs.note_upload(
+            self._claim, key, upload, self._origin, source_host=self.source_host
+        )
         if upload is not None:
             failpoints.reach(Failpoint.UPLOAD_NOTED)
 

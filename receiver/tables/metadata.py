@@ -78,6 +78,7 @@ recordings = sa.Table(
     sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("payload_url", sa.Text),
     sa.Column("url_origin", sa.Text),
+    sa.Column("source_host", sa.Text),
     sa.Column("upload_id", sa.Text),
     sa.Column("upload_part_size_bytes", sa.BigInteger),
     sa.Column("source_etag", sa.Text),

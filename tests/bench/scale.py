@@ -61,7 +61,7 @@ async def main() -> int:
         try:
             async with SeaweedServer(folder / "s3") as seaweed, Sandbox(SandboxConfig()) as sandbox:
                 service = Service(folder, f"bench-{secrets.token_hex(4)}", seaweed, sandbox)
-                service.settings |= {"DATABASE_URL": postgres.get_uri(), "CONCURRENCY": "2"}
+                service.settings |= {"DATABASE_URL": postgres.get_uri(), "CONCURRENCY": "2", "HOST_CONCURRENCY": "2"}
                 service.command = ("serve", "--no-work")
                 await _prepare(service)
                 await set_fault(sandbox, on="storage", kind="slow", bytes_per_s=SOURCE_BYTES_S)

@@ -189,3 +189,16 @@ async def test_an_unknown_id_is_not_found(database: Database, runs: Runs) -> Non
     for call in (Catalogue(database).recording, lambda i: Catalogue(database).set_hold(i, True)):
         with pytest.raises(NotFoundError, match="nobody"):
             await call(RecordingId("nobody"))
+
+
+async def test_the_host_that_a_run_meets_takes_the_place_of_the_payloads(database: Database, runs: Runs) -> None:
+    async def noted() -> str | None:
+        async with database.read() as tx:
+            host: str | None = (await tx.execute(sa.select(recordings.c.source_host))).scalar_one()
+            return host
+
+    claim = await claimed(runs)
+    await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.PAYLOAD)
+    assert await noted() == "x.s3.amazonaws.com"
+    await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.API, source_host="y.example")
+    assert await noted() == "y.example"

@@ -96,12 +96,18 @@ class Runs:
         keep_parts = upload is not None and bool(upload.parts)
         return await self._write(claim, keep_parts=keep_parts, object_key=key, url_origin=origin, **values)
 
-    async def note_part(self, claim: Claim, part: UploadedPart) -> None:
+    async def note_part(self, claim: Claim, part: UploadedPart, *, elapsed_s: float) -> None:
         """Record a part of the open upload that the store confirmed, in place of an earlier one of its number.
 
-        Raises `FenceLostError`.
+        `elapsed_s` is how long ago the run began to send. Raises `FenceLostError`.
         """
-        values = {"etag": part.etag, "size_bytes": part.size_bytes, "checksum": part.checksum}
+        values = {
+            "etag": part.etag,
+            "size_bytes": part.size_bytes,
+            "checksum": part.checksum,
+            "fence": claim.fence,
+            "elapsed_s": elapsed_s,
+        }
         async with self._database.write() as tx:
             held = await tx.execute(sa.select(recordings.c.id).where(_held_by(claim)).with_for_update())
             if held.one_or_none() is None:

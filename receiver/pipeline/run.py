@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -220,16 +221,18 @@ class _RowLedger:
         self._runs = runs
         self._claim = claim
         self._origin = origin
+        self._began_s = time.monotonic()
         self.recording = claim.recording
 
     async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
         """Note the key, the upload and who named the URL."""
         self.recording = await self._runs.note_upload(self._claim, key, upload, self._origin)
+        self._began_s = time.monotonic()
 
     async def stored(self, part: UploadedPart) -> None:
         """Note the part; without its note a later run sends it again, so a database that is away costs no more."""
         try:
-            await self._runs.note_part(self._claim, part)
+            await self._runs.note_part(self._claim, part, elapsed_s=time.monotonic() - self._began_s)
         except StorageUnavailableError as e:
             _log.warning("part_not_noted", part=part.number, error=str(e))
 

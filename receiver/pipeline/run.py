@@ -85,7 +85,10 @@ class Pipeline:
                 await _to_the_end(self._fail(claim, e))
             except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)
                 _log.exception("run_crashed")
-                error = InternalError("the service failed on this recording; its log has the traceback")
+                error = InternalError(
+                    "the service failed on this recording; its log has the traceback (event run_crashed): report it, "
+                    "then retry the recording"
+                )
                 await _to_the_end(self._fail(claim, error))
 
     async def _claimed(self, recording_id: RecordingId) -> Claim | None:
@@ -178,8 +181,15 @@ class Pipeline:
             # files "are not available during meeting, only after" (the page's webhook section), and may list late
             age_s = (self._parts.clock() - recording.first_seen_at).total_seconds()
             if age_s > self._parts.listing_grace_s:
-                raise RecordingGoneError(f"{e}; it was first seen {age_s / 3600:.0f} h ago") from e
-            raise RecordingNotListedYetError(str(e), retry_after_s=min(max(age_s / 4, 1.0), 300.0)) from e
+                raise RecordingGoneError(
+                    f"{e}; it was first seen {age_s / 3600:.0f} h ago, and RECEIVER_LISTING_GRACE_S is over: "
+                    "look for it at the platform, and retry it once it is listed there"
+                ) from e
+            raise RecordingNotListedYetError(
+                f"{e}; it counts as missing {self._parts.listing_grace_s / 3600:.0f} h after it was first seen "
+                "(RECEIVER_LISTING_GRACE_S)",
+                retry_after_s=min(max(age_s / 4, 1.0), 300.0),
+            ) from e
 
     def _payload_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
         remedy = "set API credentials (RECEIVER_API_ADMIN_KEY, RECEIVER_API_TOKEN or a user session) and retry"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Generic, NewType, TypeVar
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from receiver.progress import Transfer
+
 RecordingId = NewType("RecordingId", str)
 MeetingId = NewType("MeetingId", str)
 DeliveryId = NewType("DeliveryId", str)
@@ -211,7 +213,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One catalogue row, as operators see it (`archive`, `error` and `next_attempt_at` as the state allows)."""
+    """One catalogue row, as operators see it (`archive`, `transfer`, `error` and such as the state allows)."""
 
     id: RecordingId
     meeting: Meeting
@@ -229,6 +231,7 @@ class Recording:
     error: Failure | None
     archive: StoredFile | None
     archived_at: datetime | None
+    transfer: Transfer | None
     hold: bool
     url_origin: UrlOrigin | None
     first_seen_via: Via

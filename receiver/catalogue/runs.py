@@ -112,12 +112,18 @@ class Runs:
         async with self._database.read() as tx:
             return frozenset(OpenUpload(key=key, upload_id=upload_id) for key, upload_id in await tx.execute(noted))
 
-    async def note_part(self, claim: Claim, part: UploadedPart) -> None:
+    async def note_part(self, claim: Claim, part: UploadedPart, *, elapsed_s: float) -> None:
         """Record a part of the open upload that the store confirmed, in place of an earlier one of its number.
 
-        Raises `FenceLostError`.
+        `elapsed_s` is how long ago the run began to send. Raises `FenceLostError`.
         """
-        values = {"etag": part.etag, "size_bytes": part.size_bytes, "checksum": part.checksum}
+        values = {
+            "etag": part.etag,
+            "size_bytes": part.size_bytes,
+            "checksum": part.checksum,
+            "fence": claim.fence,
+            "elapsed_s": elapsed_s,
+        }
         async with self._database.write() as tx:
             held = await tx.execute(sa.select(recordings.c.id).where(_held_by(claim)).with_for_update())
             if held.one_or_none() is None:

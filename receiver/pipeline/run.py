@@ -24,6 +24,7 @@ from receiver.jobs import source_host
 from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings_api import url_expiry
 from receiver.pipeline.gate import Gate
+from receiver.pipeline.ledger import RowLedger
 from receiver.pipeline.manifest import manifest_key, write_manifest
 from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from receiver.meetings_api import MeetingsApi
     from receiver.objectstore import Bucket
     from receiver.pipeline.keys import KeyTemplate
-    from receiver.records import UnfinishedUpload, UploadedPart
+    from receiver.records import UnfinishedUpload
     from receiver.transfer import Copier
 
 _MAX_MESSAGE_CHARS = 1000
@@ -94,7 +95,10 @@ class Pipeline:
                 await _to_the_end(self._fail(claim, e))
             except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)
                 _log.exception("run_crashed")
-                error = InternalError("the service failed on this recording; its log has the traceback")
+                error = InternalError(
+                    "the service failed on this recording; its log has the traceback (event run_crashed): report it, "
+                    "then retry the recording"
+                )
                 await _to_the_end(self._fail(claim, error))
 
     async def _claimed(self, recording_id: RecordingId) -> Claim | None:
@@ -178,7 +182,7 @@ class Pipeline:
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
 
-        ledger = _RowLedger(self._parts.runs, claim, origin)
+        ledger = RowLedger(self._parts.runs, claim, origin)
         stored = await self._parts.copier.copy(
             refresh=refresh, target=self._parts.bucket, key_for=key_for, ledger=ledger, resume=claim.upload
         )
@@ -192,8 +196,15 @@ class Pipeline:
             # files "are not available during meeting, only after" (the page's webhook section), and may list late
             age_s = (self._parts.clock() - recording.first_seen_at).total_seconds()
             if age_s > self._parts.listing_grace_s:
-                raise RecordingGoneError(f"{e}; it was first seen {age_s / 3600:.0f} h ago") from e
-            raise RecordingNotListedYetError(str(e), retry_after_s=min(max(age_s / 4, 1.0), 300.0)) from e
+                raise RecordingGoneError(
+                    f"{e}; it was first seen {age_s / 3600:.0f} h ago, and RECEIVER_LISTING_GRACE_S is over: "
+                    "look for it at the platform, and retry it once it is listed there"
+                ) from e
+            raise RecordingNotListedYetError(
+                f"{e}; it counts as missing {self._parts.listing_grace_s / 3600:.0f} h after it was first seen "
+                "(RECEIVER_LISTING_GRACE_S)",
+                retry_after_s=min(max(age_s / 4, 1.0), 300.0),
+            ) from e
 
     def _payload_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
         remedy = "set API credentials (RECEIVER_API_ADMIN_KEY, RECEIVER_API_TOKEN or a user session) and retry"
@@ -226,36 +237,6 @@ async def _to_the_end(write: Coroutine[Any, Any, None]) -> None:
         raise
     except (FenceLostError, StorageUnavailableError) as e:
         _log.warning("run_abandoned", error=str(e))
-
-
-class _RowLedger:
-    """Notes a copy's progress on its recording's row; `recording` is the row as it was noted last."""
-
-    def __init__(self, runs: Runs, claim: Claim, origin: UrlOrigin) -> None:
-        self._runs = runs
-        self._claim = claim
-        self._origin = origin
-        self.source_host: str | None = None
-        self.recording = claim.recording
-
-    async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
-        """Note the key, the upload, who named the URL and its host."""
-        if upload is not None:
-            failpoints.reach(Failpoint.UPLOAD_OPENED)
-        self.recording = await self._runs.note_upload(
-            self._claim, key, upload, self._origin, source_host=self.source_host
-        )
-        if upload is not None:
-            failpoints.reach(Failpoint.UPLOAD_NOTED)
-
-    async def stored(self, part: UploadedPart) -> None:
-        """Note the part; without its note a later run sends it again, so a database that is away costs no more."""
-        failpoints.reach(Failpoint.PART_STORED)
-        try:
-            await self._runs.note_part(self._claim, part)
-            failpoints.reach(Failpoint.PART_NOTED)
-        except StorageUnavailableError as e:
-            _log.warning("part_not_noted", part=part.number, error=str(e))
 
 
 def _report(decision: Decision, failure: Failure) -> None:

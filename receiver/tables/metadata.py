@@ -120,6 +120,8 @@ upload_parts = sa.Table(
     sa.Column("etag", sa.Text, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("checksum", sa.Text, nullable=False),
+    sa.Column("fence", sa.BigInteger),
+    sa.Column("elapsed_s", sa.Double),
 )
 
 delivery_recordings = sa.Table(

@@ -100,6 +100,7 @@ async def test_the_example_payload_is_archived(sandbox: Sandbox, service: Servic
         "attempts": 1,
         "next_attempt_at": None,
         "error": None,
+        "transfer": None,
         "hold": False,
         "url_origin": "api",
     }

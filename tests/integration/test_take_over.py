@@ -33,11 +33,11 @@ class PausedRuns(Runs):
         self.paused = asyncio.Event()
         self.awake = asyncio.Event()
 
-    async def note_part(self, claim, part):
+    async def note_part(self, claim, part, *, elapsed_s):
         if part.number == self.pause_at:
             self.paused.set()
             await self.awake.wait()
-        await super().note_part(claim, part)
+        await super().note_part(claim, part, elapsed_s=elapsed_s)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ async def test_the_run_that_gives_a_recording_up_ends_its_upload(database, copie
 
 async def test_a_database_that_takes_no_parts_for_a_while_does_not_end_the_copy(database, copier, bucket, accepted):
     class Away(Runs):
-        async def note_part(self, claim, part):
+        async def note_part(self, claim, part, *, elapsed_s):
             raise StorageUnavailableError("away")
 
     await machine(Away(database), copier, bucket).run(A)

@@ -72,6 +72,7 @@ class Pipeline:
         if claim is None:
             return
         with logs.bound(recording_id=recording_id, meeting_id=claim.recording.meeting.id, attempt=claim.attempt):
+            _log.info("recording_claimed")
             try:
                 await self._archive(claim)
             except asyncio.CancelledError:

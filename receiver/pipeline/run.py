@@ -81,6 +81,7 @@ class Pipeline:
             return
         failpoints.reach(Failpoint.CLAIMED)
         with logs.bound(recording_id=recording_id, meeting_id=claim.recording.meeting.id, attempt=claim.attempt):
+            _log.info("recording_claimed")
             try:
                 await self._archive(claim)
             except asyncio.CancelledError:

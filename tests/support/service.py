@@ -90,13 +90,12 @@ class Service:
         }
 
     async def start(self) -> None:
-        """Start and wait until the service says it is ready; its port stays the same from start to start."""
-        port = self.url.rpartition(":")[2] or "0"
+        """Start and wait until the service says it is ready, on a new port: the last one may be another's by now."""
         self.log_path.touch()
         already_logged = self.log_path.stat().st_size
         with self.log_path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "receiver", *self.command, "--port", port),
+                *(sys.executable, "-m", "receiver", *self.command, "--port", "0"),
                 env=self.environment(),
                 cwd=self.folder,
                 stdout=log,

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 WEBHOOK_SECRET = "canary-webhook-secret-1"
 OPS_TOKEN = "canary-ops-token-1"
-READY_S = 20
+READY_S = 60
+"""How long a start may take before the test gives up: measured for coverage, beside others, it was once over 20 s."""
 
 
 @dataclass

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
 
 _DOWNLOAD_URL_LIFE_S = 900
+_NOTE_EVERY_S = 1.0
+"""A note costs as much CPU as moving some megabytes."""
 _log = logs.get("app")
 
 
@@ -239,6 +241,7 @@ async def _worker(stack: AsyncExitStack, settings: Settings, database: Database,
                 max_attempts=settings.max_attempts, base_s=settings.backoff_base_s, cap_s=settings.backoff_max_s
             ),
             listing_grace_s=settings.listing_grace_s,
+            note_every_s=_NOTE_EVERY_S,
             clock=utc_now,
             jitter=random.random,
         )

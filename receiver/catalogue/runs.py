@@ -24,6 +24,7 @@ from receiver.records import (
 from receiver.tables import Database, recordings, upload_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -112,26 +113,30 @@ class Runs:
         async with self._database.read() as tx:
             return frozenset(OpenUpload(key=key, upload_id=upload_id) for key, upload_id in await tx.execute(noted))
 
-    async def note_part(self, claim: Claim, part: UploadedPart, *, elapsed_s: float) -> None:
-        """Record a part of the open upload that the store confirmed, in place of an earlier one of its number.
+    async def note_parts(self, claim: Claim, parts: Sequence[UploadedPart], *, elapsed_s: float) -> None:
+        """Record parts of the open upload that the store confirmed, in place of earlier ones of their numbers.
 
         `elapsed_s` is how long ago the run began to send. Raises `FenceLostError`.
         """
-        values = {
-            "etag": part.etag,
-            "size_bytes": part.size_bytes,
-            "checksum": part.checksum,
-            "fence": claim.fence,
-            "elapsed_s": elapsed_s,
-        }
+        rows = [
+            {
+                "recording_id": claim.recording.id,
+                "number": part.number,
+                "etag": part.etag,
+                "size_bytes": part.size_bytes,
+                "checksum": part.checksum,
+                "fence": claim.fence,
+                "elapsed_s": elapsed_s,
+            }
+            for part in parts
+        ]
         async with self._database.write() as tx:
             held = await tx.execute(sa.select(recordings.c.id).where(_held_by(claim)).with_for_update())
             if held.one_or_none() is None:
                 raise FenceLostError(_taken_over(claim))
-            await tx.execute(_forget(claim.recording.id).where(upload_parts.c.number == part.number))
-            await tx.execute(
-                sa.insert(upload_parts).values(recording_id=claim.recording.id, number=part.number, **values)
-            )
+            numbers = [part.number for part in parts]
+            await tx.execute(_forget(claim.recording.id).where(upload_parts.c.number.in_(numbers)))
+            await tx.execute(sa.insert(upload_parts), rows)
 
     async def finish(self, claim: Claim, stored: StoredFile, *, now: datetime) -> Recording:
         """Record the proven object: `archived`. Raises `FenceLostError`."""

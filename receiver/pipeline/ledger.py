@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -19,11 +21,15 @@ _log = logs.get("pipeline")
 class RowLedger:
     """`receiver.transfer.Ledger` for one run; `recording` is the row as it was noted last."""
 
-    def __init__(self, runs: Runs, claim: Claim, origin: UrlOrigin) -> None:
+    def __init__(self, runs: Runs, claim: Claim, origin: UrlOrigin, *, note_every_s: float) -> None:
         self._runs = runs
         self._claim = claim
         self._origin = origin
+        self._note_every_s = note_every_s
+        self._unnoted: list[UploadedPart] = []
+        self._noting = asyncio.Lock()
         self._began_s = time.monotonic()
+        self._noted_s = -math.inf  # the first part is noted at once
         self.source_host: str | None = None
         self.recording = claim.recording
 
@@ -39,10 +45,22 @@ class RowLedger:
             failpoints.reach(Failpoint.UPLOAD_NOTED)
 
     async def stored(self, part: UploadedPart) -> None:
-        """Note the part; without its note a later run sends it again, so a database that is away costs no more."""
+        """Note the part, together with others that came soon before it.
+
+        Without its note a later run sends it again, so a database that is away costs no more than that.
+        """
         failpoints.reach(Failpoint.PART_STORED)
+        self._unnoted.append(part)
+        if time.monotonic() - self._noted_s >= self._note_every_s and not self._noting.locked():
+            async with self._noting:
+                await self._note()
+
+    async def _note(self) -> None:
+        self._noted_s = now_s = time.monotonic()
+        parts, self._unnoted = self._unnoted, []
         try:
-            await self._runs.note_part(self._claim, part, elapsed_s=time.monotonic() - self._began_s)
+            await self._runs.note_parts(self._claim, parts, elapsed_s=now_s - self._began_s)
             failpoints.reach(Failpoint.PART_NOTED)
         except StorageUnavailableError as e:
-            _log.warning("part_not_noted", part=part.number, error=str(e))
+            self._unnoted = parts + self._unnoted
+            _log.warning("parts_not_noted", parts=len(self._unnoted), error=str(e))

@@ -48,7 +48,8 @@ class PipelineParts:
     """What a run works with.
 
     `api` is None where no credentials are set: then the payload's URL is used while it lives. `listing_grace_s` is how
-    long a recording may stay out of the API's listing before it counts as missing; `jitter` is uniform in [0, 1).
+    long a recording may stay out of the API's listing before it counts as missing; `note_every_s` is how much of a
+    run's sending its row may lag behind, which is sent again where the run is killed; `jitter` is uniform in [0, 1).
     """
 
     runs: Runs
@@ -58,6 +59,7 @@ class PipelineParts:
     keys: KeyTemplate
     retries: RetryPolicy
     listing_grace_s: float
+    note_every_s: float
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
 
@@ -183,7 +185,7 @@ class Pipeline:
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
 
-        ledger = RowLedger(self._parts.runs, claim, origin)
+        ledger = RowLedger(self._parts.runs, claim, origin, note_every_s=self._parts.note_every_s)
         stored = await self._parts.copier.copy(
             refresh=refresh, target=self._parts.bucket, key_for=key_for, ledger=ledger, resume=claim.upload
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from receiver.transfer.source import Source
     from receiver.transfer.stop import Stop
 
-BUFFER_BYTES = 512 * 1024
+BUFFER_BYTES = 1024 * 1024
 MAX_FRUITLESS = 3
 """So many interruptions without a new byte between them end the run."""
 

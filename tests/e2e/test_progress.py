@@ -59,7 +59,7 @@ async def test_the_commands_show_it_for_people_and_as_json(service):
     unfinished = UnfinishedUpload(upload=upload, part_size_bytes=1, source_etag=None, source_size_bytes=1_200_000_000)
     await runs.note_upload(claim, "k.mp4", unfinished, UrlOrigin.API)
     part = UploadedPart(number=1, etag="e", size_bytes=504_000_000, checksum="c")
-    await runs.note_part(claim, part, elapsed_s=28)
+    await runs.note_parts(claim, [part], elapsed_s=28)
     await database.close()
 
     shown = "42 % of 1.2 GB, 18.0 MB/s, 0:39 left"

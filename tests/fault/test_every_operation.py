@@ -125,6 +125,7 @@ class World:
                 keys=KeyTemplate("", "recordings/{recording_id}"),
                 retries=RetryPolicy(max_attempts=50, base_s=0, cap_s=0),
                 listing_grace_s=60,
+                note_every_s=0,
                 clock=lambda: datetime.now(UTC),
                 jitter=lambda: 0.0,
             )

@@ -57,7 +57,7 @@ async def interrupted(runs, parts=2):
     """Have a run store so many parts, fast, and end without a word."""
     claim = await begun(runs)
     for part in PARTS[:parts]:
-        await runs.note_part(claim, part, elapsed_s=0.001)
+        await runs.note_parts(claim, [part], elapsed_s=0.001)
     return claim
 
 
@@ -65,10 +65,10 @@ async def test_bytes_grow_with_each_part_and_end_with_the_run(runs, transfer):
     assert await transfer() is None
     claim = await begun(runs)
     assert await transfer() == Transfer(bytes_done=0, size_bytes=220)
-    await runs.note_part(claim, PARTS[1], elapsed_s=2)
+    await runs.note_parts(claim, [PARTS[1]], elapsed_s=2)
     assert await transfer() == Transfer(bytes_done=50, size_bytes=220, sent_bytes=50, elapsed_s=2)
-    await runs.note_part(claim, PARTS[0], elapsed_s=2.5)  # parts are stored in any order
-    await runs.note_part(claim, PARTS[0], elapsed_s=4)  # and one may be stored twice
+    await runs.note_parts(claim, [PARTS[0]], elapsed_s=2.5)  # parts are stored in any order
+    await runs.note_parts(claim, [PARTS[0]], elapsed_s=4)  # and one may be stored twice
     found = await transfer()
     assert found == Transfer(bytes_done=100, size_bytes=220, sent_bytes=100, elapsed_s=4)
     assert (found.rate_bytes_s, found.eta_s) == (25.0, 4.8)
@@ -79,7 +79,7 @@ async def test_parts_of_an_earlier_run_are_done_but_not_this_runs_speed(runs, tr
     await interrupted(runs)
     again = await begun(runs, replace(UPLOAD, parts=PARTS[:2]))
     assert await transfer() == Transfer(bytes_done=100, size_bytes=220)
-    await runs.note_part(again, PARTS[2], elapsed_s=10)
+    await runs.note_parts(again, [PARTS[2]], elapsed_s=10)
     found = await transfer()
     assert found == Transfer(bytes_done=150, size_bytes=220, sent_bytes=50, elapsed_s=10)
     assert (found.rate_bytes_s, found.eta_s) == (5.0, 14.0)

@@ -69,7 +69,7 @@ async def test_a_run_that_lost_its_fence_changes_nothing(database: Database, run
         runs.settle(lost, decision, FAILURE),
         runs.hand_back(lost, now=NOW),
         runs.note_upload(lost, "k.mp4", UPLOAD, UrlOrigin.API),
-        runs.note_part(lost, PARTS[0], elapsed_s=1),
+        runs.note_parts(lost, [PARTS[0]], elapsed_s=1),
     ):
         with pytest.raises(FenceLostError):
             await write
@@ -110,7 +110,7 @@ async def uploading(runs: Runs) -> Claim:
     claim = await claimed(runs)
     await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.API)
     for part in (PARTS[1], replace(PARTS[0], etag='"first try"'), PARTS[0]):  # in any order; the last word counts
-        await runs.note_part(claim, part, elapsed_s=1)
+        await runs.note_parts(claim, [part], elapsed_s=1)
     return claim
 
 

@@ -51,6 +51,7 @@ class Receiver:
             "API_ADMIN_KEY": ADMIN_KEY,
             "DOWNLOAD_HOSTS": self.ends.source_url,
             "DOWNLOAD_NETWORKS": "127.0.0.0/8",
+            "HOST_CONCURRENCY": self.settings.get("CONCURRENCY", "8"),  # all files are at one host
         }
         trust = {"SSL_CERT_FILE", "AWS_CA_BUNDLE"} if self.ends.certificate else set()
         service = Service(

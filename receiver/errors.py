@@ -207,6 +207,12 @@ class SourceChangedError(JobError):
     code = "source_changed"
 
 
+class SourceIncompleteError(JobError):
+    """Every promised byte came, but the container's own sizes say that its end is missing."""
+
+    code = "source_incomplete"
+
+
 class SourceTooLargeError(JobError):
     """The file is larger than `MAX_FILE_BYTES`."""
 

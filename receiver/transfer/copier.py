@@ -8,7 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from receiver import logs
-from receiver.errors import ObjectConflictError, SourceChangedError, SourceStalledError, StoreChecksumError
+from receiver.errors import (
+    ObjectConflictError,
+    SourceChangedError,
+    SourceIncompleteError,
+    SourceStalledError,
+    StoreChecksumError,
+)
 from receiver.records import StoredFile
 from receiver.transfer.connection import Connections
 from receiver.transfer.destination import Destination, abort, held_open
@@ -21,6 +27,7 @@ from receiver.transfer.shared import Shared
 from receiver.transfer.sniff import SNIFF_BYTES, UNKNOWN, sniff
 from receiver.transfer.source import Refresh, Source
 from receiver.transfer.stop import Stop, Threads
+from receiver.transfer.structure import walker_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -120,19 +127,21 @@ class Copier:
 
     async def _copy_small(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
         body = await self._soon(stream.read_all, stream.stop, source.size_bytes)
-        frontier = Frontier()
+        frontier = Frontier(walker_for(goal.media.content_type))
         frontier.feed(0, body)
+        _check_structure(frontier, goal.key)
         async with self._shared.pace.turn():
             return frontier, await goal.put(body, frontier)
 
     async def _copy_large(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
-        frontier = Frontier()
+        frontier = Frontier(walker_for(goal.media.content_type))
         part_size_bytes = self._limits.part_size(source.size_bytes)
         async with goal.upload(source, part_size_bytes=part_size_bytes) as unfinished:
             relay = PartsRelay(source, goal.ledger.stored, in_order=(stream, frontier))
             parts = await relay.send(goal.target, unfinished)
             if combined(parts) != frontier.checksum:
                 raise SourceChangedError("a part that was read twice had other bytes the second time")
+            _check_structure(frontier, goal.key)
             return frontier, await goal.complete(unfinished.upload, parts, checksum=frontier.checksum)
 
     async def _go_on(
@@ -191,6 +200,20 @@ class Copier:
         async for chunk in target.read(key):
             frontier.feed(frontier.position, chunk)
         return _proven(target, head, frontier, head.content_type or UNKNOWN.content_type)
+
+
+def _check_structure(frontier: Frontier, key: str) -> None:
+    """Refuse a file whose own sizes say that its end is missing; what merely cannot be played is still the file."""
+    structure = frontier.structure()
+    if structure is None:
+        return
+    if structure.is_cut:
+        raise SourceIncompleteError(
+            f"the file was cut before the platform stored it: {structure.problem}; play it there, and cancel the "
+            "recording if it is no better"
+        )
+    if structure.problem is not None:
+        _log.warning("structure_odd", key=key, reason=structure.problem)
 
 
 def _proven(target: Target, head: ObjectHead, frontier: Frontier, content_type: str) -> StoredFile:

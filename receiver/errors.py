@@ -177,12 +177,6 @@ class SourceTruncatedError(JobError):
     code = "source_truncated"
 
 
-class SourceIncompleteError(JobError):
-    """Every promised byte came, but the file's container says that it goes on: it was cut, or is not written yet."""
-
-    code = "source_incomplete"
-
-
 class SourceEmptyError(JobError):
     """The file has no bytes."""
 
@@ -211,6 +205,12 @@ class SourceChangedError(JobError):
     """The file's ETag or bytes changed while it was being read; the next run starts anew."""
 
     code = "source_changed"
+
+
+class SourceIncompleteError(JobError):
+    """Every promised byte came, but the container's own sizes say that its end is missing."""
+
+    code = "source_incomplete"
 
 
 class SourceTooLargeError(JobError):

@@ -12,11 +12,20 @@ recordings = Gauge("receiver_recordings", "Recordings by state.", ["state"], reg
 runs = Counter("receiver_runs", "Ended runs of a recording's job by outcome code.", ["outcome"], registry=registry)
 bytes_read = Counter("receiver_source_bytes", "Bytes read from sources.", registry=registry)
 bytes_stored = Counter("receiver_stored_bytes", "Bytes of archived objects.", registry=registry)
+queue_paused = Gauge(
+    "receiver_queue_paused", "1 while no recording is begun, since the bucket refuses everybody.", registry=registry
+)
+store_slowdowns = Counter(
+    "receiver_store_slowdowns", "Times that a failing store halved the requests at once.", registry=registry
+)
 archive_seconds = Histogram(
     "receiver_archive_seconds",
     "Seconds from first sight of a recording to archived.",
     buckets=(1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86400),
     registry=registry,
+)
+stray_uploads = Counter(
+    "receiver_stray_uploads", "Multipart uploads that no recording claimed, ended.", registry=registry
 )
 api_requests = Counter("receiver_api_requests", "Meetings API requests by status.", ["status"], registry=registry)
 

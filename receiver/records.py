@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, NewType, TypeVar
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from receiver.progress import Transfer
 
 RecordingId = NewType("RecordingId", str)
 MeetingId = NewType("MeetingId", str)
@@ -157,10 +159,14 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenUpload:
-    """A multipart upload that a run has begun; kept on the row so that the next run can go on with it or end it."""
+    """A multipart upload that a run has begun; kept on the row so that the next run can go on with it or end it.
+
+    `begun_at` is known of an upload that the store listed, by the store's clock.
+    """
 
     key: str
     upload_id: str
+    begun_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +213,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One catalogue row, as operators see it (`archive`, `error` and `next_attempt_at` as the state allows)."""
+    """One catalogue row, as operators see it (`archive`, `transfer`, `error` and such as the state allows)."""
 
     id: RecordingId
     meeting: Meeting
@@ -225,6 +231,7 @@ class Recording:
     error: Failure | None
     archive: StoredFile | None
     archived_at: datetime | None
+    transfer: Transfer | None
     hold: bool
     url_origin: UrlOrigin | None
     first_seen_via: Via

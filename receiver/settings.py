@@ -175,8 +175,11 @@ class Settings(BaseModel):
     download_networks: Annotated[tuple[Network, ...], BeforeValidator(_split)] = ()
     ops_tokens: Annotated[tuple[Annotated[OpsToken, BeforeValidator(_ops_token)], ...], BeforeValidator(_split)] = ()
     concurrency: int = Field(default=8, ge=1, le=256)
+    host_concurrency: int | None = Field(default=None, ge=1, le=256)
+    global_concurrency: int | None = Field(default=None, ge=1, le=100_000)
     part_size_mb: int = Field(default=16, ge=5, le=5120)
     part_concurrency: int = Field(default=4, ge=1, le=64)
+    bandwidth_mb_s: float | None = Field(default=None, gt=0)
     max_attempts: int = Field(default=8, ge=1, le=1000)
     backoff_base_s: float = Field(default=5, gt=0, le=3600)
     backoff_max_s: float = Field(default=3600, gt=0, le=604_800)
@@ -194,12 +197,9 @@ class Settings(BaseModel):
 
 
 _EXAMPLES = {
-    "database_url": "sqlite:///./receiver.db",
     "s3_bucket": "team-recordings",
     "s3_endpoint_url": "https://s3.eu-central-1.amazonaws.com",
     "s3_prefix": "meetings/",
-    "key_template": "recordings/{created_at:%Y/%m/%d}/{meeting_id}/{recording_id}",
-    "api_url": "https://api.connectycube.com",
     "api_app_id": "4567",
     "api_auth_key": "the authorization key of the application's overview page",
     "api_user_login": "archive-bot",

@@ -58,6 +58,15 @@ class ArchiveBody(Body):
     archived_at: datetime | None
 
 
+class TransferBody(Body):
+    """How far the upload is. `bytes_done` lie in the store; rate and time left are known while a run sends."""
+
+    bytes_done: int
+    size_bytes: int
+    rate_bytes_s: float | None
+    eta_s: float | None
+
+
 class FirstSeenBody(Body):
     """How and when the recording became known."""
 
@@ -83,6 +92,7 @@ class RecordingBody(Body):
     next_attempt_at: datetime | None
     error: ErrorBody | None
     archive: ArchiveBody | None
+    transfer: TransferBody | None
     hold: bool
     url_origin: UrlOrigin | None
     first_seen: FirstSeenBody
@@ -117,6 +127,7 @@ class RecordingBody(Body):
                 content_type=stored.content_type,
                 archived_at=r.archived_at,
             ),
+            transfer=TransferBody.model_validate(r.transfer) if r.transfer else None,
             hold=r.hold,
             url_origin=r.url_origin,
             first_seen=FirstSeenBody(via=r.first_seen_via, at=r.first_seen_at),

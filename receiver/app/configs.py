@@ -12,7 +12,7 @@ import uvicorn
 from receiver import logs
 from receiver.meetings_api import AdminKey, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
-from receiver.transfer import DownloadPolicy, Limits
+from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -60,11 +60,18 @@ def bucket_config(settings: Settings) -> BucketConfig:
 
 
 def limits(settings: Settings) -> Limits:
+    bandwidth_bytes_s = None if settings.bandwidth_mb_s is None else int(settings.bandwidth_mb_s * 1_000_000)
+    slowest = MIN_RATE_BYTES_S
+    if bandwidth_bytes_s is not None:  # a copy that got half its share is not a stalled one
+        slowest = min(slowest, bandwidth_bytes_s // (2 * settings.concurrency))
     return Limits(
         part_size_bytes=settings.part_size_mb * 1024 * 1024,
         part_concurrency=settings.part_concurrency,
         max_file_bytes=settings.max_file_bytes,
         progress_timeout_s=settings.progress_timeout_s,
+        requests_at_once=settings.concurrency * settings.part_concurrency,
+        bandwidth_bytes_s=bandwidth_bytes_s,
+        min_rate_bytes_s=max(1, slowest),
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,11 +27,11 @@ from receiver.app.process import Server, listening, make_private_file, only_work
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
-from receiver.jobs import Jobs, open_jobs
+from receiver.jobs import Jobs, Schedule, open_jobs
 from receiver.lifecycle import RetryPolicy
 from receiver.meetings_api import ApiConfig, open_api
 from receiver.objectstore import Bucket, open_bucket
-from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts
+from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
 from receiver.tables import Database, check_head, open_database, upgrade
 from receiver.transfer import open_copier
 from receiver.worker import Worker
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
 
 _DOWNLOAD_URL_LIFE_S = 900
+_NOTE_EVERY_S = 1.0
+"""A note costs as much CPU as moving some megabytes."""
 _log = logs.get("app")
 
 
@@ -99,7 +101,7 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(listening(host, port))
         database = await stack.enter_async_context(_held_database(settings))
-        jobs = open_jobs(database, concurrency=settings.concurrency)
+        jobs = _open_jobs(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         app = _web(settings, database, jobs, bucket, stop)
         server = Server(server_config(app, settings))
@@ -120,7 +122,7 @@ async def work(settings: Settings) -> None:
     stop = _stop_on_signal()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(_held_database(settings))
-        jobs = open_jobs(database, concurrency=settings.concurrency)
+        jobs = _open_jobs(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         worker = await _worker(stack, settings, database, jobs, bucket)
         await worker.run(stop)
@@ -205,6 +207,16 @@ def _web(settings: Settings, database: Database, jobs: Jobs, bucket: Bucket, sto
     return app
 
 
+def _open_jobs(settings: Settings, database: Database) -> Jobs:
+    most = settings.concurrency
+    return open_jobs(
+        database,
+        concurrency=most,
+        host_concurrency=settings.host_concurrency or max(1, most * 3 // 4),
+        global_concurrency=settings.global_concurrency,
+    )
+
+
 async def _worker(stack: AsyncExitStack, settings: Settings, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
     access = credentials(settings)
     client = None
@@ -217,22 +229,33 @@ async def _worker(stack: AsyncExitStack, settings: Settings, database: Database,
         )
         client = await stack.enter_async_context(open_api(config))
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
+    runs, keys = Runs(database), KeyTemplate(settings.s3_prefix, settings.key_template)
     pipeline = Pipeline(
         PipelineParts(
-            runs=Runs(database),
+            runs=runs,
             api=client,
             copier=copier,
             bucket=bucket,
-            keys=KeyTemplate(settings.s3_prefix, settings.key_template),
+            keys=keys,
             retries=RetryPolicy(
                 max_attempts=settings.max_attempts, base_s=settings.backoff_base_s, cap_s=settings.backoff_max_s
             ),
             listing_grace_s=settings.listing_grace_s,
+            note_every_s=_NOTE_EVERY_S,
             clock=utc_now,
             jitter=random.random,
         )
     )
-    return Worker(jobs, pipeline, grace_s=settings.shutdown_grace_s)
+    return Worker(jobs, pipeline, grace_s=settings.shutdown_grace_s, schedules=_schedules(bucket, runs, keys))
+
+
+def _schedules(bucket: Bucket, runs: Runs, keys: KeyTemplate) -> tuple[Schedule, ...]:
+    async def strays() -> None:
+        await end_strays(bucket, runs, root=keys.root, now=utc_now())
+
+    if not keys.root:  # nothing tells this service's uploads from those of others in the bucket
+        return ()
+    return (Schedule(name="strays", every=timedelta(hours=1), first_after=timedelta(minutes=1), action=strays),)
 
 
 @asynccontextmanager

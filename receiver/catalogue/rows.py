@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue.transfers import load_transfers
 from receiver.records import (
     Delivery,
     DeliveryId,
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from receiver.progress import Transfer
+
 
 async def load_recordings(tx: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Recording]:
-    """Make records of recordings rows, with their participants read in one statement."""
+    """Make records of recordings rows; participants and transfers are read for all of them together."""
     taking_part: dict[str, list[int]] = {row.id: [] for row in rows}
     for start in range(0, len(rows), 500):  # SQLite takes a bounded number of parameters
         ids = [row.id for row in rows[start : start + 500]]
@@ -42,7 +45,8 @@ async def load_recordings(tx: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> l
         )
         for recording_id, user_id in found:
             taking_part[recording_id].append(user_id)
-    return [_recording(row, tuple(taking_part[row.id])) for row in rows]
+    transfers = await load_transfers(tx, rows)
+    return [_recording(row, tuple(taking_part[row.id]), transfers.get(row.id)) for row in rows]
 
 
 async def one_recording(tx: AsyncConnection, recording_id: RecordingId) -> Recording | None:
@@ -51,7 +55,7 @@ async def one_recording(tx: AsyncConnection, recording_id: RecordingId) -> Recor
     return (await load_recordings(tx, [row]))[0] if row is not None else None
 
 
-def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...]) -> Recording:
+def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Transfer | None) -> Recording:
     state = State(row.state)
     archived = state is State.ARCHIVED
     failed = row.error_code is not None
@@ -77,6 +81,7 @@ def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...]) -> Recording:
         error=Failure(code=row.error_code, message=row.error_message, at=row.error_at) if failed else None,
         archive=_stored_file(row) if archived else None,
         archived_at=row.archived_at,
+        transfer=transfer,
         hold=row.hold,
         url_origin=UrlOrigin(row.url_origin) if row.url_origin else None,
         first_seen_via=Via(row.first_seen_via),

@@ -24,6 +24,7 @@ from receiver.records import (
 from receiver.tables import Database, recordings, upload_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -78,14 +79,20 @@ class Runs:
             )
 
     async def note_upload(
-        self, claim: Claim, key: str, upload: UnfinishedUpload | None, origin: UrlOrigin
+        self,
+        claim: Claim,
+        key: str,
+        upload: UnfinishedUpload | None,
+        origin: UrlOrigin,
+        *,
+        source_host: str | None = None,
     ) -> Recording:
         """Record where the object will lie, which multipart upload is open and who named the URL; then bytes may go.
 
-        An upload without parts is a new one, so the parts noted before were another's and are forgotten. Raises
-        `FenceLostError`.
+        Without a `source_host`, the one that intake read from the payload stays. An upload without parts is a new one,
+        so the parts noted before were another's and are forgotten. Raises `FenceLostError`.
         """
-        values: dict[str, Any] = _NO_UPLOAD
+        values: dict[str, Any] = dict(_NO_UPLOAD)
         if upload is not None:
             values = {
                 "upload_id": upload.upload.upload_id,
@@ -93,23 +100,43 @@ class Runs:
                 "source_etag": upload.source_etag,
                 "source_size_bytes": upload.source_size_bytes,
             }
+        if source_host is not None:
+            values["source_host"] = source_host
         keep_parts = upload is not None and bool(upload.parts)
         return await self._write(claim, keep_parts=keep_parts, object_key=key, url_origin=origin, **values)
 
-    async def note_part(self, claim: Claim, part: UploadedPart) -> None:
-        """Record a part of the open upload that the store confirmed, in place of an earlier one of its number.
+    async def noted_uploads(self) -> frozenset[OpenUpload]:
+        """Return the uploads that recordings with work to do have noted: a run may be or go on with each of them."""
+        noted = sa.select(recordings.c.object_key, recordings.c.upload_id).where(
+            recordings.c.state.in_(CLAIMABLE), recordings.c.upload_id.is_not(None)
+        )
+        async with self._database.read() as tx:
+            return frozenset(OpenUpload(key=key, upload_id=upload_id) for key, upload_id in await tx.execute(noted))
 
-        Raises `FenceLostError`.
+    async def note_parts(self, claim: Claim, parts: Sequence[UploadedPart], *, elapsed_s: float) -> None:
+        """Record parts of the open upload that the store confirmed, in place of earlier ones of their numbers.
+
+        `elapsed_s` is how long ago the run began to send. Raises `FenceLostError`.
         """
-        values = {"etag": part.etag, "size_bytes": part.size_bytes, "checksum": part.checksum}
+        rows = [
+            {
+                "recording_id": claim.recording.id,
+                "number": part.number,
+                "etag": part.etag,
+                "size_bytes": part.size_bytes,
+                "checksum": part.checksum,
+                "fence": claim.fence,
+                "elapsed_s": elapsed_s,
+            }
+            for part in parts
+        ]
         async with self._database.write() as tx:
             held = await tx.execute(sa.select(recordings.c.id).where(_held_by(claim)).with_for_update())
             if held.one_or_none() is None:
                 raise FenceLostError(_taken_over(claim))
-            await tx.execute(_forget(claim.recording.id).where(upload_parts.c.number == part.number))
-            await tx.execute(
-                sa.insert(upload_parts).values(recording_id=claim.recording.id, number=part.number, **values)
-            )
+            numbers = [part.number for part in parts]
+            await tx.execute(_forget(claim.recording.id).where(upload_parts.c.number.in_(numbers)))
+            await tx.execute(sa.insert(upload_parts), rows)
 
     async def finish(self, claim: Claim, stored: StoredFile, *, now: datetime) -> Recording:
         """Record the proven object: `archived`. Raises `FenceLostError`."""

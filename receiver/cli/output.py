@@ -14,6 +14,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from receiver.progress import Transfer
+
 _C1 = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
 
@@ -46,6 +48,21 @@ def size(size_bytes: int | None) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time as `m:ss` or `h:mm:ss`."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
+
+
+def progress(transfer: Transfer) -> str:
+    """Write how far an upload is, and while a run sends, its rate and the time left; 100 % only when all is there."""
+    shown = f"{transfer.bytes_done * 100 // transfer.size_bytes} % of {size(transfer.size_bytes)}"
+    if transfer.rate_bytes_s is not None and transfer.eta_s is not None:
+        shown += f", {size(round(transfer.rate_bytes_s))}/s, {duration(transfer.eta_s)} left"
+    return shown
 
 
 def print_json(value: Any) -> None:

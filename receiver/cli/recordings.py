@@ -15,7 +15,7 @@ from receiver.catalogue import SORTS
 from receiver.cli import types
 from receiver.cli.bodies import plain
 from receiver.cli.environment import settings_for
-from receiver.cli.output import Column, clean, moment, print_fields, print_json, print_table, size
+from receiver.cli.output import Column, clean, moment, print_fields, print_json, print_table, progress, size
 from receiver.errors import NotFoundError, WrongStateError
 from receiver.records import RecordingId, State
 from receiver.settings import Needs
@@ -98,12 +98,19 @@ def _row(recording: Recording) -> list[str]:
         recording.id,
         recording.state.value,
         moment(recording.created_at),
-        size(recording.archive.size_bytes if recording.archive else None),
+        _size(recording),
         recording.meeting.name or recording.meeting.id,
         recording.host.name or recording.host.login or str(recording.host.id or "-"),
         str(recording.attempts),
         recording.error.code if recording.error else "-",
     ]
+
+
+def _size(recording: Recording) -> str:
+    """Return the archived file's size, or how far its transfer is."""
+    if recording.transfer is not None:
+        return progress(recording.transfer)
+    return size(recording.archive.size_bytes if recording.archive else None)
 
 
 @click.command()
@@ -116,7 +123,7 @@ def show(*, recording_id: str, as_json: bool) -> None:
     if as_json:
         print_json(body)
     else:
-        print_fields(body)
+        print_fields(body | {"transfer": progress(recording.transfer) if recording.transfer else None})
 
 
 async def _one(settings: Settings, recording_id: RecordingId) -> Recording:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DataError, DBAPIError
 
+from receiver import failpoints
 from receiver.errors import StorageUnavailableError
+from receiver.failpoints import Failpoint
 from receiver.inbox.batch import Batcher
 from receiver.inbox.store import Incoming, Store, Stored
 from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RejectedRecord
@@ -90,6 +92,7 @@ class Inbox:
             stored, work = await self._store.write(tx, batch)
             if work:
                 await self._jobs.enqueue(tx, work)
+        failpoints.reach(Failpoint.DELIVERY_COMMITTED)
         if work:
             self._jobs.wake()
         return stored

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from receiver.jobs import source_host
 from receiver.lifecycle import FINAL
 from receiver.records import DeliveryId, RecordingFacts, RecordingId, State, Via
 from receiver.tables import deliveries, delivery_recordings, participants, recordings
@@ -150,6 +151,7 @@ class Store:
             "first_seen_via": Via.WEBHOOK,
             "first_seen_at": news.at,
             "next_attempt_at": news.at,
+            "source_host": source_host(news.latest.payload_url),
         }
 
     def _values(self, fact: RecordingFacts) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from receiver.jobs.memory import MemoryJobs
+from receiver.jobs.places import source_host
 from receiver.jobs.postgres import PostgresJobs
+from receiver.jobs.schedules import Schedule
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,18 +34,35 @@ class Jobs(Protocol):
     def wake(self) -> None:
         """Say that a transaction with new work has committed, so that it starts now and not at the next sweep."""
 
-    async def run(self, handler: Handler, *, stop: asyncio.Event, grace_s: float) -> None:
-        """Run jobs until `stop`, then wait at most `grace_s` for running ones before they are cancelled.
+    async def run(
+        self, handler: Handler, *, stop: asyncio.Event, grace_s: float, schedules: Sequence[Schedule] = ()
+    ) -> None:
+        """Run jobs and schedules until `stop`, then wait at most `grace_s` for running ones before they are cancelled.
 
         `handler` is called at most once at a time per recording. It settles its own failures; an exception out of it
         is logged and the row's own state decides what follows.
         """
 
 
-def open_jobs(database: Database, *, concurrency: int) -> Jobs:
-    """Return the engine that belongs to the database; `concurrency` bounds what this process runs at once."""
+def open_jobs(
+    database: Database,
+    *,
+    concurrency: int,
+    host_concurrency: int | None = None,
+    global_concurrency: int | None = None,
+) -> Jobs:
+    """Return the engine that belongs to the database.
+
+    `concurrency` bounds what this process runs at once, `host_concurrency` what it runs of one download host, and
+    `global_concurrency` what all processes run together.
+    """
     kind = MemoryJobs if database.is_sqlite else PostgresJobs
-    return kind(database, concurrency=concurrency)
+    return kind(
+        database,
+        concurrency=concurrency,
+        host_concurrency=host_concurrency,
+        global_concurrency=global_concurrency,
+    )
 
 
-__all__ = ["Jobs", "MemoryJobs", "PostgresJobs", "open_jobs"]
+__all__ = ["Jobs", "MemoryJobs", "PostgresJobs", "Schedule", "open_jobs", "source_host"]

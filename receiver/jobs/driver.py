@@ -23,8 +23,12 @@ AWAY = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,
 )
-"""What the driver raises while the database is stopped, starting, failing over, or out of connections."""
+"""What the driver raises while the database is stopped, starting, failing over, or out of connections.
+
+Its internal error ("cannot switch to state") is how it ends a connection that is lost while the pool takes it back.
+"""
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0

@@ -1,38 +1,49 @@
-"""Which rows have work due, in an order that lets no meeting starve the others."""
+"""Which rows have work due, in an order that lets no meeting starve the others, and no download host either."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
 from receiver.lifecycle import CLAIMABLE
+from receiver.records import RecordingId
 from receiver.tables import recordings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from receiver.records import RecordingId
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 ENTRYPOINT = "archive"
-"""pgqueuer's name for the one kind of job there is."""
+"""pgqueuer's name for a recording's job."""
 
 MAX_RANK = 10_000
 
 
-def due_recordings(now: datetime, *, beside: Sequence[RecordingId] | None = None) -> sa.Select[tuple[str, int]]:
-    """Select (id, rank) of rows whose time has come, best first: every meeting's first file before any one's second.
+class Due(NamedTuple):
+    """A recording whose time has come: its rank in its meeting, from 1, and the host that its file is said to be at."""
 
-    `rank` counts from 1 within the meeting, so a meeting with 500 files takes turns with all others. `beside` looks
-    only at the meetings of these recordings, whatever the backlog of others is.
+    id: RecordingId
+    rank: int
+    host: str | None
+
+
+def due_recordings(
+    now: datetime, *, beside: Sequence[RecordingId] | None = None, per_host: int | None = None
+) -> sa.Select[tuple[str, int, str | None]]:
+    """Select rows whose time has come, best first: every meeting's first file before any one's second.
+
+    So a meeting with 500 files takes turns with all others. `beside` looks only at the meetings of these recordings,
+    whatever the backlog of others is. With `per_host`, hosts take turns within a rank, and no more of any is selected.
     """
     near = sa.select(recordings.c.meeting_id).where(recordings.c.id.in_(beside or ()))
     rank = sa.func.row_number().over(
         partition_by=recordings.c.meeting_id, order_by=(recordings.c.next_attempt_at, recordings.c.id)
     )
     due = (
-        sa.select(recordings.c.id, recordings.c.next_attempt_at, rank.label("rank"))
+        sa.select(recordings.c.id, recordings.c.source_host, recordings.c.next_attempt_at, rank.label("rank"))
         .where(
             recordings.c.state.in_(CLAIMABLE),
             sa.or_(recordings.c.next_attempt_at.is_(None), recordings.c.next_attempt_at <= now),
@@ -40,7 +51,21 @@ def due_recordings(now: datetime, *, beside: Sequence[RecordingId] | None = None
         )
         .subquery()
     )
-    return sa.select(due.c.id, due.c.rank).order_by(due.c.rank, due.c.next_attempt_at, due.c.id)
+    order = (due.c.rank, due.c.next_attempt_at, due.c.id)
+    if per_host is None:
+        return sa.select(due.c.id, due.c.rank, due.c.source_host).order_by(*order)
+    turn = sa.func.row_number().over(partition_by=due.c.source_host, order_by=order)
+    turns = sa.select(due, turn.label("turn")).subquery()
+    return (
+        sa.select(turns.c.id, turns.c.rank, turns.c.source_host)
+        .where(turns.c.turn <= per_host)
+        .order_by(turns.c.rank, turns.c.turn, turns.c.id)
+    )
+
+
+async def read_due(tx: AsyncConnection, query: sa.Select[tuple[str, int, str | None]]) -> list[Due]:
+    """Return what a query of `due_recordings` selects."""
+    return [Due(RecordingId(row.id), row.rank, row.source_host) for row in await tx.execute(query)]
 
 
 def priority(rank: int) -> int:

@@ -1,23 +1,27 @@
 """The embedded engine: pgqueuer's runtime on its in-memory adapter, fed from the rows.
 
 Nothing durable lives here. At start, on `wake`, and every two seconds the due rows are read and those that no job
-carries are enqueued, never more than a bounded number ahead of the work, so that memory does not follow the backlog.
+carries are enqueued, never more than a bounded number ahead of the work, so that memory does not follow the backlog,
+and never those of one download host alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pgqueuer import PgQueuer
 from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
+from pgqueuer.qm import QueueManager
 
 from receiver import logs
 from receiver.errors import StorageUnavailableError
-from receiver.jobs.due import ENTRYPOINT, due_recordings, priority
+from receiver.jobs.due import ENTRYPOINT, Due, due_recordings, priority, read_due
+from receiver.jobs.places import Places, headers
 from receiver.jobs.running import Running
+from receiver.jobs.schedules import Schedule, enqueue_schedules, register
 from receiver.records import RecordingId
 
 if TYPE_CHECKING:
@@ -31,77 +35,109 @@ if TYPE_CHECKING:
 _SWEEP_EVERY_S = 2.0
 _AHEAD = 8
 """Jobs held per worker slot: enough that no slot waits for a sweep, few enough that memory stays flat."""
+_REST = 10
+"""How much longer than a sweep the time to the next is: what a long backlog costs stays a tenth of one core."""
 _log = logs.get("jobs")
 
 
 class MemoryJobs:
     """`receiver.jobs.Jobs` for one process on SQLite."""
 
-    def __init__(self, database: Database, *, concurrency: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        concurrency: int,
+        host_concurrency: int | None = None,
+        global_concurrency: int | None = None,
+    ) -> None:
         self._database = database
-        self._concurrency = concurrency
+        self._concurrency = min(concurrency, global_concurrency or concurrency)
+        self._host_concurrency = host_concurrency
+        self._most = self._concurrency * _AHEAD
         self._queries = InMemoryQueries(driver=InMemoryDriver())
         self._woken = asyncio.Event()
-        self._carried: set[RecordingId] = set()
+        self._carried: dict[RecordingId, str | None] = {}
+        """Every recording that has a job, and its host."""
         self._behind = False
-        """Whether the last sweep left due rows behind; the next then waits until half of what it took is done."""
+        """Whether the last sweep left due rows behind: new ones then wait for the next, which may be costly."""
 
     async def enqueue(self, tx: AsyncConnection, recording_ids: Sequence[RecordingId]) -> None:
         """Do nothing: the rows of `tx` are what the next sweep reads."""
 
     def wake(self) -> None:
         """Sweep now."""
-        self._woken.set()
+        if not self._behind:
+            self._woken.set()
 
     async def run(
-        self, handler: Callable[[RecordingId], Awaitable[None]], *, stop: asyncio.Event, grace_s: float
+        self,
+        handler: Callable[[RecordingId], Awaitable[None]],
+        *,
+        stop: asyncio.Event,
+        grace_s: float,
+        schedules: Sequence[Schedule] = (),
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
-        engine = PgQueuer(connection=self._queries.driver, queries=self._queries)
-        running = Running()
+        places = Places(self._concurrency, per_host=self._host_concurrency, line=None)
+        running = Running(places)
 
         async def archive(job: Job) -> None:
             recording_id = RecordingId((job.payload or b"").decode())
             try:
-                with running.job():
+                async with running.job(job):
                     await handler(recording_id)
             finally:
-                self._carried.discard(recording_id)
-                if len(self._carried) <= self._concurrency * _AHEAD // 2:
+                del self._carried[recording_id]
+                if len(self._carried) <= self._most // 2:
                     self._woken.set()
 
-        engine.entrypoint(ENTRYPOINT, concurrency_limit=self._concurrency)(archive)
-        work = engine.qm.run(batch_size=self._concurrency, dequeue_timeout=timedelta(seconds=30))
+        engine = QueueManager(self._queries)
+        engine.entrypoint(ENTRYPOINT)(archive)
+        register(engine, running, schedules)
+        await enqueue_schedules(self._queries, schedules)
+        work = engine.run(batch_size=self._concurrency, dequeue_timeout=timedelta(seconds=30))
         await running.drive(engine, work, self._sweep_until_cancelled(), stop=stop, grace_s=grace_s)
 
     async def _sweep_until_cancelled(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
             self._woken.clear()
+            began = clock()
             try:
                 await self._sweep()
             except StorageUnavailableError as e:
                 _log.warning("sweep_failed", error=str(e))
+            pause_s = max(_SWEEP_EVERY_S, (clock() - began) * _REST)
+            # not `wait_for`: Python 3.11's loses a cancellation that comes together with the wake-up
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _SWEEP_EVERY_S)
+                async with asyncio.timeout(pause_s):
+                    await self._woken.wait()
 
     async def _sweep(self) -> None:
-        """Enqueue due rows that no job carries, the longest due first, up to the bound."""
+        """Enqueue due rows that no job carries, the longest due first, up to the bounds."""
         # the engine notes every job's history in lists that only grow
         await self._queries.clear_queue_log()
         await self._queries.clear_statistics_log()
-        most = self._concurrency * _AHEAD
-        room = most - len(self._carried)
-        if room <= 0 or (self._behind and room < most // 2):
+        room = self._most - len(self._carried)
+        if room <= 0:
             return
-        due = due_recordings(datetime.now(UTC)).limit(room + len(self._carried))
+        per_host = self._most * 3 // 4
+        due = due_recordings(datetime.now(UTC), per_host=per_host).limit(self._most)
         async with self._database.read() as tx:
-            found = [(RecordingId(row.id), row.rank) for row in await tx.execute(due)]
-        new = [(recording_id, rank) for recording_id, rank in found if recording_id not in self._carried][:room]
-        self._behind = len(new) == room
+            found = await read_due(tx, due)
+        held = Counter(self._carried.values())
+        new: list[Due] = []
+        for one in found:
+            if len(new) < room and one.id not in self._carried and held[one.host] < per_host:
+                held[one.host] += 1
+                new.append(one)
+        self._behind = len(new) == room or max(held.values(), default=0) >= per_host
         if new:
-            self._carried.update(recording_id for recording_id, _ in new)
+            self._carried.update({one.id: one.host for one in new})
             await self._queries.enqueue(
                 [ENTRYPOINT] * len(new),
-                [recording_id.encode() for recording_id, _ in new],
-                [priority(rank) for _, rank in new],
+                [one.id.encode() for one in new],
+                [priority(one.rank) for one in new],
+                headers=[headers(one.host) for one in new],
             )

@@ -12,15 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from pgqueuer import PgQueuer
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 
 from receiver import logs
 from receiver.errors import StorageUnavailableError
 from receiver.jobs.driver import PatientDriver
-from receiver.jobs.due import ENTRYPOINT, due_recordings, priority
+from receiver.jobs.due import ENTRYPOINT, Due, due_recordings, priority, read_due
+from receiver.jobs.manager import PlacesQueueManager
+from receiver.jobs.places import Places, headers
 from receiver.jobs.running import Running
+from receiver.jobs.schedules import Schedule, enqueue_schedules, register
 from receiver.records import RecordingId
 
 if TYPE_CHECKING:
@@ -44,90 +46,104 @@ _log = logs.get("jobs")
 class PostgresJobs:
     """`receiver.jobs.Jobs` for any number of processes that share one PostgreSQL."""
 
-    def __init__(self, database: Database, *, concurrency: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        concurrency: int,
+        host_concurrency: int | None = None,
+        global_concurrency: int | None = None,
+    ) -> None:
         self._database = database
         self._concurrency = concurrency
+        self._host_concurrency = host_concurrency
+        self._global_concurrency = global_concurrency
 
     async def enqueue(self, tx: AsyncConnection, recording_ids: Sequence[RecordingId]) -> None:
         """Add the jobs to `tx`; a recording that has a job keeps that one."""
         if not recording_ids:
             return
-        ranks = due_recordings(datetime.now(UTC), beside=recording_ids).subquery()
-        query = sa.select(ranks.c.id, ranks.c.rank).where(ranks.c.id.in_(recording_ids))
-        found = {row.id: row.rank for row in await tx.execute(query)}
-        await _enqueue(tx, [(recording_id, found.get(recording_id, 1)) for recording_id in recording_ids])
+        due = due_recordings(datetime.now(UTC), beside=recording_ids).subquery()
+        query = sa.select(due.c.id, due.c.rank, due.c.source_host).where(due.c.id.in_(recording_ids))
+        found = {one.id: one for one in await read_due(tx, query)}
+        await _enqueue(tx, [found.get(recording_id, Due(recording_id, 1, None)) for recording_id in recording_ids])
 
     def wake(self) -> None:
         """Do nothing: the commit itself notifies every worker."""
 
     async def run(
-        self, handler: Callable[[RecordingId], Awaitable[None]], *, stop: asyncio.Event, grace_s: float
+        self,
+        handler: Callable[[RecordingId], Awaitable[None]],
+        *,
+        stop: asyncio.Event,
+        grace_s: float,
+        schedules: Sequence[Schedule] = (),
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
         url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        running = Running()
-        slots = asyncio.Semaphore(self._concurrency)
+        # a job that waits holds one of the cluster's places, so with a global limit none does
+        line = 0 if self._global_concurrency else 1
+        places = Places(self._concurrency, per_host=self._host_concurrency, line=line)
+        running = Running(places)
 
         async def archive(job: Job) -> None:
-            with running.job():
-                async with slots:
-                    await handler(RecordingId((job.payload or b"").decode()))
+            async with running.job(job):
+                await handler(RecordingId((job.payload or b"").decode()))
 
         async with PatientDriver(url, stop) as driver:
-            engine = PgQueuer(connection=driver)
-            engine.entrypoint(ENTRYPOINT)(archive)
-            work, sweep = self._run_engine(engine), self._sweep_until_cancelled()
+            engine = PlacesQueueManager(Queries(driver), places=places)
+            engine.entrypoint(ENTRYPOINT, concurrency_limit=self._global_concurrency or 0)(archive)
+            register(engine, running, schedules)
+            work = engine.run(
+                batch_size=max(1, self._concurrency // 2),
+                dequeue_timeout=_POLL_EVERY,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                log_aggregation_interval=timedelta(0),
+            )
+            sweep = self._sweep_until_cancelled(schedules)
             await running.drive(engine, work, sweep, stop=stop, grace_s=grace_s)
 
-    async def _run_engine(self, engine: PgQueuer) -> None:
-        batch = max(1, self._concurrency // 2)
-        await engine.qm.run(
-            batch_size=batch,
-            # what this process may hold; pgqueuer asks for at least two batches, the semaphore sees to the rest
-            max_concurrent_tasks=max(self._concurrency, 2 * batch),
-            dequeue_timeout=_POLL_EVERY,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            log_aggregation_interval=timedelta(0),
-        )
-
-    async def _sweep_until_cancelled(self) -> None:
+    async def _sweep_until_cancelled(self, schedules: Sequence[Schedule]) -> None:
         while True:
             try:
-                await self._sweep()
+                await self._sweep(schedules)
             except StorageUnavailableError as e:
                 _log.warning("sweep_failed", error=str(e))
             await asyncio.sleep(_SWEEP_EVERY_S)
 
-    async def _sweep(self) -> None:
-        """Enqueue due rows that no job carries; one process of the cluster at a time does it."""
+    async def _sweep(self, schedules: Sequence[Schedule]) -> None:
+        """Enqueue due rows and schedules that no job carries; one process of the cluster at a time does it."""
         async with self._database.write() as tx:
             mine = await tx.execute(sa.text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _SWEEP_LOCK})
             if not mine.scalar_one():
                 return
-            due = due_recordings(datetime.now(UTC)).subquery()
             jobs = sa.table("pgqueuer", sa.column("dedupe_key", sa.Text), sa.column("status"))
-            has_job = (
-                sa.select(sa.literal(1))
-                .where(jobs.c.dedupe_key == due.c.id, sa.cast(jobs.c.status, sa.Text).in_(("queued", "picked")))
-                .exists()
-            )
-            query = sa.select(due.c.id, due.c.rank).where(~has_job).order_by(due.c.rank).limit(_SWEEP_LIMIT)
-            found = [(RecordingId(row.id), row.rank) for row in await tx.execute(query)]
-            await _enqueue(tx, found)
+            carried = sa.select(jobs.c.dedupe_key).where(sa.cast(jobs.c.status, sa.Text).in_(("queued", "picked")))
+            names = [schedule.entrypoint for schedule in schedules]
+            held = set((await tx.execute(carried.where(jobs.c.dedupe_key.in_(names)))).scalars())
+            await enqueue_schedules(await _queries(tx), [one for one in schedules if one.entrypoint not in held])
+            due = due_recordings(datetime.now(UTC)).subquery()
+            has_job = carried.where(jobs.c.dedupe_key == due.c.id).exists()
+            query = sa.select(due.c.id, due.c.rank, due.c.source_host).where(~has_job)
+            await _enqueue(tx, await read_due(tx, query.order_by(due.c.rank).limit(_SWEEP_LIMIT)))
             # the engine notes every job's history in a table that only grows
-            await tx.execute(sa.text("DELETE FROM pgqueuer_log WHERE created < now() - interval '1 day'"))
+            await tx.execute(sa.text("DELETE FROM pgqueuer_log WHERE created < now() - interval '1 hour'"))
 
 
-async def _enqueue(tx: AsyncConnection, ranked: Sequence[tuple[RecordingId, int]]) -> None:
-    if not ranked:
-        return
-    raw = await tx.get_raw_connection()
-    connection = raw.driver_connection
+async def _enqueue(tx: AsyncConnection, due: Sequence[Due]) -> None:
+    if due:
+        await (await _queries(tx)).enqueue(
+            [ENTRYPOINT] * len(due),
+            [one.id.encode() for one in due],
+            [priority(one.rank) for one in due],
+            dedupe_key=[one.id for one in due],
+            headers=[headers(one.host) for one in due],
+            on_conflict="skip",
+        )
+
+
+async def _queries(tx: AsyncConnection) -> Queries:
+    """Return the engine's statements, to be part of `tx`."""
+    connection = (await tx.get_raw_connection()).driver_connection
     assert connection is not None  # noqa: S101  (a checked-out connection is open)
-    await Queries(AsyncpgDriver(connection)).enqueue(
-        [ENTRYPOINT] * len(ranked),
-        [recording_id.encode() for recording_id, _ in ranked],
-        [priority(rank) for _, rank in ranked],
-        dedupe_key=[recording_id for recording_id, _ in ranked],
-        on_conflict="skip",
-    )
+    return Queries(AsyncpgDriver(connection))

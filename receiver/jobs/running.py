@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from receiver import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
-    from pgqueuer import PgQueuer
+    from pgqueuer.models import Job
+    from pgqueuer.qm import QueueManager
+
+    from receiver.jobs.places import Places
 
 _log = logs.get("jobs")
 
@@ -19,12 +22,13 @@ _log = logs.get("jobs")
 class Running:
     """Knows every job's task, since cancelling pgqueuer's own would not reach them."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Places) -> None:
+        self._places = places
         self._jobs: set[asyncio.Task[Any]] = set()
 
     @contextmanager
-    def job(self) -> Iterator[None]:
-        """Count the current task among the running jobs for the length of the block."""
+    def task(self) -> Iterator[None]:
+        """Count the current task among those to be ended, for the length of the block."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  (a coroutine always runs in a task)
         self._jobs.add(task)
@@ -33,9 +37,16 @@ class Running:
         finally:
             self._jobs.discard(task)
 
+    @asynccontextmanager
+    async def job(self, job: Job) -> AsyncIterator[None]:
+        """Hold a place for a job, which the current task runs in the block; raises as `Places.place` does."""
+        with self.task():
+            async with self._places.place(job):
+                yield
+
     async def drive(
         self,
-        engine: PgQueuer,
+        engine: QueueManager,
         work: Coroutine[Any, Any, None],
         sweep: Coroutine[Any, Any, None],
         *,
@@ -51,10 +62,12 @@ class Running:
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await asyncio.wait({working, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            engine.qm.shutdown.set()  # no new job starts; those that run go on
+            engine.shutdown.set()  # no new job starts; those that run go on
+            self._places.close()
             await asyncio.wait({working}, timeout=grace_s)
         finally:
-            engine.qm.shutdown.set()
+            engine.shutdown.set()
+            self._places.close()
             for task in (sweeping, stopping, *self._jobs):
                 task.cancel()
             ended = await asyncio.gather(working, sweeping, stopping, return_exceptions=True)

@@ -88,7 +88,10 @@ class MeetingsApi:
 
     async def _fetch(self, meeting_id: MeetingId, began: float) -> Listing:
         if meeting_id in {"", ".", ".."}:
-            raise ApiRefusedError("this meeting id cannot be asked for")
+            raise ApiRefusedError(
+                f"the Meetings API cannot be asked for a meeting with the id {meeting_id!r}, which no meeting of the "
+                "platform has; see who posted the delivery that named it, then cancel the recording"
+            )
         fetched_at = datetime.now(UTC)
         answer = await self._get(self._access.path + quote(meeting_id, safe=""))
         if len(answer.body) <= _THREAD_BYTES:
@@ -107,7 +110,10 @@ class MeetingsApi:
         access = self._access
         secret = await access.secret()
         if not secret.isprintable():
-            raise ApiUnauthorizedError(f"{access.setting} holds a line break or another control character")
+            raise ApiUnauthorizedError(
+                f"{access.setting} holds a line break or another control character, so the Meetings API was not asked; "
+                "write it on one line and start the service again"
+            )
         answer = await self._wire.get(path, header=access.header, secret=secret)
         if answer.status == 401 and (newer := await access.replaced(secret)) is not None:
             secret = newer
@@ -137,5 +143,8 @@ def _url_in(listing: Listing, recording_id: RecordingId) -> FreshUrl:
     if (url := listing.url(recording_id)) is not None:
         return url
     if recording_id in listing.refused:
-        raise ApiBadAnswerError("the Meetings API listed this recording as another meeting's")
+        raise ApiBadAnswerError(
+            "the Meetings API listed this recording as another meeting's, so it was not fetched; compare the delivery "
+            "that named it with the platform, and see who posted it"
+        )
     raise RecordingNotListedYetError("the Meetings API does not list this recording (yet)")

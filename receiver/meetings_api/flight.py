@@ -41,7 +41,9 @@ class Flight(Generic[T]):
         """Wait for the end and return what came of it, or raise this waiter's own copy of the error."""
         await self.settled()
         if self._task.cancelled():
-            raise ApiUnavailableError("the service is shutting down; the Meetings API was not asked to the end")
+            raise ApiUnavailableError(
+                "the service is shutting down; the Meetings API was not asked to the end, and is after the next start"
+            )
         error = self._task.exception()
         if isinstance(error, JobError):
             raise copy.copy(error) from error

@@ -34,6 +34,8 @@ class Pause:
         while (left_s := self._until - time.monotonic()) > 0:
             if self._until > give_up_at:
                 raise ApiUnavailableError(
-                    f"the Meetings API asked for a pause that lasts {left_s:.0f} s more", retry_after_s=left_s
+                    f"the Meetings API asked for a pause that lasts {left_s:.0f} s more; "
+                    "nothing is asked before its end",
+                    retry_after_s=left_s,
                 )
             await asyncio.sleep(left_s)

@@ -31,15 +31,27 @@ def listing_refusal(answer: Answer, *, setting: str) -> JobError:
     said = _said(answer)
     match answer.status:
         case 401:
-            return ApiUnauthorizedError(f"the Meetings API refused the credentials of {setting}{said}")
+            return ApiUnauthorizedError(
+                f"the Meetings API refused the credentials of {setting}{said}; put valid ones there and start the "
+                "service again"
+            )
         case 403:
-            return ApiForbiddenError(f"the credentials of {setting} may not list this meeting's recordings{said}")
+            return ApiForbiddenError(
+                f"the credentials of {setting} may not list this meeting's recordings{said}; use the meeting's host or "
+                "RECEIVER_API_ADMIN_KEY"
+            )
         case 404 if answer.content_type == "text/html":
             return ApiBadAnswerError("a web page answered 404, not the Meetings API; look at RECEIVER_API_URL")
         case 404:
-            return RecordingGoneError(f"the Meetings API knows no such meeting{said}")
+            return RecordingGoneError(
+                f"the Meetings API knows no such meeting{said}; it was deleted there, or the credentials of {setting} "
+                "are another account's: correct them and retry"
+            )
         case 400 | 422:
-            return ApiRefusedError(f"the Meetings API did not understand the request for recordings{said}")
+            return ApiRefusedError(
+                f"the Meetings API did not understand the request for recordings{said}; look at RECEIVER_API_URL, and "
+                "report it where that is right"
+            )
     return _unusable(answer, said)
 
 
@@ -58,7 +70,11 @@ def _unusable(answer: Answer, said: str) -> JobError:
     if answer.status == 429 or answer.status >= 500:
         wait_s = answer.retry_after_s
         asked = "" if wait_s is None else f", asked to wait {wait_s:.0f} s"
-        return ApiUnavailableError(f"the Meetings API is not available{asked}{said}", retry_after_s=wait_s)
+        return ApiUnavailableError(
+            f"the Meetings API is not available{asked}{said}; where that lasts, ask its operator and look at "
+            "RECEIVER_API_URL",
+            retry_after_s=wait_s,
+        )
     if 300 <= answer.status < 400:
         return ApiBadAnswerError(
             f"redirects are not followed (status {answer.status}); set RECEIVER_API_URL to the API's final address"

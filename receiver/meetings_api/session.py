@@ -74,7 +74,7 @@ class Session:
             if user.expected_user_id is not None and user_id != user.expected_user_id:
                 raise ApiLoginRefusedError(
                     f"the login opened a session of user {user_id or 'unknown'}, not of RECEIVER_API_USER_ID "
-                    f"{user.expected_user_id}; a mistyped login can create a new user"
+                    f"{user.expected_user_id}; a mistyped login can create a new user: correct the login or the id"
                 )
             self._token = token
             self._good_until = time.monotonic() + usable_s(answer)

@@ -121,7 +121,9 @@ class Wire:
             if not good and len(body) >= _MAX_REFUSAL_BYTES:
                 break
             if len(body) > MAX_ANSWER_BYTES:
-                raise ApiBadAnswerError(f"{self._host} answered with more than {MAX_ANSWER_BYTES >> 20} MiB")
+                raise ApiBadAnswerError(
+                    f"{self._host} answered with more than {MAX_ANSWER_BYTES >> 20} MiB; look at RECEIVER_API_URL"
+                )
         return bytes(body)
 
 

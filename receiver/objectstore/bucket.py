@@ -17,7 +17,7 @@ from receiver.objectstore.faults import status_and_code, translated
 from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from types_aiobotocore_s3 import S3Client
 
@@ -34,13 +34,13 @@ class Bucket:
         *,
         name: str,
         client: S3Client,
-        relay_client: S3Client,
+        once: S3Client,
         write_options: dict[str, Any],
         progress_timeout_s: float,
     ) -> None:
         self.name = name
         self._client = client
-        self._relay_client = relay_client
+        self._once = once
         self._write_options = write_options
         self._progress_timeout_s = progress_timeout_s
 
@@ -72,9 +72,20 @@ class Bucket:
             raise StoreUnavailableError(f"the store confirmed {key}, then did not find it")
         return head
 
-    async def put(self, key: str, body: bytes, *, content_type: str, only_if_absent: bool) -> ObjectHead:
-        """Store a small object under its CRC64NVME. With `only_if_absent`, a second put is a `KeyTakenError`."""
-        condition: dict[str, Any] = {"IfNoneMatch": "*"} if only_if_absent else {}
+    async def put(self, key: str, body: bytes, *, content_type: str) -> ObjectHead:
+        """Store a small object under its CRC64NVME and return what the store then says of it.
+
+        Where one lies under the key already it is a `KeyTakenError`, also for the second of two puts.
+        """
+        version_id = await self._put(key, body, content_type, IfNoneMatch="*")
+        return await self._written(key, version_id)
+
+    async def replace(self, key: str, body: bytes, *, content_type: str) -> None:
+        """Store a small object in place of any before it; safe to repeat."""
+        await self._put(key, body, content_type)
+
+    async def _put(self, key: str, body: bytes, content_type: str, **condition: Any) -> str | None:
+        """Store the bytes and return their version; the store refuses them where they are not those of the checksum."""
         with translated("PutObject", key):
             answer = await self._client.put_object(
                 Bucket=self.name,
@@ -85,12 +96,15 @@ class Bucket:
                 **condition,
                 **self._write_options,
             )
-        return await self._written(key, answer.get("VersionId"))
+        return answer.get("VersionId")
 
     async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:
-        """Open a multipart upload; every call opens another, and each must be completed or aborted."""
+        """Open a multipart upload; every call opens another, and each must be completed or aborted.
+
+        The request is not repeated here: after a `StoreUnavailableError` an upload may be open or not.
+        """
         with translated("CreateMultipartUpload", key):
-            answer = await self._client.create_multipart_upload(
+            answer = await self._once.create_multipart_upload(
                 Bucket=self.name,
                 Key=key,
                 ContentType=content_type,
@@ -101,7 +115,7 @@ class Bucket:
         return OpenUpload(key=key, upload_id=answer["UploadId"])
 
     async def upload_part(
-        self, upload: OpenUpload, number: int, chunks: AsyncIterator[bytes], *, size_bytes: int
+        self, upload: OpenUpload, number: int, chunks: Iterator[memoryview], *, size_bytes: int
     ) -> UploadedPart:
         """Relay `chunks` as part `number`, in one request that is never repeated here.
 
@@ -111,15 +125,14 @@ class Bucket:
         where = f"{upload.key} part {number}"
         with translated("UploadPart", where):
             try:
-                async with body.stalled:
-                    answer: Any = await self._relay_client.upload_part(
-                        Bucket=self.name,
-                        Key=upload.key,
-                        UploadId=upload.upload_id,
-                        PartNumber=number,
-                        Body=body,  # type: ignore[arg-type]  # botocore's stubs know no relayed bodies
-                        ContentLength=size_bytes,
-                    )
+                answer: Any = await self._once.upload_part(
+                    Bucket=self.name,
+                    Key=upload.key,
+                    UploadId=upload.upload_id,
+                    PartNumber=number,
+                    Body=body,  # type: ignore[arg-type]  # botocore's stubs know no relayed bodies
+                    ContentLength=size_bytes,
+                )
             except Exception:
                 if body.error is not None:
                     raise body.error from body.error.__cause__
@@ -201,7 +214,7 @@ class Bucket:
         with translated("ListMultipartUploads", prefix):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.name, Prefix=prefix)
             return [
-                OpenUpload(key=upload["Key"], upload_id=upload["UploadId"])
+                OpenUpload(key=upload["Key"], upload_id=upload["UploadId"], begun_at=upload.get("Initiated"))
                 async for page in pages
                 for upload in page.get("Uploads", [])
             ]

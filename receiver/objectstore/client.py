@@ -11,6 +11,7 @@ from aiobotocore.session import get_session
 
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.faults import translated
+from receiver.objectstore.relay import RelaySession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ class BucketConfig:
     """Where the bucket is and how objects are written; credentials come from the standard AWS chain.
 
     `progress_timeout_s`: a store that neither takes nor sends a byte for so long is given up on.
+    `attempts`: how often a request that may be repeated is sent, with the library's backoff between.
     """
 
     bucket: str
@@ -33,11 +35,12 @@ class BucketConfig:
     sse: str | None = None
     kms_key_id: str | None = None
     progress_timeout_s: float = 60
+    attempts: int = 4
 
 
 @asynccontextmanager
 async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
-    """Yield the bucket. Its two clients differ in one thing: the one for part bodies never repeats a request."""
+    """Yield the bucket. Of its two clients `once` sends from threads and never repeats a request."""
     session = get_session()
     async with AsyncExitStack() as stack:
         with translated("open", config.bucket):
@@ -47,21 +50,23 @@ async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
                         "s3",
                         region_name=config.region,
                         endpoint_url=config.endpoint_url,
-                        config=_client_config(config, attempts=attempts),
+                        config=_client_config(config, **options),
                     )
                 )
-                for attempts in (4, 1)  # a relayed body can be read once: botocore would send a spent one again
+                # a relayed body can be read once: botocore would send a spent one again; and a second
+                # CreateMultipartUpload after a lost answer would leave the first upload open
+                for options in ({"attempts": config.attempts}, {"attempts": 1, "http_session_cls": RelaySession})
             ]
         yield Bucket(
             name=config.bucket,
             client=clients[0],
-            relay_client=clients[1],
+            once=clients[1],
             write_options=_write_options(config),
             progress_timeout_s=config.progress_timeout_s,
         )
 
 
-def _client_config(config: BucketConfig, *, attempts: int) -> AioConfig:
+def _client_config(config: BucketConfig, *, attempts: int, **options: Any) -> AioConfig:
     return AioConfig(
         signature_version="s3v4",
         # TLS and a CRC64NVME guard the body; SigV4's own SHA-256 costs more than all the rest of the copy.
@@ -72,6 +77,7 @@ def _client_config(config: BucketConfig, *, attempts: int) -> AioConfig:
         read_timeout=config.progress_timeout_s,
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=POOL_CONNECTIONS,
+        **options,
     )
 
 

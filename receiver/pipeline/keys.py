@@ -21,6 +21,12 @@ class KeyTemplate:
     prefix: str
     template: str
 
+    @property
+    def root(self) -> str:
+        """What every key begins with; empty where the template begins with a field and there is no prefix."""
+        literal, *_ = next(iter(string.Formatter().parse(self.template)))
+        return f"{self.prefix}{literal}"
+
     def key(self, recording: Recording, extension: str) -> str:
         """Return the recording's key; the same for every run, since the row's values it uses do not change then."""
         values = {

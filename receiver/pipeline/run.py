@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from receiver import logs, metrics
+from receiver import failpoints, logs, metrics
 from receiver.errors import (
+    BucketMissingError,
     FenceLostError,
     InternalError,
     JobError,
@@ -15,10 +16,15 @@ from receiver.errors import (
     RecordingGoneError,
     RecordingNotListedYetError,
     StorageUnavailableError,
+    StoreDeniedError,
     WorkerCrashedError,
 )
+from receiver.failpoints import Failpoint
+from receiver.jobs import source_host
 from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings_api import url_expiry
+from receiver.pipeline.gate import Gate
+from receiver.pipeline.ledger import RowLedger
 from receiver.pipeline.manifest import manifest_key, write_manifest
 from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin
 
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
     from receiver.meetings_api import MeetingsApi
     from receiver.objectstore import Bucket
     from receiver.pipeline.keys import KeyTemplate
-    from receiver.records import UnfinishedUpload, UploadedPart
+    from receiver.records import UnfinishedUpload
     from receiver.transfer import Copier
 
 _MAX_MESSAGE_CHARS = 1000
@@ -42,7 +48,8 @@ class PipelineParts:
     """What a run works with.
 
     `api` is None where no credentials are set: then the payload's URL is used while it lives. `listing_grace_s` is how
-    long a recording may stay out of the API's listing before it counts as missing; `jitter` is uniform in [0, 1).
+    long a recording may stay out of the API's listing before it counts as missing; `note_every_s` is how much of a
+    run's sending its row may lag behind, which is sent again where the run is killed; `jitter` is uniform in [0, 1).
     """
 
     runs: Runs
@@ -52,6 +59,7 @@ class PipelineParts:
     keys: KeyTemplate
     retries: RetryPolicy
     listing_grace_s: float
+    note_every_s: float
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
 
@@ -61,6 +69,7 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
+        self._gate = Gate()
 
     async def run(self, recording_id: RecordingId) -> None:
         """Work once on a recording and settle its row; a recording with nothing to do is left alone.
@@ -68,10 +77,13 @@ class Pipeline:
         Cancelled, it hands the recording back uncounted. A lost fence ends the run without a write. A database that
         is down ends it too: the row stays `archiving` and is taken over by a later run.
         """
+        await self._gate.passed()
         claim = await self._claimed(recording_id)
         if claim is None:
             return
+        failpoints.reach(Failpoint.CLAIMED)
         with logs.bound(recording_id=recording_id, meeting_id=claim.recording.meeting.id, attempt=claim.attempt):
+            _log.info("recording_claimed")
             try:
                 await self._archive(claim)
             except asyncio.CancelledError:
@@ -81,10 +93,15 @@ class Pipeline:
                 metrics.runs.labels(outcome="abandoned").inc()
                 _log.warning("run_abandoned", error=str(e))
             except JobError as e:
+                if isinstance(e, (StoreDeniedError, BucketMissingError)):
+                    self._gate.close(e.retry_after_s or 0.0, str(e))
                 await _to_the_end(self._fail(claim, e))
             except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)
                 _log.exception("run_crashed")
-                error = InternalError("the service failed on this recording; its log has the traceback")
+                error = InternalError(
+                    "the service failed on this recording; its log has the traceback (event run_crashed): report it, "
+                    "then retry the recording"
+                )
                 await _to_the_end(self._fail(claim, error))
 
     async def _claimed(self, recording_id: RecordingId) -> Claim | None:
@@ -117,12 +134,14 @@ class Pipeline:
             )
         await self._end_uploads(claim, keep=claim.upload)
         stored, recording = await self._adopted(claim) or await self._copied(claim)
+        failpoints.reach(Failpoint.OBJECT_STORED)
+        self._gate.open()
         archived_at = self._parts.clock()
         manifest = write_manifest(recording, stored, archived_at=archived_at)
-        await self._parts.bucket.put(
-            manifest_key(stored.key), manifest, content_type="application/json", only_if_absent=False
-        )
+        await self._parts.bucket.replace(manifest_key(stored.key), manifest, content_type="application/json")
+        failpoints.reach(Failpoint.MANIFEST_STORED)
         await self._parts.runs.finish(claim, stored, now=archived_at)
+        failpoints.reach(Failpoint.ARCHIVED)
         metrics.runs.labels(outcome="archived").inc()
         metrics.bytes_stored.inc(stored.size_bytes)
         metrics.archive_seconds.observe(max(0.0, (archived_at - recording.first_seen_at).total_seconds()))
@@ -156,14 +175,17 @@ class Pipeline:
         origin = UrlOrigin.API if self._parts.api else UrlOrigin.PAYLOAD
 
         async def refresh(rejected: FreshUrl | None) -> FreshUrl:
-            return (
+            fresh = (
                 await self._listed_url(recording, rejected) if self._parts.api else self._payload_url(claim, rejected)
             )
+            failpoints.reach(Failpoint.URL_REFRESHED)
+            ledger.source_host = source_host(fresh.url)
+            return fresh
 
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
 
-        ledger = _RowLedger(self._parts.runs, claim, origin)
+        ledger = RowLedger(self._parts.runs, claim, origin, note_every_s=self._parts.note_every_s)
         stored = await self._parts.copier.copy(
             refresh=refresh, target=self._parts.bucket, key_for=key_for, ledger=ledger, resume=claim.upload
         )
@@ -177,8 +199,15 @@ class Pipeline:
             # files "are not available during meeting, only after" (the page's webhook section), and may list late
             age_s = (self._parts.clock() - recording.first_seen_at).total_seconds()
             if age_s > self._parts.listing_grace_s:
-                raise RecordingGoneError(f"{e}; it was first seen {age_s / 3600:.0f} h ago") from e
-            raise RecordingNotListedYetError(str(e), retry_after_s=min(max(age_s / 4, 1.0), 300.0)) from e
+                raise RecordingGoneError(
+                    f"{e}; it was first seen {age_s / 3600:.0f} h ago, and RECEIVER_LISTING_GRACE_S is over: "
+                    "look for it at the platform, and retry it once it is listed there"
+                ) from e
+            raise RecordingNotListedYetError(
+                f"{e}; it counts as missing {self._parts.listing_grace_s / 3600:.0f} h after it was first seen "
+                "(RECEIVER_LISTING_GRACE_S)",
+                retry_after_s=min(max(age_s / 4, 1.0), 300.0),
+            ) from e
 
     def _payload_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
         remedy = "set API credentials (RECEIVER_API_ADMIN_KEY, RECEIVER_API_TOKEN or a user session) and retry"
@@ -211,27 +240,6 @@ async def _to_the_end(write: Coroutine[Any, Any, None]) -> None:
         raise
     except (FenceLostError, StorageUnavailableError) as e:
         _log.warning("run_abandoned", error=str(e))
-
-
-class _RowLedger:
-    """Notes a copy's progress on its recording's row; `recording` is the row as it was noted last."""
-
-    def __init__(self, runs: Runs, claim: Claim, origin: UrlOrigin) -> None:
-        self._runs = runs
-        self._claim = claim
-        self._origin = origin
-        self.recording = claim.recording
-
-    async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
-        """Note the key, the upload and who named the URL."""
-        self.recording = await self._runs.note_upload(self._claim, key, upload, self._origin)
-
-    async def stored(self, part: UploadedPart) -> None:
-        """Note the part; without its note a later run sends it again, so a database that is away costs no more."""
-        try:
-            await self._runs.note_part(self._claim, part)
-        except StorageUnavailableError as e:
-            _log.warning("part_not_noted", part=part.number, error=str(e))
 
 
 def _report(decision: Decision, failure: Failure) -> None:

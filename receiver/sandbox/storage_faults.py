@@ -1,6 +1,7 @@
 """The ways the storage misbehaves when a fault was scripted."""
 
 import gzip
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -197,9 +198,11 @@ async def _slow(script: FaultBody, exchange: Exchange, answer: Answer) -> None:
         return
     await exchange.start(answer.status, answer.head)
     step = max(1, int(script.bytes_per_s / SLOW_TICKS_PER_S))
+    began = time.monotonic()
     for start in range(answer.span.start, answer.span.stop, step):
         stop = min(start + step, answer.span.stop)
-        if not await exchange.connection.pause((stop - start) / script.bytes_per_s):
+        due = began + (stop - answer.span.start) / script.bytes_per_s  # by the clock: late ticks do not add up
+        if not await exchange.connection.pause(due - time.monotonic()):
             return
         await exchange.stream(answer.file, answer.file.read(start, stop))
     await exchange.end()

@@ -78,6 +78,7 @@ recordings = sa.Table(
     sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("payload_url", sa.Text),
     sa.Column("url_origin", sa.Text),
+    sa.Column("source_host", sa.Text),
     sa.Column("upload_id", sa.Text),
     sa.Column("upload_part_size_bytes", sa.BigInteger),
     sa.Column("source_etag", sa.Text),
@@ -119,6 +120,8 @@ upload_parts = sa.Table(
     sa.Column("etag", sa.Text, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("checksum", sa.Text, nullable=False),
+    sa.Column("fence", sa.BigInteger),
+    sa.Column("elapsed_s", sa.Double),
 )
 
 delivery_recordings = sa.Table(

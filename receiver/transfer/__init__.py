@@ -2,9 +2,9 @@
 
 from receiver.transfer.copier import Copier, open_copier
 from receiver.transfer.ledger import Ledger
-from receiver.transfer.limits import Limits
+from receiver.transfer.limits import MIN_RATE_BYTES_S, Limits
 from receiver.transfer.policy import DownloadPolicy
 from receiver.transfer.source import Refresh
 from receiver.transfer.target import Target
 
-__all__ = ["Copier", "DownloadPolicy", "Ledger", "Limits", "Refresh", "Target", "open_copier"]
+__all__ = ["MIN_RATE_BYTES_S", "Copier", "DownloadPolicy", "Ledger", "Limits", "Refresh", "Target", "open_copier"]

@@ -5,23 +5,32 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
-import aiohttp
+from typing import TYPE_CHECKING, TypeVar
 
 from receiver import logs
-from receiver.errors import ObjectConflictError, SourceChangedError, SourceStalledError, StoreChecksumError
+from receiver.errors import (
+    ObjectConflictError,
+    SourceChangedError,
+    SourceIncompleteError,
+    SourceStalledError,
+    StoreChecksumError,
+)
 from receiver.records import StoredFile
+from receiver.transfer.connection import Connections
 from receiver.transfer.destination import Destination, abort, held_open
 from receiver.transfer.fetch import Fetcher
 from receiver.transfer.frontier import Frontier, combined
 from receiver.transfer.multipart import PartsRelay
+from receiver.transfer.pace import Pace, Throttle
 from receiver.transfer.resume import confirmed, same_file
+from receiver.transfer.shared import Shared
 from receiver.transfer.sniff import SNIFF_BYTES, UNKNOWN, sniff
 from receiver.transfer.source import Refresh, Source
+from receiver.transfer.stop import Stop, Threads
+from receiver.transfer.structure import walker_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
 
     from receiver.records import ObjectHead, UnfinishedUpload
     from receiver.transfer.ledger import Ledger
@@ -31,35 +40,35 @@ if TYPE_CHECKING:
     from receiver.transfer.stream import Stream
     from receiver.transfer.target import Target
 
-CONNECT_TIMEOUT_S = 10
-READ_BUFFER_BYTES = 256 * 1024
+T = TypeVar("T")
 _log = logs.get("transfer")
 
 
 @asynccontextmanager
 async def open_copier(policy: DownloadPolicy, limits: Limits) -> AsyncIterator[Copier]:
     """Yield a copier; one is enough for any number of copies at once."""
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=limits.progress_timeout_s, ceil_threshold=1e9
-    )
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, socket_factory=policy.open_socket),
-        timeout=timeout,
-        headers={"Accept-Encoding": "identity", "User-Agent": "recording-archive"},
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        read_bufsize=READ_BUFFER_BYTES,
-    ) as session:
-        yield Copier(Fetcher(session, policy, limits), limits)
+    connections = Connections(policy, timeout_s=limits.progress_timeout_s)
+    threads = Threads(limits.requests_at_once)
+    try:
+        shared = Shared(
+            fetcher=Fetcher(connections, policy, limits),
+            threads=threads,
+            limits=limits,
+            pace=Pace(limits.requests_at_once),
+            throttle=Throttle(limits.bandwidth_bytes_s) if limits.bandwidth_bytes_s else None,
+        )
+        yield Copier(shared)
+    finally:
+        threads.close()
+        connections.close()
 
 
 class Copier:
     """Copies files; holds nothing of any of them between calls."""
 
-    def __init__(self, fetcher: Fetcher, limits: Limits) -> None:
-        self._fetcher = fetcher
-        self._limits = limits
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._limits = shared.limits
 
     async def copy(
         self,
@@ -77,10 +86,12 @@ class Copier:
         ends, no upload of it stays open, but where the fence was lost. An object under the key is never overwritten:
         the same bytes are adopted, others are an `ObjectConflictError`.
         """
-        source = Source(self._fetcher, self._limits, refresh)
+        source = Source(self._shared, refresh)
 
         def goal(media: Media) -> Destination:
-            return Destination(target=target, key=key_for(media.extension), media=media, ledger=ledger)
+            return Destination(
+                target=target, key=key_for(media.extension), media=media, ledger=ledger, limits=self._limits
+            )
 
         stored = await self._go_on(source, goal, target, resume) if resume is not None else None
         if stored is None:
@@ -89,31 +100,48 @@ class Copier:
         return stored
 
     async def _copy_whole(self, source: Source, goal_of: Callable[[Media], Destination]) -> StoredFile:
-        stream = await source.open()
+        stream, head = await self._begun(source)
         try:
-            goal = goal_of(sniff(await self._soon(stream.peek(SNIFF_BYTES), SNIFF_BYTES)))
+            goal = goal_of(sniff(head))
             if source.size_bytes <= self._limits.small_file_bytes:
-                frontier, head = await self._copy_small(source, stream, goal)
+                frontier, stored = await self._copy_small(source, stream, goal)
             else:
-                frontier, head = await self._copy_large(source, stream, goal)
+                frontier, stored = await self._copy_large(source, stream, goal)
         finally:
             stream.close()
-        return _proven(goal.target, head, frontier, goal.media.content_type)
+        return _proven(goal.target, stored, frontier, goal.media.content_type)
+
+    async def _begun(self, source: Source, upto: int | None = None) -> tuple[Stream, bytes]:
+        """Open the source; return the stream, of which nothing is read yet, and the bytes it begins with."""
+        stop = Stop()
+
+        def begin() -> tuple[Stream, bytes]:
+            stream = source.open(stop, upto)
+            try:
+                return stream, stream.peek(SNIFF_BYTES)
+            except BaseException:
+                stream.close()
+                raise
+
+        return await self._soon(begin, stop, SNIFF_BYTES)
 
     async def _copy_small(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
-        body = await self._soon(stream.read_all(), source.size_bytes)
-        frontier = Frontier()
+        body = await self._soon(stream.read_all, stream.stop, source.size_bytes)
+        frontier = Frontier(walker_for(goal.media.content_type))
         frontier.feed(0, body)
-        return frontier, await goal.put(body, frontier)
+        _check_structure(frontier, goal.key)
+        async with self._shared.pace.turn():
+            return frontier, await goal.put(body, frontier)
 
     async def _copy_large(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
-        frontier = Frontier()
+        frontier = Frontier(walker_for(goal.media.content_type))
         part_size_bytes = self._limits.part_size(source.size_bytes)
         async with goal.upload(source, part_size_bytes=part_size_bytes) as unfinished:
-            relay = PartsRelay(source, self._limits, goal.ledger.stored, in_order=(stream, frontier))
+            relay = PartsRelay(source, goal.ledger.stored, in_order=(stream, frontier))
             parts = await relay.send(goal.target, unfinished)
             if combined(parts) != frontier.checksum:
                 raise SourceChangedError("a part that was read twice had other bytes the second time")
+            _check_structure(frontier, goal.key)
             return frontier, await goal.complete(unfinished.upload, parts, checksum=frontier.checksum)
 
     async def _go_on(
@@ -130,7 +158,7 @@ class Copier:
                 _log.info("upload_resumed", key=goal.key, parts_kept=len(parts))
                 unfinished = replace(resume, parts=parts)
                 await goal.ledger.began(unfinished, goal.key)
-                sent = await PartsRelay(source, self._limits, goal.ledger.stored).send(target, unfinished)
+                sent = await PartsRelay(source, goal.ledger.stored).send(target, unfinished)
                 checksum = combined(sent)
                 await goal.complete(resume.upload, sent, checksum=checksum)
         if goal is None:
@@ -145,18 +173,15 @@ class Copier:
         self, source: Source, goal_of: Callable[[Media], Destination], resume: UnfinishedUpload
     ) -> Destination | None:
         """Look at the file's first bytes once more; None where it is another file or would go elsewhere now."""
-        stream = await source.open(SNIFF_BYTES)
-        try:
-            media = sniff(await self._soon(stream.peek(SNIFF_BYTES), SNIFF_BYTES))
-        finally:
-            stream.close()
-        goal = goal_of(media)
+        stream, head = await self._begun(source, SNIFF_BYTES)
+        stream.close()
+        goal = goal_of(sniff(head))
         return goal if same_file(resume, source) and goal.key == resume.upload.key else None
 
-    async def _soon(self, reading: Awaitable[bytes], size_bytes: int) -> bytes:
+    async def _soon(self, reading: Callable[[], T], stop: Stop, size_bytes: int) -> T:
         try:
             async with asyncio.timeout(self._limits.deadline_s(size_bytes)):
-                return await reading
+                return await self._shared.threads.run(reading, stop)
         except TimeoutError as e:
             raise SourceStalledError(f"slower than {self._limits.min_rate_bytes_s} bytes per second") from e
 
@@ -175,6 +200,20 @@ class Copier:
         async for chunk in target.read(key):
             frontier.feed(frontier.position, chunk)
         return _proven(target, head, frontier, head.content_type or UNKNOWN.content_type)
+
+
+def _check_structure(frontier: Frontier, key: str) -> None:
+    """Refuse a file whose own sizes say that its end is missing; what merely cannot be played is still the file."""
+    structure = frontier.structure()
+    if structure is None:
+        return
+    if structure.is_cut:
+        raise SourceIncompleteError(
+            f"the file was cut before the platform stored it: {structure.problem}; play it there, and cancel the "
+            "recording if it is no better"
+        )
+    if structure.problem is not None:
+        _log.warning("structure_odd", key=key, reason=structure.problem)
 
 
 def _proven(target: Target, head: ObjectHead, frontier: Frontier, content_type: str) -> StoredFile:

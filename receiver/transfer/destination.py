@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from receiver import logs
 from receiver.errors import FenceLostError, KeyTakenError, ObjectConflictError, ReceiverError, StoreUnavailableError
 from receiver.records import UnfinishedUpload
+from receiver.transfer.pace import LONGEST_PAUSE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
     from receiver.records import ObjectHead, OpenUpload, UploadedPart
     from receiver.transfer.frontier import Frontier
     from receiver.transfer.ledger import Ledger
+    from receiver.transfer.limits import Limits
     from receiver.transfer.sniff import Media
     from receiver.transfer.source import Source
     from receiver.transfer.target import Target
 
 CLEANUP_TIMEOUT_S = 15.0
+MAX_TRIES = 4
 
 _log = logs.get("transfer")
 _cleanups: set[asyncio.Task[None]] = set()
@@ -37,12 +41,13 @@ class Destination:
     key: str
     media: Media
     ledger: Ledger
+    limits: Limits
 
     async def put(self, body: bytes, frontier: Frontier) -> ObjectHead:
         """Write a small file in one request."""
         await self.ledger.began(None, self.key)
         try:
-            return await self.target.put(self.key, body, content_type=self.media.content_type, only_if_absent=True)
+            return await self.target.put(self.key, body, content_type=self.media.content_type)
         except KeyTakenError as e:
             return await self._adopt(frontier.position, frontier.checksum, e)
 
@@ -54,7 +59,7 @@ class Destination:
         the next run finds in the store's own list under that key.
         """
         await self.ledger.began(None, self.key)
-        opening = asyncio.ensure_future(self.target.begin_upload(self.key, content_type=self.media.content_type))
+        opening = asyncio.ensure_future(self._opened())
         try:
             upload = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -73,6 +78,21 @@ class Destination:
             raise
         async with held_open(self.target, upload):
             yield unfinished
+
+    async def _opened(self) -> OpenUpload:
+        """Open an upload, again where the store fails; one whose answer was lost is ended before."""
+        for tries in itertools.count(1):
+            try:
+                return await self.target.begin_upload(self.key, content_type=self.media.content_type)
+            except StoreUnavailableError as e:
+                pause_s = max(e.retry_after_s or 0, self.limits.pause_s * 2 ** (tries - 1))
+                if tries == MAX_TRIES or pause_s > LONGEST_PAUSE_S:
+                    raise
+                await asyncio.sleep(pause_s)
+            for stray in await self.target.open_uploads(self.key):
+                if stray.key == self.key:
+                    await abort(self.target, stray)
+        raise AssertionError  # pragma: no cover
 
     async def complete(self, upload: OpenUpload, parts: Sequence[UploadedPart], *, checksum: str) -> ObjectHead:
         """Make the parts the object, or adopt the same bytes where another run was faster."""

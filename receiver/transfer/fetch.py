@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
 from receiver.errors import (
@@ -23,7 +24,9 @@ from receiver.transfer.policy import DownloadPolicy, ForbiddenAddressError, orig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from receiver.transfer.connection import Answer, Connections
     from receiver.transfer.limits import Limits
+    from receiver.transfer.stop import Stop
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -31,16 +34,16 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 class Fetcher:
     """The one way out to sources: no cookies, no proxies, no vendor headers, nothing decoded."""
 
-    def __init__(self, session: aiohttp.ClientSession, policy: DownloadPolicy, limits: Limits) -> None:
-        self._session = session
+    def __init__(self, connections: Connections, policy: DownloadPolicy, limits: Limits) -> None:
+        self._connections = connections
         self._policy = policy
         self._limits = limits
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    def get(self, url: str, headers: Mapping[str, str], stop: Stop) -> Answer:
         """Return the first answer that is not a redirect, whatever its status; the caller closes it."""
         target = self._policy.check_url(url)
         for _ in range(self._limits.max_redirects + 1):
-            answer = await self._get_once(target, headers)
+            answer = self._get_once(target, headers, stop)
             if answer.status not in _REDIRECTS:
                 return answer
             answer.close()
@@ -48,21 +51,20 @@ class Fetcher:
             target = self._policy.check_url(_joined(target, location))
         raise SourceUrlForbiddenError(f"more than {self._limits.max_redirects} redirects from {origin_of(target)}")
 
-    async def _get_once(self, url: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    def _get_once(self, url: URL, headers: Mapping[str, str], stop: Stop) -> Answer:
         try:
-            return await self._session.get(url, headers=headers, allow_redirects=False)
-        except aiohttp.ClientConnectorError as e:
-            if isinstance(e.os_error, ForbiddenAddressError):
-                raise SourceUrlForbiddenError(
-                    f"{origin_of(url)} leads to {e.os_error}; if that is meant, list its network in "
-                    "RECEIVER_DOWNLOAD_NETWORKS"
-                ) from e
-            raise SourceUnavailableError(f"no connection to {origin_of(url)}: {type(e.os_error).__name__}") from e
-        except aiohttp.InvalidURL as e:
+            return self._connections.get(url, headers, stop)
+        except ForbiddenAddressError as e:
+            raise SourceUrlForbiddenError(
+                f"{origin_of(url)} leads to {e}; if that is meant, list its network in RECEIVER_DOWNLOAD_NETWORKS"
+            ) from e
+        except UnicodeError as e:
             raise SourceUrlForbiddenError(f"{origin_of(url)} is not a host that can be connected to") from e
         except TimeoutError as e:
             raise SourceStalledError(f"{origin_of(url)} did not answer in time") from e
-        except (aiohttp.ClientError, OSError) as e:
+        except ssl.SSLCertVerificationError as e:
+            raise SourceUnavailableError(f"{origin_of(url)} has no valid certificate: {e.verify_message}") from e
+        except (HTTPException, OSError) as e:
             raise SourceUnavailableError(f"{origin_of(url)} gave no answer: {type(e).__name__}") from e
 
 
@@ -74,7 +76,7 @@ def _joined(base: URL, location: str) -> str:
         raise SourceUrlForbiddenError(f"{origin_of(base)} redirects to a URL that cannot be parsed") from e
 
 
-def bad_status(answer: aiohttp.ClientResponse) -> JobError:
+def bad_status(answer: Answer) -> JobError:
     """Name what an answer that is neither 200 nor 206 nor a refusal of the URL means."""
     where, status = origin_of(answer.url), answer.status
     if status in {404, 410}:

@@ -12,26 +12,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from receiver.records import UploadedPart
+    from receiver.transfer.structure import Structure, Walker
 
 _PREFIX = "crc64nvme:"
 
 
 class Frontier:
-    """SHA-256 and CRC64NVME of the first `position` bytes; bytes that come a second time are not hashed again."""
+    """SHA-256 and CRC64NVME of the first `position` bytes; bytes that come a second time are not hashed again.
 
-    def __init__(self) -> None:
+    The `walker` sees the same bytes: it reads the container's own bookkeeping.
+    """
+
+    def __init__(self, walker: Walker | None = None) -> None:
         self.position = 0
+        self._walker = walker
         self._sha256 = hashlib.sha256()
         self._crc = 0
 
-    def feed(self, offset: int, chunk: bytes) -> None:
+    def feed(self, offset: int, chunk: bytes | memoryview) -> None:
         """Hash what of `chunk`, which lies at `offset`, is beyond the frontier. It may not leave a gap."""
         if offset > self.position:
             raise ValueError(f"bytes at {offset} came before those at {self.position}")
         fresh = chunk[self.position - offset :] if offset < self.position else chunk
         self._sha256.update(fresh)
         self._crc = crc64nvme(fresh, self._crc)
+        if self._walker is not None:
+            self._walker.feed(fresh)
         self.position += len(fresh)
+
+    def structure(self) -> Structure | None:
+        """Return what the container says, once all bytes have passed; None where its format is not read."""
+        return self._walker.finish(self.position) if self._walker is not None else None
 
     @property
     def sha256(self) -> str:

@@ -8,23 +8,28 @@ MIB = 1024 * 1024
 MAX_PARTS = 9000  # S3 allows 10,000
 MIN_PART_BYTES = 5 * MIB  # S3 takes no smaller part but the last
 
+MIN_RATE_BYTES_S = 64 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """`progress_timeout_s` bounds the wait for one byte, `min_rate_bytes_s` the wait for all of a part.
 
     A file of at most `small_file_bytes` is held in memory and stored in one request. `pause_s` is the first wait
-    before a cut download or a refused part is tried again; it doubles.
+    before a cut download or a refused part is tried again; it doubles. `requests_at_once` and `bandwidth_bytes_s`
+    (None: no bound) are of all copies together.
     """
 
     max_file_bytes: int
     part_size_bytes: int = 16 * MIB
     part_concurrency: int = 4
     progress_timeout_s: float = 60
-    min_rate_bytes_s: int = 64 * 1024
+    min_rate_bytes_s: int = MIN_RATE_BYTES_S
     small_file_bytes: int = 2 * MIB
     max_redirects: int = 3
     pause_s: float = 0.5
+    requests_at_once: int = 32
+    bandwidth_bytes_s: int | None = None
 
     def part_size(self, file_bytes: int) -> int:
         """Return the size of every part but the last, so that no file has more parts than S3 allows."""

@@ -15,6 +15,7 @@ from receiver.errors import (
     StoreChecksumError,
     StoreUnavailableError,
 )
+from receiver.transfer.pace import LONGEST_PAUSE_S
 from receiver.transfer.section import Part, PartChunks, parts_of
 
 if TYPE_CHECKING:
@@ -22,16 +23,12 @@ if TYPE_CHECKING:
 
     from receiver.records import OpenUpload, UnfinishedUpload, UploadedPart
     from receiver.transfer.frontier import Frontier
-    from receiver.transfer.limits import Limits
     from receiver.transfer.source import Source
     from receiver.transfer.stream import Stream
     from receiver.transfer.target import Target
 
 MAX_TRIES = 4
 """So often one part is sent before the run gives up."""
-
-MAX_PAUSE_S = 10.0
-"""A store that asks for a longer wait gets it between runs, not within one."""
 
 _log = logs.get("transfer")
 
@@ -47,17 +44,15 @@ class PartsRelay:
     def __init__(
         self,
         source: Source,
-        limits: Limits,
         stored: Callable[[UploadedPart], Awaitable[None]],
         in_order: tuple[Stream, Frontier] | None = None,
     ) -> None:
         self._source = source
-        self._limits = limits
+        self._limits = source.shared.limits
         self._stored = stored
         self._stream: Stream | None = in_order[0] if in_order else None
         self._frontier: Frontier | None = in_order[1] if in_order else None
-        self._lanes = limits.part_concurrency
-        self._free = asyncio.Semaphore(self._lanes)
+        self._free = asyncio.Semaphore(self._limits.part_concurrency)
 
     async def send(self, target: Target, unfinished: UnfinishedUpload) -> list[UploadedPart]:
         """Return all parts as the store confirmed them, in order; on any error no part is left in flight."""
@@ -72,7 +67,7 @@ class PartsRelay:
                     sent.append(group.create_task(self._send_part(target, unfinished.upload, part)))
                     await part.passed.wait()
                 if self._stream is not None:
-                    await self._stream.finish()
+                    await self._source.shared.threads.run(self._stream.finish, self._stream.stop)
         except BaseExceptionGroup as e:
             error = _foremost(e)
             raise error from error.__cause__
@@ -80,28 +75,19 @@ class PartsRelay:
         return [held[number] for number in sorted(held)]
 
     async def _send_part(self, target: Target, upload: OpenUpload, part: Part) -> UploadedPart:
-        crowded = False
         for tries in range(1, MAX_TRIES + 1):
             try:
                 uploaded = await self._try_part(target, upload, part)
                 break
             except (StoreUnavailableError, StoreChecksumError) as e:
                 pause_s = max(e.retry_after_s or 0, self._limits.pause_s * 2 ** (tries - 1) * (0.5 + random.random()))  # noqa: S311
-                if tries == MAX_TRIES or pause_s > MAX_PAUSE_S or not self._source.resumable:
+                if tries == MAX_TRIES or pause_s > LONGEST_PAUSE_S or not self._source.resumable:
                     raise
-                crowded = True
                 _log.info("part_failed", key=upload.key, part=part.number, tries=tries, code=e.code, reason=str(e))
                 await asyncio.sleep(pause_s)
         await self._stored(uploaded)
-        self._leave(crowded=crowded)
+        self._free.release()
         return uploaded
-
-    def _leave(self, *, crowded: bool) -> None:
-        """Free the lane for another part; a store that failed one gets a lane less from now on."""
-        if crowded and self._lanes > 1:
-            self._lanes -= 1
-        else:
-            self._free.release()
 
     async def _try_part(self, target: Target, upload: OpenUpload, part: Part) -> UploadedPart:
         if self._stream is not None and not part.passed.is_set():
@@ -111,15 +97,20 @@ class PartsRelay:
             stream = self._source.section(part.first, part.end)
         chunks = PartChunks(stream, self._frontier, part)
         try:
+            async with self._source.shared.pace.turn():
+                return await self._sent_in_time(target, upload, part, chunks)
+        finally:
+            await chunks.close()
+            if stream is not self._stream:
+                stream.close()
+
+    async def _sent_in_time(self, target: Target, upload: OpenUpload, part: Part, chunks: PartChunks) -> UploadedPart:
+        try:
             async with asyncio.timeout(self._limits.deadline_s(part.size_bytes)):
                 return await target.upload_part(upload, part.number, chunks, size_bytes=part.size_bytes)
         except TimeoutError as e:
             slow = f"part {part.number} was slower than {self._limits.min_rate_bytes_s} bytes per second"
             raise (SourceStalledError(slow) if chunks.reading else StoreUnavailableError(slow)) from e
-        finally:
-            await chunks.close()
-            if stream is not self._stream:
-                stream.close()
 
 
 def _foremost(group: BaseExceptionGroup) -> BaseException:

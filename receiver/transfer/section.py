@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part's place in the file. `passed` is set once its last byte has been read for the first time."""
+    """A part's place in the file. `passed` is set once its last byte has been read and its reader is done with it."""
 
     number: int
     first: int
@@ -34,10 +35,10 @@ def parts_of(file_bytes: int, part_bytes: int) -> list[Part]:
 
 
 class PartChunks:
-    """The chunks of one attempt at a part, as an async iterator that can be closed while it is being read.
+    """The chunks of one attempt at a part: an iterator for the thread that sends them, closed by the event loop.
 
     A store may answer before it has read the whole body; whoever reads it then is stopped by `close`, which
-    returns only when the stream is free for the next attempt.
+    returns only when the stream is free for the next attempt. A chunk is good until the next one is asked for.
     """
 
     def __init__(self, stream: Stream, frontier: Frontier | None, part: Part) -> None:
@@ -45,29 +46,36 @@ class PartChunks:
         self._frontier = frontier
         self._part = part
         self._offset = part.first
-        self._turn = asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._turn = threading.Lock()
         self._closed = False
         self.reading = False
 
-    def __aiter__(self) -> PartChunks:
+    def __iter__(self) -> PartChunks:
         return self
 
-    async def __anext__(self) -> bytes:
-        async with self._turn:
+    def __next__(self) -> memoryview:
+        with self._turn:
             if self._closed or self._offset == self._part.end:
-                raise StopAsyncIteration
+                self._loop.call_soon_threadsafe(self._note_passed)
+                raise StopIteration
             self.reading = True
-            chunk = await self._stream.read(self._part.end - self._offset)
+            chunk = self._stream.read(self._part.end - self._offset)
             self.reading = False
             if self._frontier is not None:
                 self._frontier.feed(self._offset, chunk)
             self._offset += len(chunk)
-            if self._offset == self._part.end:
-                self._part.passed.set()
             return chunk
 
     async def close(self) -> None:
         """End the iteration and wait until nothing reads the stream any more."""
         self._closed = True
-        async with self._turn:
-            pass
+        if not self._turn.acquire(blocking=False):
+            self._stream.stop.set()
+            await asyncio.to_thread(self._turn.acquire)
+        self._turn.release()
+        self._note_passed()
+
+    def _note_passed(self) -> None:
+        if self._offset == self._part.end:
+            self._part.passed.set()

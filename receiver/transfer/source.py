@@ -16,15 +16,15 @@ from receiver.errors import (
     SourceTruncatedError,
 )
 from receiver.transfer.extent import Extent, read_extent
-from receiver.transfer.fetch import Fetcher, bad_status
+from receiver.transfer.fetch import bad_status
 from receiver.transfer.policy import origin_of
+from receiver.transfer.stop import Stop
 from receiver.transfer.stream import Stream
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from receiver.records import FreshUrl
-    from receiver.transfer.limits import Limits
+    from receiver.transfer.connection import Answer
+    from receiver.transfer.shared import Shared
 
 _URL_REFUSED = frozenset({400, 401, 403})  # 400 is S3's word for an expired temporary credential in the URL
 _log = logs.get("transfer")
@@ -39,11 +39,13 @@ class Refresh(Protocol):
 
 
 class Source:
-    """`size_bytes`, `etag` and `resumable` are known once it was opened."""
+    """`size_bytes`, `etag` and `resumable` are known once it was opened.
 
-    def __init__(self, fetcher: Fetcher, limits: Limits, refresh: Refresh) -> None:
-        self._fetcher = fetcher
-        self._limits = limits
+    Made on the event loop; what asks the host is called from threads.
+    """
+
+    def __init__(self, shared: Shared, refresh: Refresh) -> None:
+        self.shared = shared
         self._refresh = refresh
         self._renewing = asyncio.Lock()
         self._url: FreshUrl | None = None
@@ -68,13 +70,13 @@ class Source:
             raise RuntimeError("the source has not been opened")
         return self._first
 
-    async def open(self, upto: int | None = None) -> Stream:
+    def open(self, stop: Stop, upto: int | None = None) -> Stream:
         """Ask for the whole file, or for its first `upto` bytes, and return what comes as a stream."""
-        answer, extent = await self._get({"Range": f"bytes=0-{upto - 1 if upto else ''}"})
+        answer, extent = self._get({"Range": f"bytes=0-{upto - 1 if upto else ''}"}, stop)
         try:
             if extent.total == 0:
                 raise SourceEmptyError("the file has no bytes")
-            if extent.total > self._limits.max_file_bytes:
+            if extent.total > self.shared.limits.max_file_bytes:
                 raise SourceTooLargeError(f"the file has {extent.total} bytes; RECEIVER_MAX_FILE_BYTES allows fewer")
             if extent.first != 0:
                 raise SourceLengthMismatchError(f"the whole file was asked, the answer begins at byte {extent.first}")
@@ -82,17 +84,17 @@ class Source:
             answer.close()
             raise
         self._first = extent
-        return Stream(self, self._limits, first=0, end=extent.end if upto else extent.total, answer=answer)
+        return Stream(self, stop, first=0, end=extent.end if upto else extent.total, answer=answer)
 
     def section(self, first: int, end: int) -> Stream:
         """Return a second stream over some of the bytes; nothing is asked before it is read."""
-        return Stream(self, self._limits, first=first, end=end)
+        return Stream(self, Stop(), first=first, end=end)
 
-    async def get_from(self, first: int, end: int) -> aiohttp.ClientResponse:
+    def get_from(self, first: int, end: int, stop: Stop) -> Answer:
         """Ask for bytes `first` to `end` of the very file that was opened."""
         opened = self._opened
         last = "" if end == opened.total else end - 1
-        answer, extent = await self._get({"Range": f"bytes={first}-{last}", "If-Match": opened.etag or "*"})
+        answer, extent = self._get({"Range": f"bytes={first}-{last}", "If-Match": opened.etag or "*"}, stop)
         try:
             if (extent.total, extent.etag) != (opened.total, opened.etag):
                 raise SourceChangedError("the file's length or ETag changed while it was being read")
@@ -108,15 +110,15 @@ class Source:
             raise
         return answer
 
-    async def _get(self, headers: dict[str, str]) -> tuple[aiohttp.ClientResponse, Extent]:
+    def _get(self, headers: dict[str, str], stop: Stop) -> tuple[Answer, Extent]:
         """Send a GET; where the URL is refused, once more with a newer one."""
-        url = await self._current_url(None)
-        answer = await self._fetcher.get(url.url, headers)
+        url = stop.ask(self._current_url(None))
+        answer = self.shared.fetcher.get(url.url, headers, stop)
         if answer.status in _URL_REFUSED:
             answer.close()
             _log.info("source_url_refused", origin=origin_of(answer.url), status=answer.status)
-            url = await self._current_url(url)
-            answer = await self._fetcher.get(url.url, headers)
+            url = stop.ask(self._current_url(url))
+            answer = self.shared.fetcher.get(url.url, headers, stop)
         try:
             if answer.status in _URL_REFUSED:
                 raise SourceDeniedError(f"{origin_of(answer.url)} refused a fresh URL ({answer.status})")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
+from http.client import HTTPException
 from typing import TYPE_CHECKING
-
-import aiohttp
 
 from receiver import logs, metrics
 from receiver.errors import (
@@ -16,11 +15,14 @@ from receiver.errors import (
     SourceTruncatedError,
     SourceUnavailableError,
 )
+from receiver.transfer.stop import StoppedError
 
 if TYPE_CHECKING:
-    from receiver.transfer.limits import Limits
+    from receiver.transfer.connection import Answer
     from receiver.transfer.source import Source
+    from receiver.transfer.stop import Stop
 
+BUFFER_BYTES = 1024 * 1024
 MAX_FRUITLESS = 3
 """So many interruptions without a new byte between them end the run."""
 
@@ -28,63 +30,61 @@ _log = logs.get("transfer")
 
 
 class Stream:
-    """Bytes `first` to `end` of a source, read with `read` from where `position` stands."""
+    """Bytes `first` to `end` of a source, read by one thread at a time from where `position` stands.
 
-    def __init__(
-        self,
-        source: Source,
-        limits: Limits,
-        *,
-        first: int,
-        end: int,
-        answer: aiohttp.ClientResponse | None = None,
-    ) -> None:
+    Every call that reads may block, and raises `StoppedError` once `stop` was set.
+    """
+
+    def __init__(self, source: Source, stop: Stop, *, first: int, end: int, answer: Answer | None = None) -> None:
         self._source = source
-        self._limits = limits
+        self._limits = source.shared.limits
         self._end = end
         self._answer = answer
-        self._carry = b""
+        self._buffer = memoryview(bytearray(min(BUFFER_BYTES, max(1, end - first))))
+        self._ready = self._buffer[:0]
         self._fruitless = 0
+        self.stop = stop
         self.position = first
 
-    async def read(self, limit: int) -> bytes:
-        """Return the next bytes, at least one and at most `limit`; none is left only at the end."""
-        if not self._carry and self.position < self._end:
-            self._carry = await self._receive()
-        chunk, self._carry = self._carry[:limit], self._carry[limit:]
+    def read(self, limit: int) -> memoryview:
+        """Return the next bytes, at least one and at most `limit`, good until the next call; none only at the end."""
+        if not self._ready and self.position < self._end:
+            self._ready = self._buffer[: self._receive(self._buffer)]
+        chunk, self._ready = self._ready[:limit], self._ready[limit:]
         self.position += len(chunk)
         return chunk
 
-    async def peek(self, count: int) -> bytes:
-        """Return the next `count` bytes, or all there are, leaving them to be read."""
+    def peek(self, count: int) -> bytes:
+        """Return the next `count` bytes, or all there are, leaving them to be read. Only before the first `read`."""
         wanted = min(count, self._end - self.position)
-        while len(self._carry) < wanted:
-            self._carry += await self._receive()
-        return self._carry[:wanted]
+        while (have := len(self._ready)) < wanted:
+            self._ready = self._buffer[: have + self._receive(self._buffer[have:wanted])]
+        return bytes(self._ready)
 
-    async def read_all(self) -> bytes:
+    def read_all(self) -> bytes:
         """Return every byte that is left, for files small enough to hold."""
-        pieces: list[bytes] = []
+        held = bytearray()
         while self.position < self._end:
-            pieces.append(await self.read(self._end))
-        await self.finish()
-        return b"".join(pieces)
+            held += self.read(self._end)
+        self.finish()
+        return bytes(held)
 
     def seek(self, position: int) -> None:
         """Go on from another byte, dropping the connection unless it stands there already."""
-        if position != self.position:
+        if self.stop.is_set or position != self.position:
             self.close()
+            self.stop.clear()
             self.position = position
 
-    async def finish(self) -> None:
+    def finish(self) -> None:
         """Make sure that no byte follows the last one that was promised."""
         answer, self._answer = self._answer, None
         if answer is None:
             return
         try:
-            more = await answer.content.readany()
-        except (aiohttp.ClientError, OSError):
-            more = b""  # every promised byte has come; how the connection ended says nothing
+            more = answer.readinto(self._buffer[:1])
+        except (HTTPException, OSError):
+            more = 0  # every promised byte has come; how the connection ended says nothing
         finally:
             answer.close()
         if more:
@@ -92,48 +92,52 @@ class Stream:
 
     def close(self) -> None:
         """Drop the connection and what came of it unread."""
-        self._carry = b""
+        self._ready = self._buffer[:0]
         if self._answer is not None:
             self._answer.close()
             self._answer = None
 
-    async def _receive(self) -> bytes:
-        received = self.position + len(self._carry)
+    def _receive(self, into: memoryview) -> int:
+        received = self.position + len(self._ready)
         while True:
             try:
                 if self._answer is None:
-                    self._answer = await self._source.get_from(received, self._end)
-                chunk = await self._next_chunk(self._answer, received)
+                    self._answer = self._source.get_from(received, self._end, self.stop)
+                count = self._next_bytes(self._answer, into, received)
             # a fresh URL that is refused may be the old one again: signed in the same second, it has the same signature
             except (SourceDeniedError, SourceUnavailableError, SourceStalledError, SourceTruncatedError) as e:
-                await self._interrupted(e, received)
+                self._interrupted(e, received)
                 continue
-            if received + len(chunk) > self._end:
+            if received + count > self._end:
                 raise SourceLengthMismatchError("more bytes came than the answer promised")
             self._fruitless = 0
-            metrics.bytes_read.inc(len(chunk))
-            return chunk
+            metrics.bytes_read.inc(count)
+            if (throttle := self._source.shared.throttle) is not None:
+                self.stop.pause(throttle.wait_s(count, time.monotonic()))
+            return count
 
-    async def _next_chunk(self, answer: aiohttp.ClientResponse, received: int) -> bytes:
+    def _next_bytes(self, answer: Answer, into: memoryview, received: int) -> int:
         try:
-            chunk = await answer.content.readany()
+            count = answer.readinto(into)
         except TimeoutError as e:
             raise SourceStalledError(f"no byte came for {self._limits.progress_timeout_s:g} s after {received}") from e
-        except (aiohttp.ClientError, OSError) as e:
+        except (HTTPException, OSError) as e:
             raise SourceTruncatedError(f"the download was cut at byte {received} of {self._end}") from e
-        if not chunk:
+        if not count:
             raise SourceTruncatedError(f"the download ended at byte {received} of {self._end}")
-        return chunk
+        return count
 
-    async def _interrupted(self, error: JobError, received: int) -> None:
+    def _interrupted(self, error: JobError, received: int) -> None:
         """Wait before the next request goes on at `received`, or raise where another cannot or did not help."""
         if self._answer is not None:
             self._answer.close()
             self._answer = None
+        if self.stop.is_set:
+            raise StoppedError
         self._fruitless += 1
         asked_to_wait = (error.retry_after_s or 0) > self._limits.progress_timeout_s
         if not self._source.resumable or self._fruitless > MAX_FRUITLESS or asked_to_wait:
             raise error
         _log.info("source_interrupted", code=error.code, offset=received, fruitless=self._fruitless)
         pause_s = self._limits.pause_s * 2 ** (self._fruitless - 2) if self._fruitless > 1 else 0.0
-        await asyncio.sleep(max(error.retry_after_s or 0.0, pause_s))
+        self.stop.pause(max(error.retry_after_s or 0.0, pause_s))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 
@@ -20,18 +20,26 @@ class Target(Protocol):
     async def head(self, key: str) -> ObjectHead | None:
         """Return what lies under the key, or None."""
 
-    async def put(self, key: str, body: bytes, *, content_type: str, only_if_absent: bool) -> ObjectHead:
-        """Store a small object; `KeyTakenError` where one was there and `only_if_absent`."""
+    async def put(self, key: str, body: bytes, *, content_type: str) -> ObjectHead:
+        """Store a small object; `KeyTakenError` where one was there."""
         ...
 
     async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:
-        """Open a multipart upload."""
+        """Open a multipart upload; after a `StoreUnavailableError` one may be open or not."""
+        ...
+
+    async def open_uploads(self, prefix: str) -> list[OpenUpload]:
+        """Return every upload under `prefix` that is neither completed nor aborted."""
         ...
 
     async def upload_part(
-        self, upload: OpenUpload, number: int, chunks: AsyncIterator[bytes], *, size_bytes: int
+        self, upload: OpenUpload, number: int, chunks: Iterator[memoryview], *, size_bytes: int
     ) -> UploadedPart:
-        """Send one part, reading `chunks` at most once; sending it again replaces it."""
+        """Send one part; sending it again replaces it.
+
+        `chunks` is read in a thread, at most once, and each chunk is done with before the next is asked for. Where
+        this is cancelled that thread may live on for a moment, so it is for the caller to end `chunks`.
+        """
         ...
 
     async def list_parts(self, upload: OpenUpload) -> list[HeldPart] | None:

@@ -7,13 +7,11 @@ import hashlib
 import itertools
 import json
 import random
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from receiver.sandbox import Sandbox
-from tests.support.databases import fresh_database
 from tests.support.invariants import check_invariants
 from tests.support.payloads import DATA
 from tests.support.service import Service, control, make_meeting
@@ -38,15 +36,9 @@ async def example_meeting(sandbox: Sandbox) -> dict:
     return {**made, "payload": example}
 
 
-@pytest.fixture(autouse=True, params=["sqlite", "postgresql"])
-def _on_each_database(request: pytest.FixtureRequest, service: Service) -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _traced(service: Service) -> None:
     service.traced = True
-    if request.param == "sqlite":
-        yield
-        return
-    with fresh_database(request.getfixturevalue("postgres")) as url:
-        service.settings["DATABASE_URL"] = url
-        yield
 
 
 def sources(made: dict) -> dict[str, str]:
@@ -100,6 +92,7 @@ async def test_the_example_payload_is_archived(sandbox: Sandbox, service: Servic
         "attempts": 1,
         "next_attempt_at": None,
         "error": None,
+        "transfer": None,
         "hold": False,
         "url_origin": "api",
     }

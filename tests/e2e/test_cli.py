@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pytest
 
 from receiver.objectstore import BucketConfig, open_bucket
+from tests.support.databases import ON_SQLITE
 from tests.support.service import make_meeting, set_fault
 
 
@@ -76,12 +77,13 @@ async def test_an_archived_recording_is_listed_shown_and_downloaded(sandbox, ser
     assert list((tmp_path / "cwd").iterdir()) == files[:1]
 
 
+@ON_SQLITE  # about the bucket; the index is only read, as in the test above
 async def test_other_bytes_in_the_bucket_are_refused_and_no_file_is_made(sandbox, service, run, tmp_path, aws_env):
     item, source = await archived(sandbox, service, 100_000)
     key = item["archive"]["key"]
     config = BucketConfig(bucket=service.bucket, endpoint_url=service.seaweed.endpoint_url, region="us-east-1")
     async with open_bucket(config) as bucket:
-        await bucket.put(key, b"other bytes", content_type="video/mp4", only_if_absent=False)
+        await bucket.replace(key, b"other bytes", content_type="video/mp4")
         done = await run("recordings", "download", item["id"], "-o", "file.mp4")
         assert done.exit_code == 1
         assert f"the bucket's object {key} is not what was archived" in done.stderr
@@ -93,6 +95,7 @@ async def test_other_bytes_in_the_bucket_are_refused_and_no_file_is_made(sandbox
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
+@ON_SQLITE  # about the terminal; the index is only read, as in the tests above
 async def test_a_terminal_gets_a_progress_bar_and_never_the_recording_itself(sandbox, service, run, tmp_path):
     item, _ = await archived(sandbox, service, 100_000)
     ours, theirs = pty.openpty()
@@ -125,6 +128,7 @@ async def test_retry_and_cancel_are_noticed_by_the_running_service(sandbox, serv
     await service.until_archived(1)
 
 
+@ON_SQLITE  # the lock is SQLite's own: PostgreSQL is there to be shared
 async def test_a_second_worker_and_a_taken_port_are_refused(service, run):
     await service.start()
     second = await run("serve", "--port", "0")
@@ -152,6 +156,7 @@ async def test_an_old_schema_is_refused_until_it_is_migrated(empty_database_url,
     assert (listed.exit_code, json.loads(listed.stdout)) == (0, {"items": [], "next": None})
 
 
+@ON_SQLITE  # about the pipe
 async def test_a_reader_that_closes_the_pipe_is_no_traceback(service, run, tmp_path):
     read, write = os.pipe()
     os.close(read)

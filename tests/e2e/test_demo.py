@@ -1,4 +1,7 @@
-"""`receiver demo`, as a newcomer runs it: real processes, a proof, and nothing left behind."""
+"""`receiver demo`, as a newcomer runs it: real processes, a proof, and nothing left behind.
+
+The demo has SQLite and nothing else: it is told of no database.
+"""
 
 from __future__ import annotations
 

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+import asyncpg
 import httpx
 import pytest
 
 from receiver.sandbox import Sandbox
+from tests.support.databases import ON_SQLITE
 from tests.support.invariants import check_invariants
 from tests.support.service import OPS_TOKEN, WEBHOOK_SECRET, Service, control, make_meeting, set_fault
 
@@ -49,6 +51,7 @@ def forged(payload: dict, origin: str) -> bytes:
     return json.dumps(payload).encode()
 
 
+@ON_SQLITE  # what is connected to is decided before and beside the database
 async def test_with_credentials_a_forged_url_is_never_contacted(sandbox: Sandbox, service: Service) -> None:
     made = await make_meeting(sandbox, {"kind": "mp4"})
     async with canary() as (origin, came):
@@ -61,6 +64,7 @@ async def test_with_credentials_a_forged_url_is_never_contacted(sandbox: Sandbox
     await check_invariants(service, archived={r["_id"]: r["sha256"] for r in made["recordings"]})
 
 
+@ON_SQLITE  # what is connected to is decided before and beside the database
 @pytest.mark.parametrize("settings", [{}, {"DOWNLOAD_NETWORKS": ""}], ids=["origin", "network"])
 async def test_without_credentials_only_allowed_origins_and_networks_are_contacted(
     sandbox: Sandbox, service: Service, settings: dict[str, str]
@@ -78,6 +82,7 @@ async def test_without_credentials_only_allowed_origins_and_networks_are_contact
         assert came == []
 
 
+@ON_SQLITE  # what is connected to is decided before and beside the database
 async def test_a_url_of_the_api_outside_the_allow_list_is_not_contacted(sandbox: Sandbox, service: Service) -> None:
     made = await make_meeting(sandbox, {"kind": "mp4"})
     async with canary() as (origin, came):
@@ -99,7 +104,7 @@ async def test_without_credentials_the_payload_s_url_is_used_and_the_row_says_so
     (item,) = await service.until_archived(1)
     assert item["url_origin"] == "payload"
     await check_invariants(service, archived={r["_id"]: r["sha256"] for r in made["recordings"]})
-    assert _found(_database_bytes(service), _signatures(made["payload"])) == []  # dropped once archived
+    assert _found(await _database_bytes(service), _signatures(made["payload"])) == []  # dropped once archived
 
 
 async def test_without_credentials_an_expired_url_says_what_to_do(sandbox: Sandbox, service: Service) -> None:
@@ -158,7 +163,7 @@ async def test_no_secret_is_in_logs_database_metrics_or_answers(sandbox: Sandbox
     assert await service.stop() == 0
     log = service.log_path.read_bytes()
     assert b"delivery_accepted" in log
-    for place in (log, _database_bytes(service), answers.encode()):
+    for place in (log, await _database_bytes(service), answers.encode()):
         assert _found(place, secrets) == []
 
 
@@ -180,8 +185,19 @@ async def _secrets_seen_by_the_platform(sandbox: Sandbox) -> list[str]:
     return found
 
 
-def _database_bytes(service: Service) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(service.folder.glob("receiver.db*")))
+async def _database_bytes(service: Service) -> bytes:
+    """Return the files of SQLite; of PostgreSQL, whose files are all tests' own, every value of every table."""
+    if service.database_url.startswith("sqlite"):
+        return b"".join(path.read_bytes() for path in sorted(service.folder.glob("receiver.db*")))
+    connection = await asyncpg.connect(service.database_url)
+    try:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        rows = [row for table in tables for row in await connection.fetch(f'SELECT * FROM "{table["tablename"]}"')]  # noqa: S608
+    finally:
+        await connection.close()
+    assert rows
+    values = [value for row in rows for value in row.values()]
+    return b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
 
 
 def _found(place: bytes, secrets: list[str]) -> list[str]:

@@ -216,6 +216,7 @@ async def test_a_recording_in_full(database: Database, viewer: httpx.AsyncClient
             "content_type": "video/mp4",
             "archived_at": "2026-11-23T12:00:00Z",
         },
+        "transfer": None,
         "hold": True,
         "url_origin": "api",
         "first_seen": {"via": "webhook", "at": "2026-11-23T12:00:00Z"},

@@ -13,8 +13,17 @@ from receiver.errors import StoreUnavailableError
 from receiver.objectstore import BucketConfig, open_bucket
 
 
-async def put(bucket, key, body=b"x", **changes):
-    return await bucket.put(key, body, content_type="video/mp4", **({"only_if_absent": False} | changes))
+async def put(bucket, key, body=b"x"):
+    await bucket.replace(key, body, content_type="video/mp4")
+    return await bucket.head(key)
+
+
+async def test_replacing_may_be_repeated_and_the_last_bytes_stay(bucket):
+    await bucket.put("k", b"first", content_type="video/mp4")
+    for body in (b"second", b"second", b"third"):
+        await bucket.replace("k", body, content_type="application/json")
+    assert b"".join([chunk async for chunk in bucket.read("k")]) == b"third"
+    assert (await bucket.head("k")).content_type == "application/json"
 
 
 async def test_delete_may_be_repeated_and_spares_keys_that_only_begin_alike(bucket):
@@ -55,11 +64,8 @@ async def test_uploads_are_listed_under_their_prefix(bucket):
 
 
 async def test_the_parts_of_an_open_upload_are_listed(bucket):
-    async def chunks():
-        yield b"bytes"
-
     upload = await bucket.begin_upload("k", content_type="video/mp4")
-    part = await bucket.upload_part(upload, 7, chunks(), size_bytes=5)
+    part = await bucket.upload_part(upload, 7, iter([memoryview(b"bytes")]), size_bytes=5)
     (listed,) = await bucket.list_parts(upload)
     assert (listed.number, listed.etag, listed.size_bytes) == (7, part.etag, 5)
 

@@ -87,7 +87,7 @@ async def test_the_same_bytes_under_the_key_are_adopted(bucket, size):
 @pytest.mark.parametrize("size", [50 * KIB, 6 * MIB])
 async def test_other_bytes_under_the_key_are_left_alone(bucket, size):
     content = Content(size)
-    before = await bucket.put("recordings/r1.mp4", b"another file", content_type="video/mp4", only_if_absent=True)
+    before = await bucket.put("recordings/r1.mp4", b"another file", content_type="video/mp4")
     async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
         with pytest.raises(ObjectConflictError):
             await run.copy(bucket)
@@ -108,7 +108,7 @@ async def test_an_object_of_an_earlier_run_is_proven_by_reading_it_back(bucket):
 )
 async def test_an_object_that_the_store_describes_otherwise_is_not_proven(told, error):
     target = MemoryTarget()
-    await target.put("k", b"bytes", content_type="video/mp4", only_if_absent=True)
+    await target.put("k", b"bytes", content_type="video/mp4")
     target.lies["k"] = told
     async with run_of("http://127.0.0.1:1/") as run:
         with pytest.raises(error):
@@ -158,7 +158,7 @@ async def test_memory_does_not_grow_with_the_file(bucket):
 
 
 async def test_a_presigned_url_downloads_the_object_under_a_safe_name(bucket):
-    await bucket.put("k.mp4", b"bytes", content_type="application/octet-stream", only_if_absent=True)
+    await bucket.put("k.mp4", b"bytes", content_type="application/octet-stream")
     url = await bucket.presign_download("k.mp4", expires_s=60, filename='é"\r\nX: 1.mp4', content_type="video/mp4")
     async with aiohttp.ClientSession() as http:
         async with http.get(url) as answer:

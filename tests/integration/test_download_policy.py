@@ -45,13 +45,13 @@ async def test_a_listed_host_with_a_private_address_is_not_contacted(canary, hos
 
 
 async def test_a_name_with_several_private_addresses_is_not_contacted(canary, monkeypatch):
-    async def both(*_, **__):
+    def both(*_, **__):
         return [
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", canary.port)),
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", canary.port)),
         ]
 
-    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", both)
+    monkeypatch.setattr("socket.getaddrinfo", both)
     policy = DownloadPolicy(origins=(Origin("http", "*.example", canary.port),))
     message = await refused(policy, f"http://files.example:{canary.port}/v")
     assert "RECEIVER_DOWNLOAD_NETWORKS" in message

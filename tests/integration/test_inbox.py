@@ -169,3 +169,13 @@ async def test_a_database_that_is_gone_is_an_outage_not_a_defect(tmp_path, datab
     with pytest.raises(StorageUnavailableError):
         await accept(inbox, example(), now=NOW)
     await database.close()
+
+
+@pytest.mark.parametrize("keep_urls", [True, False])
+async def test_the_download_host_is_noted_and_nothing_more_of_the_url(database: Database, keep_urls: bool) -> None:
+    inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=keep_urls)
+    await accept(inbox, payload("a", download_url="https://X.example:8443/videos/a?Signature=s1gn"), now=NOW)
+    await accept(inbox, payload("b", download_url="https://["), now=NOW)
+    async with database.read() as tx:
+        hosts = await tx.execute(sa.select(recordings.c.source_host).order_by(recordings.c.id))
+        assert list(hosts.scalars()) == ["x.example:8443", None]

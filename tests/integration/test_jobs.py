@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -17,10 +15,8 @@ from receiver.jobs import Jobs, MemoryJobs, PostgresJobs, open_jobs
 from receiver.records import RecordingId, State
 from receiver.tables import Database, recordings
 from tests.support.intake import STORED, accept
+from tests.support.jobs import running
 from tests.support.payloads import payload
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
 
 CONCURRENCY = 2
 
@@ -33,20 +29,6 @@ def jobs(database: Database) -> Jobs:
 @pytest.fixture
 def inbox(database: Database, jobs: Jobs) -> Inbox:
     return Inbox(database, jobs, keep_urls=False)
-
-
-@asynccontextmanager
-async def running(
-    jobs: Jobs, handler: Callable[[RecordingId], Awaitable[None]], *, grace_s: float = 5
-) -> AsyncIterator[None]:
-    """Run the engine beside the block."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(jobs.run(handler, stop=stop, grace_s=grace_s))
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.wait_for(task, 30)
 
 
 class Archiving:

@@ -69,7 +69,7 @@ async def test_a_run_that_lost_its_fence_changes_nothing(database: Database, run
         runs.settle(lost, decision, FAILURE),
         runs.hand_back(lost, now=NOW),
         runs.note_upload(lost, "k.mp4", UPLOAD, UrlOrigin.API),
-        runs.note_part(lost, PARTS[0]),
+        runs.note_parts(lost, [PARTS[0]], elapsed_s=1),
     ):
         with pytest.raises(FenceLostError):
             await write
@@ -110,7 +110,7 @@ async def uploading(runs: Runs) -> Claim:
     claim = await claimed(runs)
     await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.API)
     for part in (PARTS[1], replace(PARTS[0], etag='"first try"'), PARTS[0]):  # in any order; the last word counts
-        await runs.note_part(claim, part)
+        await runs.note_parts(claim, [part], elapsed_s=1)
     return claim
 
 
@@ -189,3 +189,16 @@ async def test_an_unknown_id_is_not_found(database: Database, runs: Runs) -> Non
     for call in (Catalogue(database).recording, lambda i: Catalogue(database).set_hold(i, True)):
         with pytest.raises(NotFoundError, match="nobody"):
             await call(RecordingId("nobody"))
+
+
+async def test_the_host_that_a_run_meets_takes_the_place_of_the_payloads(database: Database, runs: Runs) -> None:
+    async def noted() -> str | None:
+        async with database.read() as tx:
+            host: str | None = (await tx.execute(sa.select(recordings.c.source_host))).scalar_one()
+            return host
+
+    claim = await claimed(runs)
+    await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.PAYLOAD)
+    assert await noted() == "x.s3.amazonaws.com"
+    await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.API, source_host="y.example")
+    assert await noted() == "y.example"

@@ -15,6 +15,7 @@ from receiver.errors import (
     SourceChangedError,
     SourceDeniedError,
     SourceEmptyError,
+    SourceIncompleteError,
     SourceLengthMismatchError,
     SourceLengthUnknownError,
     SourceNotFoundError,
@@ -27,7 +28,7 @@ from receiver.errors import (
 )
 from tests.support.copying import KIB, run_of
 from tests.support.memory_target import MemoryTarget
-from tests.support.source_server import MIB, Answer, Content, Fixed, SourceServer, ranged, whole
+from tests.support.source_server import MIB, MP4_HEAD, Answer, Content, Fixed, SourceServer, ranged, whole
 
 LARGE = Content(12 * MIB)
 SMALL = Content(40 * KIB)
@@ -75,6 +76,23 @@ def plain(data: bytes):
 async def test_an_answer_that_is_no_recording_is_named(handler, error):
     caught, _ = await failure(handler)
     assert isinstance(caught, error)
+
+
+@pytest.mark.parametrize("size", [40 * KIB, 12 * MIB], ids=["one request", "parts"])
+async def test_a_whole_answer_whose_container_says_that_its_end_is_missing_is_not_stored(size):
+    """The platform itself holds a cut file: length, ETag and every byte of it are as promised."""
+    cut = Content(size, head=MP4_HEAD + (size + 1 - len(MP4_HEAD)).to_bytes(4, "big") + b"mdat")
+    caught, _ = await failure(lambda r: ranged(cut, r))
+    assert isinstance(caught, SourceIncompleteError)
+    assert f"the mdat box at byte 32 says it ends at byte {size + 1:,}" in str(caught)
+
+
+async def test_a_file_that_players_cannot_play_is_still_the_file():
+    """Without a moov box, but whole for all that it says: better archived than lost."""
+    odd = Content(40 * KIB, head=MP4_HEAD + (40 * KIB - len(MP4_HEAD)).to_bytes(4, "big") + b"mdat")
+    target = MemoryTarget()
+    async with SourceServer(lambda r: ranged(odd, r)) as source, run_of(source.url()) as run:
+        assert (await run.copy(target)).sha256 == odd.sha256
 
 
 async def test_a_file_above_the_cap_is_not_begun():

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from receiver import metrics
 from receiver.errors import (
     BucketMissingError,
     JobError,
@@ -67,15 +68,16 @@ async def test_parts_that_fail_side_by_side_are_each_sent_again():
     assert sorted(target.tries) == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 5]
 
 
-async def test_a_store_that_fails_parts_gets_fewer_at_once():
+async def test_a_store_that_fails_requests_is_leaned_on_less():
+    """How much less is told by the unit tests of `Pace`; here that a copy's requests are paced by it."""
+    before = metrics.registry.get_sample_value("receiver_store_slowdowns_total")
     target = MemoryTarget()
-    target.part_faults[1] = PartFault(StoreUnavailableError("SlowDown"), after_bytes=5 * MIB)
-    async with source_and_run(Content(60 * MIB), part_concurrency=2) as (_, run):
+    target.part_faults[1] = PartFault(StoreUnavailableError("SlowDown"), times=2)
+    async with source_and_run(requests_at_once=3) as (_, run):
         await run.copy(target)
-        assert target.most_in_flight == 2
-        run.key = "again"
-        target.most_in_flight = 0
-        target.part_faults[1] = PartFault(StoreUnavailableError("SlowDown"), after_bytes=0)
+    assert metrics.registry.get_sample_value("receiver_store_slowdowns_total") == before + 2
+    target = MemoryTarget()
+    async with source_and_run(requests_at_once=1) as (_, run):
         await run.copy(target)
     assert target.most_in_flight == 1
 
@@ -145,7 +147,7 @@ async def test_bytes_that_differ_when_read_again_are_noticed():
 )
 async def test_a_single_fault_on_the_wire_is_survived(bucket, proxy, rule):
     proxy.rules.append(replace(rule))
-    async with through(proxy, bucket, progress_timeout_s=1) as spoiled, source_and_run() as (source, run):
+    async with through(proxy, bucket, progress_timeout_s=2) as spoiled, source_and_run() as (source, run):
         stored = await run.copy(spoiled)
     head = await bucket.head(stored.key)
     assert (head.size_bytes, head.checksum) == (CONTENT.size, stored.checksum)
@@ -175,7 +177,7 @@ async def test_a_single_fault_on_the_wire_is_survived(bucket, proxy, rule):
 )
 async def test_a_lasting_fault_on_the_wire_is_named(bucket, proxy, rule, error):
     proxy.rules.append(replace(rule))
-    async with through(proxy, bucket, progress_timeout_s=1) as spoiled, source_and_run() as (_, run):
+    async with through(proxy, bucket, progress_timeout_s=2) as spoiled, source_and_run() as (_, run):
         with pytest.raises(JobError) as caught:
             await run.copy(spoiled)
     assert type(caught.value) is error
@@ -190,7 +192,7 @@ async def test_a_store_that_stops_reading_is_left_and_the_part_sent_again(bucket
     content = Content(64 * MIB)
     proxy.rules.append(Rule("PUT .*partNumber=1", stall_after=1))
     async with (
-        through(proxy, bucket, progress_timeout_s=0.5) as spoiled,
+        through(proxy, bucket, progress_timeout_s=2) as spoiled,
         source_and_run(content, part_size_bytes=32 * MIB) as (_, run),
     ):
         assert (await run.copy(spoiled)).sha256 == content.sha256
@@ -246,7 +248,7 @@ async def test_wrong_keys_are_denied(bucket, seaweed, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     async with open_bucket(BucketConfig(bucket=bucket.name, endpoint_url=seaweed.endpoint_url)) as denied:
         with pytest.raises(StoreDeniedError):
-            await denied.put("k", b"x", content_type="video/mp4", only_if_absent=True)
+            await denied.put("k", b"x", content_type="video/mp4")
 
 
 async def test_no_credentials_are_denied(seaweed, aws_env, monkeypatch):
@@ -262,7 +264,7 @@ async def test_a_missing_bucket_is_named(seaweed, aws_env):
         with pytest.raises(BucketMissingError):
             await missing.begin_upload("k", content_type="video/mp4")
         with pytest.raises(BucketMissingError):
-            await missing.put("k", b"x", content_type="video/mp4", only_if_absent=True)
+            await missing.put("k", b"x", content_type="video/mp4")
 
 
 async def test_an_abort_that_fails_does_not_hide_why():

@@ -33,11 +33,11 @@ class PausedRuns(Runs):
         self.paused = asyncio.Event()
         self.awake = asyncio.Event()
 
-    async def note_part(self, claim, part):
-        if part.number == self.pause_at:
+    async def note_parts(self, claim, parts, *, elapsed_s):
+        if parts[-1].number == self.pause_at:
             self.paused.set()
             await self.awake.wait()
-        await super().note_part(claim, part)
+        await super().note_parts(claim, parts, elapsed_s=elapsed_s)
 
 
 @pytest.fixture
@@ -68,6 +68,7 @@ def machine(runs, copier, bucket, max_attempts=8):
             keys=KeyTemplate("", "recordings/{recording_id}"),
             retries=RetryPolicy(max_attempts=max_attempts, base_s=0, cap_s=0),
             listing_grace_s=60,
+            note_every_s=0,
             clock=now,
             jitter=lambda: 0.5,
         )
@@ -150,7 +151,7 @@ async def test_the_run_that_gives_a_recording_up_ends_its_upload(database, copie
 
 async def test_a_database_that_takes_no_parts_for_a_while_does_not_end_the_copy(database, copier, bucket, accepted):
     class Away(Runs):
-        async def note_part(self, claim, part):
+        async def note_parts(self, claim, parts, *, elapsed_s):
             raise StorageUnavailableError("away")
 
     await machine(Away(database), copier, bucket).run(A)

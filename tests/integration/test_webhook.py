@@ -18,8 +18,9 @@ from receiver import problems, webhook
 from receiver.app.process import Server, listening
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
-from receiver.tables import Database, deliveries, open_database, upgrade
+from receiver.tables import Database, deliveries
 from tests.support.clock import now
+from tests.support.databases import ON_SQLITE
 from tests.support.payloads import example, payload
 
 if TYPE_CHECKING:
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
 OLD, NEW = "old-secret-0123456789", "new-secret-0123456789"
 PATH = f"{webhook.PATH}/{OLD}"
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-async def sqlite(tmp_path) -> AsyncIterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path}/receiver.db")
-    await upgrade(database)
-    yield database
-    await database.close()
 
 
 @asynccontextmanager
@@ -66,8 +59,8 @@ async def stored(database: Database) -> int:
         return (await tx.execute(sa.select(sa.func.count()).select_from(deliveries))).scalar_one()
 
 
-async def test_accepted_then_the_same_again(sqlite: Database) -> None:
-    async with serving(sqlite) as client:
+async def test_accepted_then_the_same_again(database: Database) -> None:
+    async with serving(database) as client:
         first = await client.post(PATH, content=example())
         again = await client.post(PATH, content=example())
     assert (first.status_code, again.status_code) == (202, 200)
@@ -82,8 +75,8 @@ async def test_accepted_then_the_same_again(sqlite: Database) -> None:
     }
 
 
-async def test_a_bad_record_beside_a_good_one(sqlite: Database) -> None:
-    async with serving(sqlite) as client:
+async def test_a_bad_record_beside_a_good_one(database: Database) -> None:
+    async with serving(database) as client:
         answer = await client.post(PATH, content=payload("good", "b/a/d"))
     assert answer.status_code == 202
     assert answer.json()["recordings"] == [{"id": "good", "state": "pending"}]
@@ -106,16 +99,16 @@ async def test_a_bad_record_beside_a_good_one(sqlite: Database) -> None:
         (f"{webhook.PATH}/wrong", ("", NEW), 401),
     ],
 )
-async def test_who_is_let_in(sqlite: Database, path: str, auth: tuple[str, str] | None, status: int) -> None:
-    async with serving(sqlite) as client:
+async def test_who_is_let_in(database: Database, path: str, auth: tuple[str, str] | None, status: int) -> None:
+    async with serving(database) as client:
         answer = await client.post(path, content=payload("a"), auth=auth or httpx.USE_CLIENT_DEFAULT)
     assert answer.status_code == status
-    assert await stored(sqlite) == (1 if status == 202 else 0)
+    assert await stored(database) == (1 if status == 202 else 0)
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic /w==", "Bearer x", "\xff"])
-async def test_nonsense_in_authorization_is_401_like_any_wrong_secret(sqlite: Database, header: str) -> None:
-    async with serving(sqlite) as client:
+async def test_nonsense_in_authorization_is_401_like_any_wrong_secret(database: Database, header: str) -> None:
+    async with serving(database) as client:
         wrong = await client.post(webhook.PATH, content=b"{}", auth=("", "wrong"))
         answer = await client.post(webhook.PATH, content=b"{}", headers={"Authorization": header.encode("latin-1")})
     assert (answer.status_code, answer.json()) == (401, wrong.json())
@@ -123,8 +116,8 @@ async def test_nonsense_in_authorization_is_401_like_any_wrong_secret(sqlite: Da
 
 
 @pytest.mark.parametrize(("network", "status"), [("127.0.0.0/8", 202), ("203.0.113.0/24", 401)])
-async def test_only_allowed_networks_may_post(sqlite: Database, network: str, status: int) -> None:
-    async with serving(sqlite, allowed_networks=(ip_network(network),)) as client:
+async def test_only_allowed_networks_may_post(database: Database, network: str, status: int) -> None:
+    async with serving(database, allowed_networks=(ip_network(network),)) as client:
         assert (await client.post(PATH, content=payload("a"))).status_code == status
 
 
@@ -139,18 +132,18 @@ async def test_only_allowed_networks_may_post(sqlite: Database, network: str, st
     ],
 )
 async def test_refusals_say_what_and_why(
-    sqlite: Database, body: bytes, headers: dict[str, str], status: int, detail: str
+    database: Database, body: bytes, headers: dict[str, str], status: int, detail: str
 ) -> None:
-    async with serving(sqlite) as client:
+    async with serving(database) as client:
         answer = await client.post(PATH, content=body, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["detail"].startswith(detail)
     assert OLD not in answer.text
-    assert await stored(sqlite) == (1 if status == 422 else 0)
+    assert await stored(database) == (1 if status == 422 else 0)
 
 
-async def test_a_type_with_parameters_and_no_type_at_all_are_json(sqlite: Database) -> None:
-    async with serving(sqlite) as client:
+async def test_a_type_with_parameters_and_no_type_at_all_are_json(database: Database) -> None:
+    async with serving(database) as client:
         typed = await client.post(
             PATH, content=payload("a"), headers={"Content-Type": "Application/JSON; charset=utf-8"}
         )
@@ -159,25 +152,25 @@ async def test_a_type_with_parameters_and_no_type_at_all_are_json(sqlite: Databa
     assert (typed.status_code, untyped.status_code) == (202, 202)
 
 
-async def test_a_body_of_unknown_length_is_cut_off_at_the_bound(sqlite: Database) -> None:
+async def test_a_body_of_unknown_length_is_cut_off_at_the_bound(database: Database) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b" " * 1000
 
-    async with serving(sqlite) as client:
+    async with serving(database) as client:
         assert (await client.post(PATH, content=endless())).status_code == 413
 
 
-async def test_a_body_that_does_not_come_is_given_up(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_come_is_given_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "_BODY_DEADLINE_S", 0.05)
-    async with serving(sqlite) as client:
+    async with serving(database) as client:
         answer = await _raw(client, b"Content-Length: 500\r\n\r\n{")
     assert b" 408 " in answer.splitlines()[0]
-    assert await stored(sqlite) == 0
+    assert await stored(database) == 0
 
 
-async def test_a_client_that_leaves_in_the_body_leaves_nothing(sqlite: Database) -> None:
-    async with serving(sqlite) as client:
+async def test_a_client_that_leaves_in_the_body_leaves_nothing(database: Database) -> None:
+    async with serving(database) as client:
         url = client.base_url
         _reader, writer = await asyncio.open_connection(url.host, url.port)
         writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{{".encode())
@@ -185,7 +178,7 @@ async def test_a_client_that_leaves_in_the_body_leaves_nothing(sqlite: Database)
         writer.close()
         await writer.wait_closed()
         assert (await client.post(PATH, content=payload("a"))).status_code == 202
-    assert await stored(sqlite) == 1
+    assert await stored(database) == 1
 
 
 async def _raw(client: httpx.AsyncClient, rest: bytes) -> bytes:
@@ -196,10 +189,13 @@ async def _raw(client: httpx.AsyncClient, rest: bytes) -> bytes:
     return answer
 
 
-async def test_a_database_that_is_down_is_503_with_retry_after_and_heals_by_itself(sqlite: Database, tmp_path) -> None:
+@ON_SQLITE  # its file is moved away; tests/fault/test_workers.py stops PostgreSQL under a whole service
+async def test_a_database_that_is_down_is_503_with_retry_after_and_heals_by_itself(
+    database: Database, tmp_path
+) -> None:
     away = tmp_path / "away"
-    async with serving(sqlite) as client:
-        await sqlite.close()
+    async with serving(database) as client:
+        await database.close()
         (tmp_path / "receiver.db").rename(away)
         (tmp_path / "receiver.db").mkdir()
         down = await client.post(PATH, content=example())
@@ -207,12 +203,12 @@ async def test_a_database_that_is_down_is_503_with_retry_after_and_heals_by_itse
         (tmp_path / "receiver.db").rmdir()
         away.rename(tmp_path / "receiver.db")
         assert (await client.post(PATH, content=example())).status_code == 202
-    assert await stored(sqlite) == 1
+    assert await stored(database) == 1
 
 
-async def test_every_recording_of_a_delivery_at_the_size_bound_is_taken(sqlite: Database) -> None:
+async def test_every_recording_of_a_delivery_at_the_size_bound_is_taken(database: Database) -> None:
     body = payload(*(f"r{n}" for n in range(3000)))
-    async with serving(sqlite, max_body_bytes=len(body)) as client:
+    async with serving(database, max_body_bytes=len(body)) as client:
         answer = await client.post(PATH, content=body, timeout=60)
     assert answer.status_code == 202
     assert len(answer.json()["recordings"]) == 3000

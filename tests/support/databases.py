@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 TEMPLATE = "receiver_template"
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+"""Marks of a test that runs on one kind; the reason stands beside each use."""
 
 
 @pytest.fixture(scope="session")

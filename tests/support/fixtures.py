@@ -24,9 +24,15 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def service(tmp_path: Path, seaweed: SeaweedServer, bucket_name: str, sandbox: Sandbox) -> AsyncIterator[Service]:
-    """Set a receiver up against the platform and a fresh bucket; the test starts it, its end is seen to."""
+async def service(
+    tmp_path: Path, seaweed: SeaweedServer, bucket_name: str, sandbox: Sandbox, database_url: str
+) -> AsyncIterator[Service]:
+    """Set a receiver up against the platform, a fresh bucket and a database, one of each kind in turn.
+
+    The test starts it, its end is seen to.
+    """
     made = Service(folder=tmp_path, bucket=bucket_name, seaweed=seaweed, sandbox=sandbox)
+    made.settings["DATABASE_URL"] = database_url
     yield made
     if made.process is not None and made.process.returncode is None:
         await made.stop()

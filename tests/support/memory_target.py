@@ -15,7 +15,7 @@ from receiver.errors import KeyTakenError, StoreChecksumError, StoreUnavailableE
 from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
 
 @dataclass
@@ -66,8 +66,8 @@ class MemoryTarget:
             version_id=None,
         )
 
-    async def put(self, key: str, body: bytes, *, content_type: str, only_if_absent: bool) -> ObjectHead:
-        if only_if_absent and key in self.objects:
+    async def put(self, key: str, body: bytes, *, content_type: str) -> ObjectHead:
+        if key in self.objects:
             raise KeyTakenError(key)
         self.objects[key] = (body, content_type)
         head = await self.head(key)
@@ -80,13 +80,13 @@ class MemoryTarget:
         return upload
 
     async def upload_part(
-        self, upload: OpenUpload, number: int, chunks: AsyncIterator[bytes], *, size_bytes: int
+        self, upload: OpenUpload, number: int, chunks: Iterator[memoryview], *, size_bytes: int
     ) -> UploadedPart:
         self.tries.append(number)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            body = await self._receive(number, chunks)
+            body = await asyncio.to_thread(self._receive, number, chunks)
             if number >= self.hold_until:
                 self._answering.set()
             await self._answering.wait()
@@ -105,11 +105,11 @@ class MemoryTarget:
         parts = sorted(self.uploads[upload.upload_id].parts.items())
         return [HeldPart(number=number, etag=etag_of(body), size_bytes=len(body)) for number, body in parts]
 
-    async def _receive(self, number: int, chunks: AsyncIterator[bytes]) -> bytes:
+    def _receive(self, number: int, chunks: Iterator[memoryview]) -> bytes:
         body = bytearray()
         fault = self.part_faults.get(number)
         active = fault is not None and fault.times > 0
-        async for chunk in chunks:
+        for chunk in chunks:
             body += chunk
             if fault is not None and active and len(body) >= fault.after_bytes:
                 break
@@ -128,7 +128,7 @@ class MemoryTarget:
         if checksum_of(body) != checksum:
             raise StoreChecksumError("BadDigest")
         del self.uploads[upload.upload_id]
-        return await self.put(upload.key, body, content_type=held.content_type, only_if_absent=True)
+        return await self.put(upload.key, body, content_type=held.content_type)
 
     async def abort_upload(self, upload: OpenUpload) -> None:
         self.uploads.pop(upload.upload_id, None)

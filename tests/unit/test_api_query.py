@@ -395,6 +395,7 @@ def test_times_leave_as_utc_with_z_and_a_number_that_is_none_as_null():
         error=None,
         archive=None,
         archived_at=None,
+        transfer=None,
         hold=False,
         url_origin=None,
         first_seen_via=Via.WEBHOOK,

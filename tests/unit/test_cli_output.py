@@ -10,6 +10,7 @@ import pytest
 
 from receiver.cli import output
 from receiver.cli.output import Column
+from receiver.progress import Transfer
 
 ID = "64ba8abeea1de683a37139fd"
 
@@ -44,6 +45,22 @@ def test_control_characters_of_names_are_shown_not_sent(text, shown):
 )
 def test_sizes(size_bytes, shown):
     assert output.size(size_bytes) == shown
+
+
+@pytest.mark.parametrize(
+    ("bytes_done", "sent_bytes", "elapsed_s", "shown"),
+    [
+        (0, 0, 0.0, "0 % of 1.2 GB"),
+        (504_000_000, 0, 0.0, "42 % of 1.2 GB"),
+        (504_000_000, 180_000_000, 10.0, "42 % of 1.2 GB, 18.0 MB/s, 0:39 left"),
+        (504_000_000, 2_000_000, 10.0, "42 % of 1.2 GB, 200.0 kB/s, 58:00 left"),
+        (504_000_000, 1_000_000, 10.0, "42 % of 1.2 GB, 100.0 kB/s, 1:56:00 left"),
+        (1_199_999_999, 1_199_999_999, 10.0, "99 % of 1.2 GB, 120.0 MB/s, 0:00 left"),
+    ],
+)
+def test_progress(bytes_done, sent_bytes, elapsed_s, shown):
+    transfer = Transfer(bytes_done=bytes_done, size_bytes=1_200_000_000, sent_bytes=sent_bytes, elapsed_s=elapsed_s)
+    assert output.progress(transfer) == shown
 
 
 def test_times_are_shown_in_utc():

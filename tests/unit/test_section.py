@@ -1,53 +1,74 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
 from receiver.transfer.frontier import Frontier
 from receiver.transfer.section import Part, PartChunks
+from receiver.transfer.stop import Stop, StoppedError
 
 
 class ScriptedStream:
-    """Gives one byte for each release."""
+    """Gives one byte for each release, or nothing once it is stopped."""
 
-    def __init__(self):
-        self.releases = asyncio.Semaphore(0)
-        self.asked = asyncio.Event()
+    def __init__(self, releases):
+        self.releases = releases
+        self.stop = Stop()
+        self.asked = threading.Event()
 
-    async def read(self, limit):
+    def read(self, limit):
         self.asked.set()
-        await self.releases.acquire()
-        return b"x"[:limit]
+        if self.releases:
+            self.releases -= 1
+            return memoryview(b"x"[:limit])
+        self.stop.pause(60)
+        raise AssertionError("nobody stopped the reader")
 
 
-async def test_close_waits_for_whoever_still_reads():
+async def test_close_stops_whoever_still_reads_and_waits_for_it():
     """A store that answers early leaves its sender reading; the stream is free only when that has ended."""
-    stream = ScriptedStream()
+    stream = ScriptedStream(releases=0)
     part = Part(number=1, first=0, end=3)
     chunks = PartChunks(stream, Frontier(), part)
-    reading = asyncio.ensure_future(anext(chunks))
-    await stream.asked.wait()
-    closing = asyncio.ensure_future(chunks.close())
-    await asyncio.sleep(0)
-    assert not closing.done()
-    stream.releases.release()
-    await closing
-    assert reading.done()
-    with pytest.raises(StopAsyncIteration):
-        await anext(chunks)
+    reading = asyncio.get_running_loop().run_in_executor(None, next, chunks)
+    await asyncio.to_thread(stream.asked.wait)
+    await chunks.close()
+    with pytest.raises(StoppedError):
+        await reading
+    with pytest.raises(StopIteration):
+        next(chunks)
     assert not part.passed.is_set()
 
 
-async def test_a_part_is_passed_with_its_last_byte():
-    stream = ScriptedStream()
+async def test_a_stream_that_nobody_reads_is_not_stopped():
+    stream = ScriptedStream(releases=1)
+    chunks = PartChunks(stream, Frontier(), Part(number=1, first=0, end=3))
+    next(chunks)
+    await chunks.close()
+    assert not stream.stop.is_set
+
+
+async def test_a_part_is_passed_when_its_last_chunk_is_done_with():
+    """The next part's bytes come into the same buffer, so it may not begin while the last chunk is still being sent."""
+    stream = ScriptedStream(releases=2)
     part = Part(number=2, first=0, end=2)
     chunks = PartChunks(stream, Frontier(), part)
-    stream.releases.release()
-    await anext(chunks)
+    next(chunks)
+    await asyncio.sleep(0)
     assert not part.passed.is_set()
-    stream.releases.release()
-    await anext(chunks)
+    next(chunks)
+    await asyncio.sleep(0)
+    assert not part.passed.is_set()
+    with pytest.raises(StopIteration):
+        next(chunks)
+    await asyncio.wait_for(part.passed.wait(), 1)
+
+
+async def test_a_part_whose_last_chunk_was_asked_for_and_no_more_is_passed_when_closed():
+    part = Part(number=2, first=0, end=1)
+    chunks = PartChunks(ScriptedStream(releases=1), Frontier(), part)
+    next(chunks)
+    await chunks.close()
     assert part.passed.is_set()
-    with pytest.raises(StopAsyncIteration):
-        await anext(chunks)

@@ -31,6 +31,7 @@ def test_the_defaults_are_the_designed_ones() -> None:
     assert (settings.reconcile_every, settings.reconcile_window) == (timedelta(hours=6), timedelta(days=14))
     assert (settings.url_margin_s, settings.shutdown_grace_s, settings.api_timeout_s) == (300, 25, 20)
     assert settings.ops_tokens == ()
+    assert (settings.host_concurrency, settings.global_concurrency) == (None, None)
 
 
 def test_all_problems_are_told_at_once() -> None:

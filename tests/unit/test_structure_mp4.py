@@ -141,7 +141,9 @@ CUT = {
 
 @pytest.mark.parametrize(("data", "problem"), CUT.values(), ids=CUT)
 def test_a_cut_is_caught(data, problem):
-    assert problem in judge(data).problem
+    found = judge(data)
+    assert problem in found.problem
+    assert found.is_cut == ("has no moov" not in problem)
 
 
 DURATIONS = [

@@ -47,6 +47,7 @@ _MASTERS = {_SEGMENT: b"", _SEEK_HEAD: _SEGMENT, _SEEK: _SEEK_HEAD, _INFO: _SEGM
 _VALUES = {_SEEK_POSITION: _SEEK, _TIMESTAMP_SCALE: _INFO, _DURATION: _INFO}
 _VALUE_BYTES = range(1, 9)
 _FLOATS = {4: Struct(">f"), 8: Struct(">d")}
+_NO_TRACKS = "the file has no Tracks element, without which nothing in it can be played"
 _FILE = Span(b"", 0, ENDLESS)
 
 
@@ -130,7 +131,9 @@ class Matroska:
     def conclude(self, size_bytes: int, tail: bytes) -> Structure:
         duration_s = self._duration * self._scale_ns / 1e9
         known = math.isfinite(duration_s) and duration_s > 0
-        return Structure(duration_s=duration_s if known else None, problem=self._problem(size_bytes, tail))
+        problem = self._problem(size_bytes, tail)
+        is_cut = problem not in {None, _NO_TRACKS}
+        return Structure(duration_s=duration_s if known else None, problem=problem, is_cut=is_cut)
 
     def _problem(self, size_bytes: int, tail: bytes) -> str | None:
         for element in self._open:
@@ -142,7 +145,7 @@ class Matroska:
         if header and self._open and self._open[0].unsized and any(_begins_alike(header, kind) for kind in _NAMES):
             return f"the file ends at byte {size_bytes:,}, within the header of an element"
         if not self._has_tracks:
-            return "the file has no Tracks element, without which nothing in it can be played"
+            return _NO_TRACKS
         if self._furthest >= size_bytes:
             return beyond("SeekHead", self._furthest, size_bytes)
         return None

@@ -35,6 +35,7 @@ _TRUN_OFFSET = 0x1
 _SIDX = (Struct(">12xI2xH"), Struct(">16xQ2xH"))  # by version: first offset, count of references
 _SIDX_REFERENCE = Struct(">I8x")
 _SIDX_LENGTH_MASK = 0x7FFF_FFFF
+_NO_MOVIE = "the file has no moov box, without which nothing in it can be played"
 _FILE = Span(b"", 0, ENDLESS)
 _CONTAINERS = {
     b"moov": b"",
@@ -227,7 +228,8 @@ class Mp4:
     def conclude(self, size_bytes: int, tail: bytes) -> Structure:
         self._end_track()
         duration_s = self._duration / self._timescale if self._duration and self._timescale else None
-        return Structure(duration_s=duration_s, problem=self._problem(size_bytes, self._heading + tail))
+        problem = self._problem(size_bytes, self._heading + tail)
+        return Structure(duration_s=duration_s, problem=problem, is_cut=problem not in {None, _NO_MOVIE})
 
     def _problem(self, size_bytes: int, heading: bytes) -> str | None:
         for box in self._open:
@@ -236,7 +238,7 @@ class Mp4:
         if heading[4:] and any(kind.startswith(heading[4:8]) for kind in _TELLING):
             return f"the file ends at byte {size_bytes:,}, within the header of a box"
         if not self._described:
-            return "the file has no moov box, without which nothing in it can be played"
+            return _NO_MOVIE
         position, what = self._furthest
         return beyond(what, position, size_bytes) if position > size_bytes else None
 

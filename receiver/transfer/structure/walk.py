@@ -23,11 +23,14 @@ Fields: TypeAlias = Generator[tuple[int, int], bytes, tuple[int, ...]]
 class Structure:
     """What the container says of itself. `duration_s` is advisory.
 
-    `problem` is None where nothing contradicts, which is no proof: some files cannot tell that they were cut.
+    `problem` is None where nothing contradicts, which is no proof: some files cannot tell that they were cut. Where one
+    is told, `is_cut` says that bytes are missing at the end; else players cannot play what is a whole file for all that
+    it says.
     """
 
     duration_s: float | None
     problem: str | None
+    is_cut: bool = False
 
 
 class Span(NamedTuple):

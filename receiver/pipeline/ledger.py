@@ -1,0 +1,66 @@
+"""Notes a copy's progress on its recording's row."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING
+
+from receiver import failpoints, logs
+from receiver.errors import StorageUnavailableError
+from receiver.failpoints import Failpoint
+
+if TYPE_CHECKING:
+    from receiver.catalogue import Runs
+    from receiver.records import Claim, UnfinishedUpload, UploadedPart, UrlOrigin
+
+_log = logs.get("pipeline")
+
+
+class RowLedger:
+    """`receiver.transfer.Ledger` for one run; `recording` is the row as it was noted last."""
+
+    def __init__(self, runs: Runs, claim: Claim, origin: UrlOrigin, *, note_every_s: float) -> None:
+        self._runs = runs
+        self._claim = claim
+        self._origin = origin
+        self._note_every_s = note_every_s
+        self._unnoted: list[UploadedPart] = []
+        self._noting = asyncio.Lock()
+        self._began_s = time.monotonic()
+        self._noted_s = -math.inf  # the first part is noted at once
+        self.source_host: str | None = None
+        self.recording = claim.recording
+
+    async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
+        """Note the key, the upload, who named the URL and its host."""
+        if upload is not None:
+            failpoints.reach(Failpoint.UPLOAD_OPENED)
+        self.recording = await self._runs.note_upload(
+            self._claim, key, upload, self._origin, source_host=self.source_host
+        )
+        self._began_s = time.monotonic()
+        if upload is not None:
+            failpoints.reach(Failpoint.UPLOAD_NOTED)
+
+    async def stored(self, part: UploadedPart) -> None:
+        """Note the part, together with others that came soon before it.
+
+        Without its note a later run sends it again, so a database that is away costs no more than that.
+        """
+        failpoints.reach(Failpoint.PART_STORED)
+        self._unnoted.append(part)
+        if time.monotonic() - self._noted_s >= self._note_every_s and not self._noting.locked():
+            async with self._noting:
+                await self._note()
+
+    async def _note(self) -> None:
+        self._noted_s = now_s = time.monotonic()
+        parts, self._unnoted = self._unnoted, []
+        try:
+            await self._runs.note_parts(self._claim, parts, elapsed_s=now_s - self._began_s)
+            failpoints.reach(Failpoint.PART_NOTED)
+        except StorageUnavailableError as e:
+            self._unnoted = parts + self._unnoted
+            _log.warning("parts_not_noted", parts=len(self._unnoted), error=str(e))

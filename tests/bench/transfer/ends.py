@@ -1,0 +1,155 @@
+"""The two ends of every copy: nginx with the files, and the sink; each in plain HTTP and with TLS."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SINK = Path(__file__).with_name("s3_sink.c")
+_SINK_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
+_START_S = 10
+_NGINX = """
+daemon off;
+{user}
+worker_processes auto;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  sendfile on; tcp_nopush on; keepalive_requests 1000000;
+  ssl_certificate {folder}/tls.pem; ssl_certificate_key {folder}/tls.key; ssl_session_cache shared:tls:1m;
+  server {{
+    listen 127.0.0.1:{source}; listen 127.0.0.1:{source_tls} ssl;
+    root {folder}/files; default_type video/mp4;
+  }}
+  upstream sink {{ server 127.0.0.1:{sink}; keepalive 64; keepalive_requests 1000000; }}
+  server {{
+    listen 127.0.0.1:{sink_tls} ssl;
+    client_max_body_size 0; client_body_buffer_size 256k;
+    location / {{
+      proxy_pass http://sink; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_request_buffering off; proxy_buffering off; proxy_read_timeout 600;
+    }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where copies are read from and written to, both plain or, where there is a `certificate`, both with TLS.
+
+    `receiver serve` is told of the store by the fields that a test's S3 server has too.
+    """
+
+    source_url: str
+    endpoint_url: str
+    sink_port: int
+    certificate: Path | None
+    region: str = "us-east-1"
+    access_key: str = "bench"
+    secret_key: str = "bench-secret"
+
+    def object_bytes(self, bucket: str, key: str) -> int:
+        """Return the size of an object that was written, or -1 where the sink has none."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.sink_port, timeout=_START_S)
+        connection.request("HEAD", f"/{bucket}/{key}")
+        answer = connection.getresponse()
+        connection.close()
+        return int(answer.headers["Content-Length"]) if answer.status == 200 else -1
+
+
+@contextmanager
+def open_ends(folder: Path) -> Iterator[dict[str, Ends]]:
+    """Run both ends over the files in `folder/files`; yield them as `plain` and as `tls`."""
+    _make_certificate(folder)
+    with _sink(folder) as sink:
+        source, source_tls, sink_tls = _free_ports(3)
+        config = _NGINX.format(
+            folder=folder,
+            user="user root;" if os.geteuid() == 0 else "",
+            source=source,
+            source_tls=source_tls,
+            sink=sink,
+            sink_tls=sink_tls,
+        )
+        with _nginx(folder, config, source):
+            yield {
+                "plain": Ends(f"http://127.0.0.1:{source}", f"http://127.0.0.1:{sink}", sink, None),
+                "tls": Ends(
+                    f"https://127.0.0.1:{source_tls}", f"https://127.0.0.1:{sink_tls}", sink, folder / "tls.pem"
+                ),
+            }
+
+
+def missing_tools() -> list[str]:
+    """Return the programs that have to be installed first."""
+    return [tool for tool in ("cc", "curl", "nginx", "openssl") if _found(tool) is None]
+
+
+def _found(tool: str) -> str | None:
+    return shutil.which(tool) or shutil.which(tool, path="/usr/sbin")  # where Debian keeps nginx, off a user's PATH
+
+
+@contextmanager
+def _sink(folder: Path) -> Iterator[int]:
+    binary = folder / "s3_sink"
+    subprocess.run(["cc", *_SINK_FLAGS, "-o", binary, _SINK], check=True)
+    with subprocess.Popen([binary], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _nginx(folder: Path, config: str, port: int) -> Iterator[None]:
+    path, log = folder / "nginx.conf", folder / "nginx.log"
+    path.write_text(config, encoding="ascii")
+    with subprocess.Popen([str(_found("nginx")), "-c", path, "-e", log]) as process:
+        try:
+            ends_at = time.monotonic() + _START_S
+            while not _listens(port):
+                if process.poll() is not None or time.monotonic() > ends_at:
+                    sys.exit(f"nginx did not start:\n{log.read_text()[-2000:]}")
+                time.sleep(0.02)
+            yield
+        finally:
+            process.terminate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _make_certificate(folder: Path) -> None:
+    subject = ["-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", folder / "tls.key"]
+    subprocess.run(
+        ["openssl", "req", "-x509", *key, *subject, "-out", folder / "tls.pem"], check=True, capture_output=True
+    )
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports

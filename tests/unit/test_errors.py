@@ -1,0 +1,49 @@
+"""The operators' table of error codes says what the code does, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from receiver.errors import JobError, Kind
+
+TABLE = Path(__file__).parents[2] / "deploy" / "errors.md"
+FOLLOWS = {
+    (Kind.TRANSIENT, True): "retried, counted",
+    (Kind.TRANSIENT, False): "retried, not counted",
+    (Kind.PERMANENT, True): "failed at once",
+    (Kind.MISSING, True): "missing",
+}
+
+
+def classes(base: type[JobError] = JobError) -> Iterator[type[JobError]]:
+    for found in base.__subclasses__():
+        yield found
+        yield from classes(found)
+
+
+ERRORS = sorted(classes(), key=lambda error: error.__name__)
+
+
+def rows() -> list[list[str]]:
+    lines = [line for line in TABLE.read_text().splitlines() if line.startswith("|")]
+    assert lines[:2] == ["| code | when | what follows | what to do |", "|---|---|---|---|"]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_table_has_every_code_once_and_says_what_follows():
+    assert len({error.code for error in ERRORS}) == len(ERRORS), "a code names one class"
+    documented = [(code, follows) for code, _, follows, _ in rows()]
+    expected = [(f"`{error.code}`", FOLLOWS[error.kind, error.burns_attempt]) for error in ERRORS]
+    assert sorted(documented) == sorted(expected)
+
+
+def test_every_row_says_when_and_what_to_do():
+    assert [row for row in rows() if len(row) != 4 or not all(row)] == []
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_says_what_happened(error: type[JobError]):
+    assert (vars(error)["__doc__"] or "").strip()

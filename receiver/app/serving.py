@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
 
 _DOWNLOAD_URL_LIFE_S = 900
-_NOTE_EVERY_S = 1.0
+_NOTE_EVERY_S = 0.25
 """A note costs as much CPU as moving some megabytes."""
 _log = logs.get("app")
 

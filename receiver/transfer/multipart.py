@@ -58,6 +58,9 @@ class PartsRelay:
         """Return all parts as the store confirmed them, in order; on any error no part is left in flight."""
         held = {part.number: part for part in unfinished.parts}
         sent: list[asyncio.Task[UploadedPart]] = []
+        this = asyncio.current_task()
+        assert this is not None  # noqa: S101  (a coroutine always runs in a task)
+        cancelling = this.cancelling()
         try:
             async with asyncio.TaskGroup() as group:
                 for part in parts_of(self._source.size_bytes, unfinished.part_size_bytes):
@@ -69,6 +72,10 @@ class PartsRelay:
                 if self._stream is not None:
                     await self._source.shared.threads.run(self._stream.finish, self._stream.stop)
         except BaseExceptionGroup as e:
+            if this.cancelling() > cancelling:
+                # Python 3.11's group leaves its own mark where a part failed last; whoever looks at it later in this
+                # task, as aiohttp does where a connection is lost, would take that for a cancellation from outside
+                this.uncancel()
             error = _foremost(e)
             raise error from error.__cause__
         held |= {part.number: part for part in (task.result() for task in sent)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -82,13 +83,15 @@ async def test_a_store_that_fails_requests_is_leaned_on_less():
     assert target.most_in_flight == 1
 
 
-async def test_a_part_that_keeps_failing_ends_the_run():
+@pytest.mark.parametrize("number", [2, PARTS])
+async def test_a_part_that_keeps_failing_ends_the_run(number):
     target = MemoryTarget()
-    target.part_faults[2] = PartFault(StoreUnavailableError("scripted"), times=99)
+    target.part_faults[number] = PartFault(StoreUnavailableError("scripted"), after_bytes=5 * MIB, times=99)
     async with source_and_run() as (_, run):
         with pytest.raises(StoreUnavailableError):
             await run.copy(target)
-    assert target.tries.count(2) == 4
+    assert target.tries.count(number) == 4
+    assert asyncio.current_task().cancelling() == 0, "the run goes on, and is not to be taken for cancelled"
     assert target.uploads == {}
 
 

@@ -1,0 +1,37 @@
+"""What the parts hand to each other: frozen records, enums and id types. No behaviour, no I/O."""
+
+from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord
+from receiver.records.kinds import DeliveryId, DeliveryStatus, MeetingId, RecordingId, State, UrlOrigin, Via
+from receiver.records.objects import HeldPart, ObjectHead, OpenUpload, StoredFile, UnfinishedUpload, UploadedPart
+from receiver.records.recordings import Claim, Failure, Host, Meeting, Page, Recording, RecordingFacts
+from receiver.records.sources import FreshUrl, ListedRecording, Origin
+
+__all__ = [
+    "Accepted",
+    "Claim",
+    "Delivery",
+    "DeliveryId",
+    "DeliveryStatus",
+    "Failure",
+    "FreshUrl",
+    "HeldPart",
+    "Host",
+    "ListedRecording",
+    "Meeting",
+    "MeetingId",
+    "ObjectHead",
+    "OpenUpload",
+    "Origin",
+    "Page",
+    "Parsed",
+    "Recording",
+    "RecordingFacts",
+    "RecordingId",
+    "RejectedRecord",
+    "State",
+    "StoredFile",
+    "UnfinishedUpload",
+    "UploadedPart",
+    "UrlOrigin",
+    "Via",
+]

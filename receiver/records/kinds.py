@@ -1,0 +1,47 @@
+"""Ids and enums."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NewType
+
+RecordingId = NewType("RecordingId", str)
+MeetingId = NewType("MeetingId", str)
+DeliveryId = NewType("DeliveryId", str)
+
+
+class State(StrEnum):
+    """Where a recording stands. `receiver.lifecycle` holds the only table of allowed changes."""
+
+    PENDING = "pending"
+    ARCHIVING = "archiving"
+    WAITING = "waiting"
+    ARCHIVED = "archived"
+    FAILED = "failed"
+    MISSING = "missing"
+    CANCELLED = "cancelled"
+    ERASED = "erased"
+
+
+class Via(StrEnum):
+    """How a recording was first seen."""
+
+    WEBHOOK = "webhook"
+    RECONCILE = "reconcile"
+    BACKFILL = "backfill"
+    REINDEX = "reindex"
+
+
+class UrlOrigin(StrEnum):
+    """Who named a download URL: the API on our question, or the unauthenticated POST."""
+
+    API = "api"
+    PAYLOAD = "payload"
+
+
+class DeliveryStatus(StrEnum):
+    """`partial`: some records of the delivery were rejected; `rejected`: nothing of it could be used."""
+
+    ACCEPTED = "accepted"
+    PARTIAL = "partial"
+    REJECTED = "rejected"

@@ -1,0 +1,79 @@
+"""What lies in the bucket: objects, proven files, and multipart uploads not yet completed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectHead:
+    """What the store says of an object. `checksum` is `crc64nvme:<base64>` over the whole object, or None."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    checksum: str | None
+    content_type: str | None
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A proven object: length, own SHA-256 (hex) and the store's checksum all agreed."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+    size_bytes: int
+    sha256: str
+    checksum: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenUpload:
+    """A multipart upload that a run has begun; kept on the row so that the next run can go on with it or end it.
+
+    `begun_at` is known of an upload that the store listed, by the store's clock.
+    """
+
+    key: str
+    upload_id: str
+    begun_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadedPart:
+    """A part as the store confirmed it. `number` counts from 1; `checksum` is the part's `crc64nvme:<base64>`."""
+
+    number: int
+    etag: str
+    size_bytes: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPart:
+    """A part as the store lists it: not every store tells its checksum, so none is read."""
+
+    number: int
+    etag: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedUpload:
+    """What a later run needs to go on with an upload: how the file was cut, which file it was, which parts are sent.
+
+    Without `source_etag` (a strong one) nothing can tell whether the source is still that file. `parts` are in order.
+    """
+
+    upload: OpenUpload
+    part_size_bytes: int
+    source_etag: str | None
+    source_size_bytes: int
+    parts: tuple[UploadedPart, ...] = ()

@@ -1,0 +1,113 @@
+"""A recording: what sources say of it, its row as operators see it, and a run's claim on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from receiver.progress import Transfer
+    from receiver.records.kinds import MeetingId, RecordingId, State, UrlOrigin, Via
+    from receiver.records.objects import StoredFile, UnfinishedUpload
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """A meeting as a delivery or listing described it; all but the id may be unknown."""
+
+    id: MeetingId
+    name: str | None = None
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """The user who created the meeting. `id` is the platform's numeric user id."""
+
+    id: int | None = None
+    name: str | None = None
+    login: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFacts:
+    """What a source said about one recording. `vendor_size` (unit undocumented) and `duration_s` are advisory."""
+
+    id: RecordingId
+    meeting: Meeting
+    host: Host = Host()
+    participant_ids: tuple[int, ...] = ()
+    participants_count: int | None = None
+    file_uid: str | None = None
+    duration_s: float | None = None
+    vendor_size: float | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    payload_url: str | None = None
+    """The download URL of the POST; kept only where no API credentials are set, and dropped once archived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why the last run did not archive the recording."""
+
+    code: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One catalogue row, as operators see it (`archive`, `transfer`, `error` and such as the state allows)."""
+
+    id: RecordingId
+    meeting: Meeting
+    host: Host
+    participant_ids: tuple[int, ...]
+    participants_count: int | None
+    file_uid: str | None
+    duration_s: float | None
+    vendor_size: float | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    state: State
+    attempts: int
+    next_attempt_at: datetime | None
+    error: Failure | None
+    archive: StoredFile | None
+    archived_at: datetime | None
+    transfer: Transfer | None
+    hold: bool
+    url_origin: UrlOrigin | None
+    first_seen_via: Via
+    first_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A run's right to work on a recording: every write of the run is conditional on `fence`.
+
+    `attempt` counts this run (1 for the first). `key` is set once an earlier run chose the object's key, and
+    `upload` while a multipart upload of an earlier run may still be open to go on with.
+    """
+
+    recording: Recording
+    fence: int
+    attempt: int
+    payload_url: str | None
+    key: str | None
+    upload: UnfinishedUpload | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """One page of a keyset listing; `next_cursor` is opaque and None on the last page."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None

@@ -1,0 +1,50 @@
+"""Where a file comes from: a fresh URL, an allowed origin, an entry of the API's listing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from receiver.records.kinds import MeetingId, RecordingId, UrlOrigin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshUrl:
+    """A download URL believed good until `expires_at` (read from the URL, or one hour after the fetch)."""
+
+    url: str
+    expires_at: datetime
+    origin: UrlOrigin
+
+    def __repr__(self) -> str:
+        """Leave the URL out: its query is a credential."""
+        return f"FreshUrl(origin={self.origin.value}, expires_at={self.expires_at.isoformat()})"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """An allowed download origin. A host of `*.example.com` stands for every name below example.com."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def matches(self, scheme: str, host: str, port: int) -> bool:
+        """Tell whether a URL's scheme, lower-case host and effective port belong to this origin."""
+        if (scheme, port) != (self.scheme, self.port):
+            return False
+        return host.endswith(self.host[1:]) if self.host.startswith("*.") else host == self.host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedRecording:
+    """One entry of the API's recordings listing for a meeting."""
+
+    id: RecordingId
+    meeting_id: MeetingId
+    url: FreshUrl
+    file_uid: str | None = None
+    updated_at: datetime | None = None

@@ -1,0 +1,104 @@
+"""Reading the settings, and telling every problem with them at once."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from receiver.errors import SettingsError
+from receiver.settings.model import EXAMPLES, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "RECEIVER_"
+
+
+class Needs(StrEnum):
+    """Which command is about to run; decides what is required beyond the defaults."""
+
+    DATABASE = "database"
+    BUCKET = "bucket"
+    SERVE = "serve"
+
+
+_REQUIRED = {Needs.DATABASE: (), Needs.BUCKET: ("s3_bucket",), Needs.SERVE: ("s3_bucket", "webhook_secrets")}
+
+
+def load(needs: Needs, environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+    """Read, check and return the settings; the environment wins over `.env`, and `X` over `X_FILE`.
+
+    Raises `SettingsError` whose message lists every problem found.
+    """
+    given: dict[str, str] = {}
+    if dotenv is not None and dotenv.is_file():
+        given.update({k: v for k, v in dotenv_values(dotenv).items() if v is not None})
+    given.update(os.environ if environ is None else environ)
+    values, problems = _read(given)
+    settings: Settings | None = None
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as e:
+        problems += [_field_problem(error) for error in e.errors(include_url=False)]
+    problems += [_problem(name, "is not set") for name in _REQUIRED[needs] if name not in values]
+    problems += _credential_problems(values.keys())
+    if settings is None or problems:
+        raise SettingsError("\n".join(dict.fromkeys(problems)))
+    return settings
+
+
+def unknown_names(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the `RECEIVER_…` variables that name no setting: probably misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in known}
+    given = os.environ if environ is None else environ
+    return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
+
+
+def _read(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    for name in Settings.model_fields:
+        variable = PREFIX + name.upper()
+        if value := given.get(variable):
+            values[name] = value
+        elif path := given.get(f"{variable}_FILE"):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as e:
+                problems.append(f"{variable}_FILE names {path!r}, which cannot be read: {e}")
+    return values, problems
+
+
+def _field_problem(error: Any) -> str:
+    name = str(error["loc"][0])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return _problem(name, f"is wrong: {message[:1].lower()}{message[1:]}")
+
+
+def _problem(name: str, what: str) -> str:
+    default = Settings.model_fields[name].default
+    example = EXAMPLES.get(name) or (str(default) if default not in (None, "", ()) else None)
+    variable = PREFIX + name.upper()
+    return f"{variable} {what}" + (f" (example: {variable}={example})" if example else "")
+
+
+def _credential_problems(names: Any) -> list[str]:
+    """Tell which variables of a half-set way to the API are missing, or that two ways are set at once."""
+    session = {"api_app_id", "api_auth_key", "api_auth_secret", "api_user_login", "api_user_email", "api_user_password"}
+    ways = [way for way in ("api_admin_key", "api_token") if way in names]
+    if session & set(names):
+        ways.append("api_app_id")
+        if missing := [n for n in ("api_app_id", "api_auth_key", "api_user_password") if n not in names]:
+            return [_problem(name, "is not set, but other parts of the user session are") for name in missing]
+        if ("api_user_login" in names) == ("api_user_email" in names):
+            return [_problem("api_user_login", "or RECEIVER_API_USER_EMAIL must be set, and not both")]
+    if len(ways) > 1:
+        listed = " and ".join(PREFIX + way.upper() for way in ways)
+        return [f"{listed} are both set; choose one way to the API and unset the other"]
+    return []

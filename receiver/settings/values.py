@@ -1,0 +1,134 @@
+"""The values a setting may have: how each is read from its text, and what a wrong one is told."""
+
+from __future__ import annotations
+
+import re
+import string
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from receiver.records import Origin
+
+MIN_SECRET_CHARS = 16
+KEY_FIELDS = frozenset({"recording_id", "meeting_id", "created_at", "host_id", "meeting_name"})
+
+
+class Role(StrEnum):
+    """What an ops token may do: read; also retry, cancel, hold; also erase."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class OpsToken:
+    """A named token of the operators' surface; the name is what the audit log records."""
+
+    name: str
+    role: Role
+    token: SecretStr
+
+
+def _split(value: Any) -> Any:
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < MIN_SECRET_CHARS:
+        raise ValueError(f"each secret needs at least {MIN_SECRET_CHARS} characters")
+    return value
+
+
+def _ops_token(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    name, _, rest = value.partition(":")
+    role, _, token = rest.partition(":")
+    if not name or not token or role not in list(Role):
+        raise ValueError("each token is written name:role:token with a role of viewer, operator or admin")
+    return OpsToken(name, Role(role), SecretStr(token))
+
+
+_ORIGIN = re.compile(r"(https?)://((?:\*\.)?[a-z0-9_.-]+|\[[0-9a-f:]+\])(?::(\d{1,5}))?/?")
+
+
+def _origin(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = _ORIGIN.fullmatch(value.lower())
+    if found is None:
+        raise ValueError(f"{value!r} is not an origin (scheme://host[:port], no path; * only as the first label)")
+    scheme, host, port = found.groups()
+    return Origin(scheme, host.strip("[]"), int(port) if port else {"http": 80, "https": 443}[scheme])
+
+
+def _network(value: Any) -> Any:
+    return ip_network(value, strict=False) if isinstance(value, str) else value
+
+
+def _duration(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d+)\s*([smhdwy])", value.strip())
+    if found is None:
+        raise ValueError("a duration is a whole number and a unit: s, m, h, d, w or y")
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31_536_000}[found[2]]
+    return timedelta(seconds=int(found[1]) * seconds)
+
+
+def _key_template(value: str) -> str:
+    try:
+        fields = {name.partition(".")[0] for _, name, _, _ in string.Formatter().parse(value) if name is not None}
+    except ValueError as e:
+        raise ValueError(f"not a template: {e}") from e
+    if unknown := fields - KEY_FIELDS:
+        raise ValueError(f"unknown field {min(unknown)!r}; known are {', '.join(sorted(KEY_FIELDS))}")
+    if "recording_id" not in fields:
+        raise ValueError("must contain {recording_id}, or two recordings could share a key")
+    if value.startswith("/") or ".." in value.split("/"):
+        raise ValueError("must be a relative key without '..'")
+    return value
+
+
+def _bucket(value: str) -> str:
+    # old buckets have capitals and underscores; an access point's ARN stands where a name may
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{2,62}|arn:[A-Za-z0-9:/._-]{1,250}", value):
+        raise ValueError("must be a bucket's name (3 to 63 letters, digits, '.' and '-') or an access point's ARN")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if value.startswith("/") or re.search(r"\s", value) or ".." in value.split("/"):
+        raise ValueError("must be the beginning of a key: no leading '/', no spaces, no '..'")
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
+        raise ValueError("must be an http(s) URL without user, query or fragment")
+    return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if not re.match(r"(sqlite:///.+|postgres(ql)?://[^/]*/.+)", value):
+        raise ValueError("must be sqlite:///path or postgresql://user:pass@host/db")
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Bucket = Annotated[str, AfterValidator(_bucket)]
+Prefix = Annotated[str, AfterValidator(_prefix)]
+Template = Annotated[str, AfterValidator(_key_template)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+OriginText = Annotated[Origin, BeforeValidator(_origin)]
+OpsTokenText = Annotated[OpsToken, BeforeValidator(_ops_token)]
+Split = BeforeValidator(_split)

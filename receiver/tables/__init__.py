@@ -5,7 +5,7 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 
 from __future__ import annotations
 
-from receiver.tables.database import Database, open_database
+from receiver.tables.database import Database, SqliteDatabase, open_database
 from receiver.tables.metadata import deliveries, delivery_recordings, metadata, participants, recordings, upload_parts
 from receiver.tables.move import Content, MoveReport, move
 from receiver.tables.schema import check_head, upgrade
@@ -14,6 +14,7 @@ __all__ = [
     "Content",
     "Database",
     "MoveReport",
+    "SqliteDatabase",
     "check_head",
     "deliveries",
     "delivery_recordings",

@@ -104,7 +104,15 @@ class Runs:
         if source_host is not None:
             values["source_host"] = source_host
         keep_parts = upload is not None and bool(upload.parts)
-        return await self._write(claim, keep_parts=keep_parts, object_key=key, url_origin=origin, **values)
+        values |= {"object_key": key, "url_origin": origin}
+
+        def change_and_read(tx: sa.Connection) -> Recording | None:
+            _change(tx, claim, values, keep_parts=keep_parts)
+            return one_recording(tx, claim.recording.id)
+
+        changed = await self._database.write(change_and_read)
+        assert changed is not None  # noqa: S101  (its row was written in this transaction)
+        return changed
 
     async def noted_uploads(self) -> frozenset[OpenUpload]:
         """Return the uploads that recordings with work to do have noted: a run may be or go on with each of them."""
@@ -142,9 +150,9 @@ class Runs:
 
         await self._database.write(note)
 
-    async def finish(self, claim: Claim, stored: StoredFile, *, now: datetime) -> Recording:
+    async def finish(self, claim: Claim, stored: StoredFile, *, now: datetime) -> None:
         """Record the proven object: `archived`. Raises `FenceLostError`."""
-        return await self._write(
+        await self._write(
             claim,
             keep_parts=False,
             state=State.ARCHIVED,
@@ -164,10 +172,10 @@ class Runs:
             **_NO_UPLOAD,
         )
 
-    async def settle(self, claim: Claim, decision: Decision, failure: Failure) -> Recording:
+    async def settle(self, claim: Claim, decision: Decision, failure: Failure) -> None:
         """Record a failed run and what follows from it; no upload outlives the last one. Raises `FenceLostError`."""
         again = decision.state is State.WAITING
-        return await self._write(
+        await self._write(
             claim,
             keep_parts=again,
             state=decision.state,
@@ -179,23 +187,19 @@ class Runs:
             **({} if again else _NO_UPLOAD),
         )
 
-    async def hand_back(self, claim: Claim, *, now: datetime) -> Recording:
+    async def hand_back(self, claim: Claim, *, now: datetime) -> None:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
-        return await self._write(
-            claim, keep_parts=True, state=State.PENDING, attempts=claim.attempt - 1, next_attempt_at=now
-        )
+        await self._write(claim, keep_parts=True, state=State.PENDING, attempts=claim.attempt - 1, next_attempt_at=now)
 
-    async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> Recording:
-        def change(tx: sa.Connection) -> Recording | None:
-            if tx.execute(sa.update(recordings).where(_held_by(claim)).values(values)).rowcount != 1:
-                raise FenceLostError(_taken_over(claim))
-            if not keep_parts:
-                tx.execute(_forget(claim.recording.id))
-            return one_recording(tx, claim.recording.id)
+    async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> None:
+        await self._database.write(lambda tx: _change(tx, claim, values, keep_parts=keep_parts))
 
-        changed = await self._database.write(change)
-        assert changed is not None  # noqa: S101  (its row was written in this transaction)
-        return changed
+
+def _change(tx: sa.Connection, claim: Claim, values: dict[str, Any], *, keep_parts: bool) -> None:
+    if tx.execute(sa.update(recordings).where(_held_by(claim)).values(values)).rowcount != 1:
+        raise FenceLostError(_taken_over(claim))
+    if not keep_parts:
+        tx.execute(_forget(claim.recording.id))
 
 
 def _held_by(claim: Claim) -> sa.ColumnElement[bool]:

@@ -18,7 +18,8 @@ from receiver.tables.schema import NOT_MOVED, is_at_head, upgrade
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from receiver.tables.database import Database, SqliteDatabase
+    from receiver.tables.database import Database
+    from receiver.tables.sqlite import SqliteDatabase
 
 _BATCH_ROWS = 1000
 _BATCH_WIDE_ROWS = 16

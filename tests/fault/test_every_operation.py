@@ -190,7 +190,7 @@ async def test_a_passing_fault_of_any_operation_is_survived(world: World, size: 
             recording = await until_archived(job)
             await world.assert_nothing_half_done(recording)
         if not operations.failed:
-            assert nth > 8, operations.names
+            assert nth > 7, operations.names  # a small file takes seven operations, as its store tells the checksum
             break
 
 

@@ -13,10 +13,10 @@ from pgqueuer.adapters.persistence.queries import Queries
 
 from receiver.errors import SchemaOutdatedError
 from receiver.tables import check_head, metadata, open_database, upgrade
-from receiver.tables.schema import _config
+from receiver.tables.schema import folder
 from tests.support.databases import fresh_database
 
-REVISIONS = [script.revision for script in reversed(list(ScriptDirectory.from_config(_config()).walk_revisions()))]
+REVISIONS = [script.revision for script in reversed(list(ScriptDirectory(folder()).walk_revisions()))]
 
 
 @pytest.mark.parametrize("start", [None, *REVISIONS])

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from receiver.errors import SchemaOutdatedError
 from receiver.tables import Database, check_head, upgrade
-from receiver.tables.schema import _config, schema_compatibility
+from receiver.tables.schema import _revisions, folder, schema_compatibility
 
-SCRIPTS = ScriptDirectory.from_config(_config())
+SCRIPTS = ScriptDirectory(folder())
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
 HEAD = REVISIONS[-1]
 
@@ -26,6 +26,10 @@ async def _become_newer(database: Database, *rows: dict[str, str]) -> None:
             tx.execute(sa.insert(schema_compatibility).values(row))
 
     await database.write(change)
+
+
+def test_the_files_are_named_by_their_revisions_in_order() -> None:
+    assert _revisions() == REVISIONS
 
 
 def test_every_revision_names_the_oldest_release_that_may_work_on_it() -> None:

@@ -16,7 +16,9 @@ from receiver.errors import (
     StoreUnavailableError,
 )
 from receiver.transfer.pace import LONGEST_PAUSE_S
-from receiver.transfer.section import Part, PartChunks, parts_of
+from receiver.transfer.part import Part, parts_of
+from receiver.transfer.section import PartChunks
+from receiver.transfer.stop import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,9 +38,10 @@ _log = logs.get("transfer")
 class PartsRelay:
     """Sends every part of a source that an open upload lacks; `stored` is awaited with each that it then has.
 
-    The source is read by one part at a time; up to `part_concurrency` parts are open, all but one of them waiting for
-    the store's answer. A part that fails is read again by itself and sent again. With `in_order`, one stream reads the
-    whole file and the frontier hashes it as it passes; without, every part is read by itself.
+    The source is read by one part at a time; up to `part_concurrency` parts are open: one that is read, the next one,
+    whose request goes ahead, and those that wait for the store's answer. A part that fails is read again by itself and
+    sent again. With `in_order`, one stream reads the whole file and the frontier hashes it as it passes; without, every
+    part is read by itself.
     """
 
     def __init__(
@@ -68,8 +71,9 @@ class PartsRelay:
                         continue
                     await self._free.acquire()
                     sent.append(group.create_task(self._send_part(target, unfinished.upload, part)))
-                    await part.passed.wait()
+                    await part.near_end.wait()
                 if self._stream is not None:
+                    await part.passed.wait()
                     await self._source.shared.threads.run(self._stream.finish, self._stream.stop)
         except BaseExceptionGroup as e:
             if this.cancelling() > cancelling:
@@ -97,19 +101,33 @@ class PartsRelay:
         return uploaded
 
     async def _try_part(self, target: Target, upload: OpenUpload, part: Part) -> UploadedPart:
-        if self._stream is not None and not part.passed.is_set():
-            stream = self._stream  # the frontier is in or before this part, so the main stream is its own
-            stream.seek(part.first)
-        else:
+        if self._stream is None or part.passed.is_set():
             stream = self._source.section(part.first, part.end)
-        chunks = PartChunks(stream, self._frontier, part)
+            try:
+                return await self._send_chunks(target, upload, part, PartChunks(stream, self._frontier, part))
+            finally:
+                stream.close()
+        if part.previous is not None:  # while that one has failed, it needs the store's place that this would take
+            await part.previous.near_end.wait()
+        # the frontier is in or before this part, so the main stream is its own, now or after the part before it
+        if (ticket := part.ticket()) is not None and part.previous is not None:
+            try:
+                chunks = PartChunks(self._stream, self._frontier, part, ticket)
+                return await self._send_chunks(target, upload, part, chunks)
+            except StoppedError:
+                if not ticket.cancelled():
+                    raise
+            await part.previous.passed.wait()  # it failed, and is read again
+        self._stream.seek(part.first)
+        return await self._send_chunks(target, upload, part, PartChunks(self._stream, self._frontier, part))
+
+    async def _send_chunks(self, target: Target, upload: OpenUpload, part: Part, chunks: PartChunks) -> UploadedPart:
         try:
             async with self._source.shared.pace.turn():
                 return await self._sent_in_time(target, upload, part, chunks)
         finally:
             await chunks.close()
-            if stream is not self._stream:
-                stream.close()
+            part.hold_back()
 
     async def _sent_in_time(self, target: Target, upload: OpenUpload, part: Part, chunks: PartChunks) -> UploadedPart:
         try:

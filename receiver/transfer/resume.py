@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from receiver.transfer.section import parts_of
+from receiver.transfer.part import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import dataclass, field
+import time
+from concurrent.futures import CancelledError as VoidTicketError
 from typing import TYPE_CHECKING
 
+from receiver.transfer.stop import StoppedError
+
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from receiver.transfer.frontier import Frontier
+    from receiver.transfer.part import Part
     from receiver.transfer.stream import Stream
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A part's place in the file. `passed` is set once its last byte has been read and its reader is done with it."""
-
-    number: int
-    first: int
-    end: int
-    passed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def size_bytes(self) -> int:
-        return self.end - self.first
-
-
-def parts_of(file_bytes: int, part_bytes: int) -> list[Part]:
-    """Cut a file into parts, numbered from 1; all but the last are `part_bytes` long."""
-    return [
-        Part(number=number, first=first, end=min(first + part_bytes, file_bytes))
-        for number, first in enumerate(range(0, file_bytes, part_bytes), start=1)
-    ]
+_AHEAD_S = 0.25
+"""How long before its turn a part's request is sent: the store's answer to its header takes a round trip or two, and S3
+gives up on a request that then brings no byte for 20 s."""
 
 
 class PartChunks:
@@ -39,9 +27,14 @@ class PartChunks:
 
     A store may answer before it has read the whole body; whoever reads it then is stopped by `close`, which
     returns only when the stream is free for the next attempt. A chunk is good until the next one is asked for.
+    With a `ticket` the stream is another part's until that is done; where it is void, `StoppedError` is raised.
     """
 
-    def __init__(self, stream: Stream, frontier: Frontier | None, part: Part) -> None:
+    def __init__(
+        self, stream: Stream, frontier: Frontier | None, part: Part, ticket: Future[None] | None = None
+    ) -> None:
+        self._ticket = ticket
+        self._began_at = 0.0
         self._stream = stream
         self._frontier = frontier
         self._part = part
@@ -59,23 +52,43 @@ class PartChunks:
             if self._closed or self._offset == self._part.end:
                 self._loop.call_soon_threadsafe(self._note_passed)
                 raise StopIteration
+            if not self._began_at:
+                self._wait_for_turn()
             self.reading = True
             chunk = self._stream.read(self._part.end - self._offset)
             self.reading = False
             if self._frontier is not None:
                 self._frontier.feed(self._offset, chunk)
             self._offset += len(chunk)
+            self._note_end_is_near()
             return chunk
+
+    def _wait_for_turn(self) -> None:
+        try:
+            if self._ticket is not None:
+                self._ticket.result()
+        except VoidTicketError as e:
+            raise StoppedError from e
+        if self._closed:
+            raise StoppedError
+        self._began_at = time.monotonic()
+
+    def _note_end_is_near(self) -> None:
+        """Let the next part begin its request when this one, at its speed until now, has no more than that to go."""
+        done, left = self._offset - self._part.first, self._part.end - self._offset
+        if left * (time.monotonic() - self._began_at) <= done * _AHEAD_S and not self._part.near_end.is_set():
+            self._loop.call_soon_threadsafe(self._part.near_end.set)
 
     async def close(self) -> None:
         """End the iteration and wait until nothing reads the stream any more."""
         self._closed = True
         if not self._turn.acquire(blocking=False):
-            self._stream.stop.set()
+            if self._ticket is None or not self._ticket.cancel():  # who still waits for its turn reads nothing
+                self._stream.stop.set()
             await asyncio.to_thread(self._turn.acquire)
         self._turn.release()
         self._note_passed()
 
     def _note_passed(self) -> None:
         if self._offset == self._part.end:
-            self._part.passed.set()
+            self._part.pass_on()

@@ -82,7 +82,6 @@ class MemoryTarget:
     async def upload_part(
         self, upload: OpenUpload, number: int, chunks: Iterator[memoryview], *, size_bytes: int
     ) -> UploadedPart:
-        self.tries.append(number)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -110,6 +109,8 @@ class MemoryTarget:
         fault = self.part_faults.get(number)
         active = fault is not None and fault.times > 0
         for chunk in chunks:
+            if not body:  # a request that was sent ahead and brings no byte is none
+                self.tries.append(number)
             body += chunk
             if fault is not None and active and len(body) >= fault.after_bytes:
                 break

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from receiver.records import UploadedPart
 from receiver.transfer.frontier import Frontier, combined
 from receiver.transfer.limits import MAX_PARTS, MIB, Limits
-from receiver.transfer.section import parts_of
+from receiver.transfer.part import parts_of
 from tests.support.memory_target import checksum_of
 
 

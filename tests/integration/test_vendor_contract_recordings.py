@@ -4,7 +4,7 @@ Section or fact: the platform's test; the client's.
 - the user's listing, as the page's response: test_the_users_listing; test_the_pages_listing_is_read
 - the admin's, also with `file_uid`: test_the_admins_listing; test_both_listings_join_on_the_id
 - `size` in MB and `duration` in seconds, or not: test_units;
-  test_size_and_duration_are_taken_in_any_unit_and_prove_nothing
+  test_size_and_duration_are_taken_in_any_unit_and_prove_nothing, test_the_example_payload_is_archived
 - user SigV2 and 1 h, webhook SigV2 and 7 d, admin SigV4 and 7 d: test_a_url_lives_as_long_as_its_sample_says, both
 - expired: test_an_expired_url_is_refused_as_s3_does; test_a_url_that_expires_twice_on_the_way_costs_few_bytes_more
 - unknown scheme: test_a_url_of_unknown_scheme_lives_an_hour_from_the_fetch, test_expiry_is_read_from_the_query

@@ -14,6 +14,7 @@ Section: the platform's test.
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -35,6 +36,7 @@ async def test_the_pages_request_is_not_json(vendor, host):
 
 async def test_mended_it_gets_the_pages_answer_though_the_meeting_ends_before_it_starts(vendor, host):
     before = await vendor.create(host, chat=False)
+    vendor.sandbox._platform.meetings.get(before["_id"]).updated_at -= timedelta(days=1)
     request = json.loads(UPDATE.replace('3456 "email"', '3456, "email"'))
     answer = await vendor.http.put(f"/meetings/{before['_id']}", json=request, headers=host.headers)
     updated, known = answer.json(), sample("meeting-updated.json")

@@ -5,7 +5,7 @@ Fact: the platform's test; the client's.
 - plain or signed, by login or e-mail, JSON or form: test_every_form_opens_a_session; test_every_way_in_lists_recordings
 - the signature, over sorted parameters: test_every_form_opens_a_session;
   test_login_with_auth_secret_is_signed_over_sorted_parameters
-- a time stamp within 60 minutes: test_a_time_stamp_may_be_an_hour_off; test_refused_login_mentions_a_clock_that_is_off
+- a time stamp within 60 minutes: test_a_time_stamp_may_be_an_hour_off; test_refused_login
 - time stamp and nonce once: test_a_nonce_is_taken_once_with_its_time_stamp;
   test_nonces_differ
 - two hours, prolonged by each request, told in `CB-Token-ExpirationDate`:

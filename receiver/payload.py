@@ -89,6 +89,12 @@ def _time(value: Any) -> datetime | None:
         return None
 
 
+def _url(value: Any) -> str | None:
+    """Keep a URL byte for byte, broken escapes too; what no request line can hold is None."""
+    usable = isinstance(value, str) and 0 < len(value) <= MAX_TEXT_CHARS and value.isprintable() and " " not in value
+    return value if usable else None
+
+
 def _object(value: Any) -> Any:
     return value if isinstance(value, dict) else {}
 
@@ -99,6 +105,7 @@ Count = Annotated[int | None, BeforeValidator(_count)]
 Number = Annotated[float | None, BeforeValidator(_number)]
 UserId = Annotated[int | None, BeforeValidator(_user_id)]
 Time = Annotated[datetime | None, BeforeValidator(_time)]
+Url = Annotated[str | None, BeforeValidator(_url)]
 
 
 class _Body(BaseModel):
@@ -136,7 +143,7 @@ class RecordBody(_Body):
     size: Number = None
     created_at: Time = None
     updated_at: Time = None
-    download_url: Annotated[str, Field(max_length=8192)] | None = None
+    download_url: Url = None
 
 
 class DeliveryBody(_Body):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.support.databases import database, database_url, empty_database_url, postgres
 from tests.support.fixtures import sandbox, service
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
+from tests.support.vendor import host, vendor
 
 __all__ = [
     "aws_env",
@@ -13,8 +14,10 @@ __all__ = [
     "database",
     "database_url",
     "empty_database_url",
+    "host",
     "postgres",
     "sandbox",
     "seaweed",
     "service",
+    "vendor",
 ]

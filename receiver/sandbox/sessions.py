@@ -28,7 +28,7 @@ CLOCK_TOLERANCE_S = 3600
 class CredentialsBody(BaseModel):
     login: str | None = None
     email: str | None = None
-    password: str = Field(min_length=1)
+    password: str | None = None
 
 
 class SessionBody(BaseModel):
@@ -106,6 +106,8 @@ class Sessions:
     def _user(self, given: CredentialsBody) -> User:
         if not given.login and not given.email:
             raise field_error("login", "cannot be blank")
+        if not given.password:
+            raise field_error("password", "cannot be blank")
         user = self._users.find(login=given.login, email=given.email)
         if user is None and self._config.create_users:
             return self._users.create(given.login, given.email, given.password)

@@ -14,6 +14,11 @@ def example() -> bytes:
     return (DATA / "recording-done.json").read_bytes()
 
 
+def sample(name: str) -> Any:
+    """Return one of the vendor page's JSON samples."""
+    return json.loads((DATA / name).read_text())
+
+
 def payload(*ids: str, meeting_id: str = "meeting-1", **record: Any) -> bytes:
     """Return a payload of one meeting with these recordings; `record` overrides fields of each."""
     return json.dumps(

@@ -124,6 +124,7 @@ def test_lists_are_read() -> None:
     ("host", "matches"),
     [
         ("cb-recordings.s3.amazonaws.com", True),
+        ("cb-staging-recordings.s3.amazonaws.com", True),
         ("cloud-folder-recordings.s3.us-east-1.amazonaws.com", True),
         ("amazonaws.com", False),
         ("evilamazonaws.com", False),

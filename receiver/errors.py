@@ -81,9 +81,16 @@ class WorkerCrashedError(JobError):
 
 
 class ApiUnavailableError(JobError):
-    """Connection refused, time-out, 429 or 5xx."""
+    """Connection refused, time-out or 5xx."""
 
     code = "api_unavailable"
+
+
+class ApiPausedError(JobError):
+    """The API asks for a pause (429), or failed so often that it is left alone: not this recording's try."""
+
+    code = "api_paused"
+    burns_attempt = False
 
 
 class ApiUnauthorizedError(JobError):

@@ -24,6 +24,7 @@ from receiver.app.configs import (
     sqlite_path,
 )
 from receiver.app.process import Server, listening, make_private_file, only_worker
+from receiver.app.shared_pause import DatabasePause
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
@@ -226,8 +227,10 @@ async def _worker(stack: AsyncExitStack, settings: Settings, database: Database,
             credentials=access,
             timeout_s=settings.api_timeout_s,
             url_margin_s=settings.url_margin_s,
+            rate_per_s=settings.api_rate_per_s,
         )
-        client = await stack.enter_async_context(open_api(config))
+        shared = DatabasePause(database, config.url)
+        client = await stack.enter_async_context(open_api(config, shared=shared))
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
     runs, keys = Runs(database), KeyTemplate(settings.s3_prefix, settings.key_template)
     pipeline = Pipeline(

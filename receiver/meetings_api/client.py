@@ -15,6 +15,7 @@ from receiver.errors import ApiBadAnswerError, ApiRefusedError, ApiUnauthorizedE
 from receiver.meetings_api.access import access_for
 from receiver.meetings_api.listing import Listing, read_entries
 from receiver.meetings_api.listings import Listings
+from receiver.meetings_api.manners import Manners
 from receiver.meetings_api.refusal import listing_refusal
 from receiver.meetings_api.wire import open_wire
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from receiver.meetings_api.access import Access
     from receiver.meetings_api.credentials import Credentials
+    from receiver.meetings_api.pause import SharedPause
     from receiver.meetings_api.wire import Answer, Wire
     from receiver.records import FreshUrl, ListedRecording, MeetingId, RecordingId
 
@@ -31,13 +33,17 @@ _THREAD_BYTES = 128 * 1024  # a body larger than this takes milliseconds to pars
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiConfig:
-    """A listing serves for `listing_max_age_s`; a URL in it only while more than `url_margin_s` of its life is left."""
+    """A listing serves for `listing_max_age_s`; a URL in it only while more than `url_margin_s` of its life is left.
+
+    At most `rate_per_s` requests are sent, any number where it is None.
+    """
 
     url: str
     credentials: Credentials
     timeout_s: float = 20
     url_margin_s: float = 300
     listing_max_age_s: float = 60
+    rate_per_s: float | None = None
 
 
 class MeetingsApi:
@@ -125,9 +131,10 @@ class MeetingsApi:
 
 
 @asynccontextmanager
-async def open_api(config: ApiConfig) -> AsyncIterator[MeetingsApi]:
-    """Open the client; nothing is sent before the first question."""
-    async with open_wire(config.url, timeout_s=config.timeout_s) as wire:
+async def open_api(config: ApiConfig, *, shared: SharedPause | None = None) -> AsyncIterator[MeetingsApi]:
+    """Open the client; nothing is sent before the first question. `shared` lets other processes keep its pauses."""
+    manners = Manners(patience_s=config.timeout_s, rate_per_s=config.rate_per_s, shared=shared)
+    async with open_wire(config.url, manners, timeout_s=config.timeout_s) as wire:
         api = MeetingsApi(config, wire)
         try:
             yield api

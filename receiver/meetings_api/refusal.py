@@ -9,6 +9,7 @@ from receiver.errors import (
     ApiBadAnswerError,
     ApiForbiddenError,
     ApiLoginRefusedError,
+    ApiPausedError,
     ApiRefusedError,
     ApiUnauthorizedError,
     ApiUnavailableError,
@@ -67,9 +68,14 @@ def login_refusal(answer: Answer) -> JobError:
 
 
 def _unusable(answer: Answer, said: str) -> JobError:
-    if answer.status == 429 or answer.status >= 500:
-        wait_s = answer.retry_after_s
-        asked = "" if wait_s is None else f", asked to wait {wait_s:.0f} s"
+    wait_s = answer.retry_after_s
+    asked = "" if wait_s is None else f", asked to wait {wait_s:.0f} s"
+    if answer.status == 429:
+        return ApiPausedError(
+            f"the Meetings API is asked too often{asked}{said}; where that lasts, lower RECEIVER_API_RATE_PER_S",
+            retry_after_s=wait_s,
+        )
+    if answer.status >= 500:
         return ApiUnavailableError(
             f"the Meetings API is not available{asked}{said}; where that lasts, ask its operator and look at "
             "RECEIVER_API_URL",

@@ -47,6 +47,7 @@ class Settings(BaseModel):
     api_user_password: SecretStr | None = None
     api_user_id: int | None = None
     api_timeout_s: float = Field(default=20.0, gt=0, le=300)
+    api_rate_per_s: float = Field(default=20.0, gt=0, le=10_000)
     webhook_secrets: Annotated[tuple[Secret, ...], Split] = ()
     webhook_allowed_ips: Annotated[tuple[Network, ...], Split] = ()
     forwarded_allow_ips: str = "127.0.0.1"

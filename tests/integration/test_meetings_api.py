@@ -13,6 +13,7 @@ from receiver.errors import (
     ApiBadAnswerError,
     ApiForbiddenError,
     ApiLoginRefusedError,
+    ApiPausedError,
     ApiUnauthorizedError,
     ApiUnavailableError,
     RecordingGoneError,
@@ -91,9 +92,9 @@ async def test_recordings_are_listed_with_urls_that_work(scene, credentials, lif
         assert (file.status, len(await file.read())) == (200, 2000)
 
 
-async def test_forty_jobs_cost_one_login_and_one_listing(scene):
+async def test_fifty_jobs_of_one_meeting_cost_one_login_and_one_listing(scene):
     async with scene.client(USER) as api:
-        await asyncio.gather(*(api.fresh_url(scene.recordings[n % 2], scene.meeting) for n in range(40)))
+        await asyncio.gather(*(api.fresh_url(scene.recordings[n % 2], scene.meeting) for n in range(50)))
     assert await scene.asked() == [("POST", "/session"), ("GET", f"/meetings/recordings/{scene.meeting}")]
 
 
@@ -137,7 +138,7 @@ async def test_wrong_fixed_secret_is_refused(scene, credentials):
 @pytest.mark.parametrize(
     ("fault", "error", "retry_after_s"),
     [
-        ({"kind": "status", "status": 429, "retry_after": 30}, ApiUnavailableError, 30),
+        ({"kind": "status", "status": 429, "retry_after": 30}, ApiPausedError, 30),
         ({"kind": "status", "status": 503}, ApiUnavailableError, None),
         ({"kind": "status", "status": 403}, ApiForbiddenError, None),
         ({"kind": "status", "status": 404}, RecordingGoneError, None),

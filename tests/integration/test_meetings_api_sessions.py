@@ -10,6 +10,7 @@ from aiohttp import web
 from receiver.errors import (
     ApiBadAnswerError,
     ApiLoginRefusedError,
+    ApiPausedError,
     ApiRefusedError,
     ApiUnauthorizedError,
     ApiUnavailableError,
@@ -192,7 +193,7 @@ async def test_login_that_opens_no_session_of_ours(server, session, error, messa
         (403, {}, ApiLoginRefusedError, None),
         (404, {}, ApiLoginRefusedError, None),
         (422, {"Date": "Sun, 01 Mar 2020 12:00:00 GMT"}, ApiLoginRefusedError, None),
-        (429, {"Retry-After": "7"}, ApiUnavailableError, 7),
+        (429, {"Retry-After": "7"}, ApiPausedError, 7),
         (500, {}, ApiUnavailableError, None),
         (302, {"Location": "/session2"}, ApiBadAnswerError, None),
     ],

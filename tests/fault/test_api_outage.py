@@ -1,0 +1,87 @@
+"""A platform that asks for a pause, or is down: nobody asks it, nothing is counted, and all goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import AsyncExitStack
+
+import pytest
+
+from receiver.sandbox import Sandbox
+from tests.support.databases import ON_POSTGRESQL
+from tests.support.events import events
+from tests.support.invariants import check_invariants
+from tests.support.service import Service, control, make_meeting, set_fault, worker_process
+
+FILE = {"kind": "generated", "size_bytes": 50_000}
+
+
+async def deliver(sandbox: Sandbox, service: Service, meetings: int) -> dict[str, str]:
+    """Deliver this many meetings of one recording each; return the hashes by recording."""
+    made = [await make_meeting(sandbox, FILE) for _ in range(meetings)]
+    for one in made:
+        assert (await service.post(json.dumps(one["payload"]).encode())).status_code == 202
+    return {recording["_id"]: recording["sha256"] for one in made for recording in one["recordings"]}
+
+
+async def asked(sandbox: Sandbox) -> list[dict]:
+    return [entry for entry in await control(sandbox, "GET", "/requests") if entry["side"] == "api"]
+
+
+@ON_POSTGRESQL  # several working processes
+async def test_one_429_holds_the_workers_of_every_process(sandbox: Sandbox, service: Service) -> None:
+    """`Retry-After: 3` to one of three processes: for three seconds none of them asks."""
+    service.command = ("serve", "--no-work")
+    await service.start()
+    async with AsyncExitStack() as stack:
+        for name in ("one", "two", "three"):
+            await stack.enter_async_context(worker_process(service, name))
+        before = await deliver(sandbox, service, 6)
+        await service.until_archived(6)
+        await set_fault(sandbox, on="api", kind="status", status=429, retry_after=3, times=1)
+        after = await deliver(sandbox, service, 30)
+        items = await service.until_archived(36)
+    entries = await asked(sandbox)
+    (told,) = [entry for entry in entries if entry["status"] == 429]
+    later = [entry["at"] for entry in entries if entry["at"] > told["at"]]
+    # what was on its way when the answer came, and the answer's own way into the database
+    in_pause = [at for at in later if 0.5 < at - told["at"] < 3]
+    assert in_pause == []
+    assert len(later) >= 25
+    assert all(item["attempts"] == 1 for item in items), "a recording that was told to wait is not counted"
+    await check_invariants(service, archived=before | after)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "status", "status": 503}, {"kind": "hang", "delay_s": 30}], ids=["503", "silence"]
+)
+async def test_an_outage_fails_no_recording_for_good(sandbox: Sandbox, service: Service, fault: dict) -> None:
+    service.settings |= {"API_TIMEOUT_S": "0.3", "MAX_ATTEMPTS": "8"}
+    await service.start()
+    await set_fault(sandbox, on="api", **fault)
+    hashes = await deliver(sandbox, service, 3)
+    logs = [service.log_path]
+    async with asyncio.timeout(60):
+        while len(events(logs, "api_probe_failed")) < 2:
+            await asyncio.sleep(0.05)
+        assert await breaker_state(service) == 2
+    requests = len(await asked(sandbox))
+    assert requests <= 10, "five failures, those under way beside the fifth, and the probes"
+    items = await service.recordings()
+    assert {item["state"] for item in items} <= {"waiting", "pending", "archiving"}
+    assert sum(item["attempts"] for item in items) <= 8
+
+    await control(sandbox, "DELETE", "/faults")
+    await service.until_archived(3)
+    assert await breaker_state(service) == 0
+    opened, closed = events(logs, "api_breaker_opened"), events(logs, "api_breaker_closed")
+    assert (len(opened), len(closed)) == (1, 1)
+    await check_invariants(service, archived=hashes)
+
+
+async def breaker_state(service: Service) -> float:
+    async with service.client() as client:
+        (state,) = re.findall(r"^receiver_api_breaker_state (.+)$", (await client.get("/metrics")).text, re.MULTILINE)
+    return float(state)

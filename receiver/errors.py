@@ -111,6 +111,12 @@ class ApiLoginRefusedError(JobError):
     code = "api_login_refused"
 
 
+class ApiClockSkewError(JobError):
+    """`POST /session` was refused with 422, and this host's clock is too far from the API's for any login."""
+
+    code = "api_clock_skew"
+
+
 class ApiBadAnswerError(JobError):
     """The answer is not the JSON that the page promises."""
 

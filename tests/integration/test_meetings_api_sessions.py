@@ -9,6 +9,7 @@ from aiohttp import web
 
 from receiver.errors import (
     ApiBadAnswerError,
+    ApiClockSkewError,
     ApiLoginRefusedError,
     ApiPausedError,
     ApiRefusedError,
@@ -192,7 +193,7 @@ async def test_login_that_opens_no_session_of_ours(server, session, error, messa
         (401, {}, ApiLoginRefusedError, None),
         (403, {}, ApiLoginRefusedError, None),
         (404, {}, ApiLoginRefusedError, None),
-        (422, {"Date": "Sun, 01 Mar 2020 12:00:00 GMT"}, ApiLoginRefusedError, None),
+        (422, {"Date": "Sun, 01 Mar 2020 12:00:00 GMT"}, ApiClockSkewError, None),
         (429, {"Retry-After": "7"}, ApiPausedError, 7),
         (500, {}, ApiUnavailableError, None),
         (302, {"Location": "/session2"}, ApiBadAnswerError, None),
@@ -212,4 +213,4 @@ async def test_refused_login(server, status, headers, error, retry_after_s):
     assert {e.retry_after_s for e in errors} == {retry_after_s}
     assert len({id(e) for e in errors}) == 9  # each waiter raises its own
     assert not [e for e in errors if "canary" in str(e)]
-    assert ("minutes ahead of the API's" in str(errors[0])) == (status == 422)
+    assert ("minutes ahead of its own" in str(errors[0])) == (status == 422)

@@ -20,7 +20,7 @@ from receiver.meetings_api.refusal import listing_refusal
 from receiver.meetings_api.wire import open_wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from receiver.meetings_api.access import Access
     from receiver.meetings_api.credentials import Credentials
@@ -35,11 +35,12 @@ _THREAD_BYTES = 128 * 1024  # a body larger than this takes milliseconds to pars
 class ApiConfig:
     """A listing serves for `listing_max_age_s`; a URL in it only while more than `url_margin_s` of its life is left.
 
-    At most `rate_per_s` requests are sent, any number where it is None.
+    `credentials` gives those now valid, always of one kind. At most `rate_per_s` requests are sent, any number where it
+    is None.
     """
 
     url: str
-    credentials: Credentials
+    credentials: Callable[[], Credentials]
     timeout_s: float = 20
     url_margin_s: float = 300
     listing_max_age_s: float = 60
@@ -118,7 +119,7 @@ class MeetingsApi:
         if not secret.isprintable():
             raise ApiUnauthorizedError(
                 f"{access.setting} holds a line break or another control character, so the Meetings API was not asked; "
-                "write it on one line and start the service again"
+                "write it on one line"
             )
         answer = await self._wire.get(path, header=access.header, secret=secret)
         if answer.status == 401 and (newer := await access.replaced(secret)) is not None:

@@ -36,8 +36,8 @@ def listing_refusal(answer: Answer, *, setting: str) -> JobError:
     match answer.status:
         case 401:
             return ApiUnauthorizedError(
-                f"the Meetings API refused the credentials of {setting}{said}; put valid ones there and start the "
-                "service again"
+                f"the Meetings API refused the credentials of {setting}{said}; put valid ones there and, unless "
+                "they are in a file named by …_FILE, which is read again by itself, start the service again"
             )
         case 403:
             return ApiForbiddenError(

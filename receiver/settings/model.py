@@ -11,6 +11,7 @@ from receiver.settings.values import (
     Bucket,
     DatabaseUrl,
     Duration,
+    HeaderValue,
     HttpUrl,
     Network,
     OpsTokenText,
@@ -37,8 +38,8 @@ class Settings(BaseModel):
     s3_kms_key_id: str | None = None
     key_template: Template = "recordings/{created_at:%Y/%m/%d}/{meeting_id}/{recording_id}"
     api_url: HttpUrl = "https://api.connectycube.com"
-    api_admin_key: SecretStr | None = None
-    api_token: SecretStr | None = None
+    api_admin_key: HeaderValue | None = None
+    api_token: HeaderValue | None = None
     api_app_id: int | None = None
     api_auth_key: SecretStr | None = None
     api_auth_secret: SecretStr | None = None

@@ -63,7 +63,7 @@ class Scene:
         return [(r["method"], r["path"]) for r in requests if not r["path"].startswith("/_control")]
 
     def client(self, credentials=KEY, **config):
-        return open_api(ApiConfig(url=self.url, credentials=credentials, **config))
+        return open_api(ApiConfig(url=self.url, credentials=lambda: credentials, **config))
 
 
 @pytest.fixture

@@ -179,7 +179,7 @@ async def two_processes(server, database_url):
         for _ in range(2):
             database = open_database(database_url)
             stack.push_async_callback(database.close)
-            config = ApiConfig(url=server.url, credentials=KEY)
+            config = ApiConfig(url=server.url, credentials=lambda: KEY)
             api = await stack.enter_async_context(open_api(config, shared=DatabasePause(database, server.url)))
             clients.append((api, database))
         yield clients
@@ -218,7 +218,9 @@ async def test_the_shared_pause_is_the_longest_one(database):
 async def test_without_the_database_a_process_keeps_its_own_pause(server):
     times = answering(server, 429, **{"Retry-After": "0.5"})
     database = open_database("postgresql://nobody@127.0.0.1:1/none")
-    async with open_api(ApiConfig(url=server.url, credentials=KEY), shared=DatabasePause(database, server.url)) as api:
+    async with open_api(
+        ApiConfig(url=server.url, credentials=lambda: KEY), shared=DatabasePause(database, server.url)
+    ) as api:
         with capture_logs() as logs:
             assert type(await ask(api)) is ApiPausedError
             assert await ask(api) is None

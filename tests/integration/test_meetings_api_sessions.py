@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -16,7 +17,7 @@ from receiver.errors import (
     ApiUnauthorizedError,
     ApiUnavailableError,
 )
-from receiver.meetings_api import AdminKey, UserLogin
+from receiver.meetings_api import AdminKey, ApiConfig, StaticToken, UserLogin, open_api
 from receiver.records import MeetingId
 from tests.support.scripted_api import KEY, MEETING, R1, R2, TOKEN, USER, client, entry, listing, refusal, scripted_api
 
@@ -122,6 +123,35 @@ async def test_401_of_a_fixed_secret_is_an_error_at_once(server, credentials, se
         with pytest.raises(ApiUnauthorizedError, match=setting):
             await api.fresh_url(R1, MEETING)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "header"),
+    [(KEY, AdminKey(key="key-2"), "CB-Administration-API-Key"), (TOKEN, StaticToken(token="token-2"), "CB-Token")],
+)
+async def test_secret_that_was_rotated_while_it_was_refused_is_used_at_once(server, old, new, header):
+    current = [old]
+
+    async def answer(request):
+        current[:] = [new]
+        return listing(R1) if request.headers[header] in ("key-2", "token-2") else refusal(401)
+
+    server.listing = answer
+    async with open_api(ApiConfig(url=server.url, credentials=lambda: current[0])) as api:
+        assert await api.fresh_url(R1, MEETING)
+    assert len(server.requests) == 2
+
+
+async def test_login_that_was_rotated_is_used_with_the_next_question(server):
+    current = [USER]
+    async with open_api(ApiConfig(url=server.url, credentials=lambda: current[0], listing_max_age_s=0)) as api:
+        for _ in range(2):
+            await api.fresh_url(R1, MEETING)
+        current[:] = [replace(USER, password="password-2")]
+        for _ in range(2):
+            await api.fresh_url(R1, MEETING)
+    assert [body["user"]["password"] for body in server.bodies] == ["canary-password", "password-2"]
+    assert [r.headers["CB-Token"] for r in server.requests if r.method == "GET"] == ["token-1"] * 2 + ["token-2"] * 2
 
 
 async def test_secret_with_a_line_break_is_named_before_anything_is_sent(server):

@@ -696,3 +696,17 @@ def test_the_description_has_what_a_person_needs():
     described = Sandbox(SandboxConfig()).describe()
     assert described["admin_key"] == "sandbox-admin-key"
     assert all(line.startswith("curl ") for line in described["examples"])
+
+
+async def test_rotated_credentials_replace_the_old_ones(sandbox, api, bot):
+    new = {"admin_key": "key-2", "auth_secret": "secret-2", "user_password": "password-2"}
+    assert (await api.patch("/_control/credentials", json=new)).status_code == 204
+    statuses = [
+        (await api.get("/meetings", headers=bot)).status_code,
+        (await api.get("/admin/meetings/recordings/x", headers=ADMIN)).status_code,
+        (await api.get("/admin/meetings/recordings/x", headers={**ADMIN, next(iter(ADMIN)): "key-2"})).status_code,
+        (await api.post("/session", json=session_body())).status_code,
+    ]
+    assert statuses == [401, 401, 404, 401]
+    assert await headers_of(api, "archive-bot", "password-2")
+    assert sandbox.config.admin_key == "sandbox-admin-key", "the given configuration is the caller's own"

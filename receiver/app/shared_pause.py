@@ -30,16 +30,14 @@ class DatabasePause:
 
     async def left_s(self) -> float:
         left_s = sa.select(api_pauses.c.ends_epoch_s - self._now_s).where(api_pauses.c.api_url == self._api_url)
-        async with self._database.read() as tx:
-            return max(0.0, (await tx.execute(left_s)).scalar_one_or_none() or 0.0)
+        return max(0.0, await self._database.read(lambda tx: tx.execute(left_s).scalar_one_or_none()) or 0.0)
 
     async def ask(self, seconds: float) -> None:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         row = insert(api_pauses).values(api_url=self._api_url, ends_epoch_s=self._now_s + seconds)
-        later = row.excluded.ends_epoch_s > api_pauses.c.ends_epoch_s
-        async with self._database.write() as tx:
-            await tx.execute(
-                row.on_conflict_do_update(
-                    index_elements=["api_url"], set_={"ends_epoch_s": row.excluded.ends_epoch_s}, where=later
-                )
-            )
+        later_row = row.on_conflict_do_update(
+            index_elements=["api_url"],
+            set_={"ends_epoch_s": row.excluded.ends_epoch_s},
+            where=row.excluded.ends_epoch_s > api_pauses.c.ends_epoch_s,
+        )
+        await self._database.write(lambda tx: tx.execute(later_row))

@@ -5,7 +5,7 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 
 from __future__ import annotations
 
-from receiver.tables.database import Database, open_database
+from receiver.tables.database import Database, SqliteDatabase, open_database
 from receiver.tables.metadata import (
     api_pauses,
     deliveries,
@@ -22,6 +22,7 @@ __all__ = [
     "Content",
     "Database",
     "MoveReport",
+    "SqliteDatabase",
     "api_pauses",
     "check_head",
     "deliveries",

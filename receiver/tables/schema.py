@@ -114,19 +114,20 @@ async def upgrade(database: Database, revision: str = "head") -> tuple[str | Non
 
     A newer schema that this release may work on is left as it is. Raises `SchemaOutdatedError` for one it may not.
     """
-    async with database.write() as tx:
-        before = await tx.run_sync(_standing)
+
+    def bring(tx: sa.Connection) -> tuple[str | None, str | None]:
+        before = _standing(tx)
         if before.is_newer:
             return before.current, before.current
-        await tx.run_sync(_upgrade, revision)
-        after = await tx.run_sync(_current)
-    return before.current, after
+        _upgrade(tx, revision)
+        return before.current, _current(tx)
+
+    return await database.write(bring)
 
 
 async def is_at_head(database: Database) -> bool:
     """Tell whether the database is at exactly this release's schema."""
-    async with database.read() as connection:
-        return await connection.run_sync(_current) == _scripts().get_current_head()
+    return await database.read(_current) == _scripts().get_current_head()
 
 
 async def check_head(database: Database) -> None:
@@ -135,8 +136,7 @@ async def check_head(database: Database) -> None:
     That is its own schema, or a newer one which says so: while machines are upgraded one after the other, those still
     on the old release may be restarted.
     """
-    async with database.read() as connection:
-        found = await connection.run_sync(_standing)
+    found = await database.read(_standing)
     if found.is_newer:
         _log.warning("schema_newer", revision=found.current, known=found.head)
     elif found.current != found.head:

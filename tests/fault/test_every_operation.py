@@ -95,7 +95,7 @@ class World:
         self._client = await enter(open_api(ApiConfig(url=self._api.url, credentials=lambda: KEY, listing_max_age_s=0)))
         database = open_database(self._url)
         self._stack.push_async_callback(database.close)
-        self._database = CountedDatabase(database.engine)
+        self._database = CountedDatabase(database)
 
     def _serve(self, request: Request):
         return counted_source(self.operations, self.content, request)

@@ -28,10 +28,9 @@ async def test_upgrades_from_every_revision_and_matches_the_tables(empty_databas
         assert await upgrade(database) == (start, REVISIONS[-1])
         await check_head(database)
         options = {"compare_type": True, "compare_server_default": True, "include_name": _ours}
-        async with database.read() as tx:
-            differences = await tx.run_sync(
-                lambda connection: compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
-            )
+        differences = await database.read(
+            lambda tx: compare_metadata(MigrationContext.configure(tx, opts=options), metadata)
+        )
         assert differences == []
     finally:
         await database.close()

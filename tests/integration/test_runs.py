@@ -102,8 +102,7 @@ async def test_a_finished_recording_has_no_error_and_no_url(database: Database, 
 
 
 async def noted_parts(database: Database) -> int:
-    async with database.read() as tx:
-        return len((await tx.execute(sa.select(upload_parts))).all())
+    return await database.read(lambda tx: len(tx.execute(sa.select(upload_parts)).all()))
 
 
 async def uploading(runs: Runs) -> Claim:
@@ -151,8 +150,7 @@ async def test_no_part_is_remembered_beyond_the_last_run(
 async def test_an_upload_noted_without_its_cut_is_not_gone_on_with(database: Database, runs: Runs) -> None:
     """The release before this one notes nothing but the upload's id, and may run beside it on the new schema."""
     await uploading(runs)
-    async with database.write() as tx:
-        await tx.execute(sa.update(recordings).values(upload_part_size_bytes=None))
+    await database.write(lambda tx: tx.execute(sa.update(recordings).values(upload_part_size_bytes=None)))
     assert (await claimed(runs)).upload is None
 
 
@@ -193,9 +191,7 @@ async def test_an_unknown_id_is_not_found(database: Database, runs: Runs) -> Non
 
 async def test_the_host_that_a_run_meets_takes_the_place_of_the_payloads(database: Database, runs: Runs) -> None:
     async def noted() -> str | None:
-        async with database.read() as tx:
-            host: str | None = (await tx.execute(sa.select(recordings.c.source_host))).scalar_one()
-            return host
+        return await database.read(lambda tx: tx.execute(sa.select(recordings.c.source_host)).scalar_one())
 
     claim = await claimed(runs)
     await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.PAYLOAD)

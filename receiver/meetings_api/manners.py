@@ -63,23 +63,22 @@ class Manners:
 
     async def _turn(self) -> int:
         """Wait until a request may be sent and return the breaker's period that it belongs to."""
-        await self._slot()
-        while await self._pause.waited():
-            await self._slot()  # a pause lets all go at once, so they queue again
+        await self._pause.waited()
+        while (wait_s := self._rate.slot_in_s(time.monotonic())) > 0:
+            await asyncio.sleep(wait_s)
+            if not await self._pause.waited():  # a pause that began meanwhile lets all go at once: queue again
+                break
         now = time.monotonic()
         period = self._breaker.enter(now)
         if period is None:
             left_s = self._breaker.left_s(now)
             raise ApiPausedError(
-                f"the Meetings API failed several times in a row (event api_breaker_opened) and is not asked for "
+                "the Meetings API failed several times in a row (event api_breaker_opened) and is not asked for "
                 f"{left_s:.0f} s more; where that lasts, ask its operator and look at RECEIVER_API_URL",
                 retry_after_s=left_s,
             )
         metrics.api_breaker_state.set(self._breaker.state)
         return period
-
-    async def _slot(self) -> None:
-        await asyncio.sleep(self._rate.slot_in_s(time.monotonic()))
 
     def _ended(self, period: int, *, is_up: bool | None) -> None:
         before, now = self._breaker.state, time.monotonic()
@@ -89,9 +88,9 @@ class Manners:
         match before, after:
             case BreakerState.CLOSED, BreakerState.OPEN:
                 metrics.api_breaker_openings.inc()
-                log.error("api_breaker_opened", seconds=left_s)
+                log.error("api_breaker_opened", seconds=round(left_s, 3))
             case BreakerState.HALF_OPEN, BreakerState.OPEN:
-                log.warning("api_probe_failed", seconds=left_s)
+                log.warning("api_probe_failed", seconds=round(left_s, 3))
             case BreakerState.HALF_OPEN, BreakerState.CLOSED:
                 log.info("api_breaker_closed")
 

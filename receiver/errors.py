@@ -81,9 +81,16 @@ class WorkerCrashedError(JobError):
 
 
 class ApiUnavailableError(JobError):
-    """Connection refused, time-out, 429 or 5xx."""
+    """Connection refused, time-out or 5xx."""
 
     code = "api_unavailable"
+
+
+class ApiPausedError(JobError):
+    """The API asks for a pause (429), or failed so often that it is left alone: not this recording's try."""
+
+    code = "api_paused"
+    burns_attempt = False
 
 
 class ApiUnauthorizedError(JobError):
@@ -102,6 +109,12 @@ class ApiLoginRefusedError(JobError):
     """`POST /session` was refused, or answered with another user than `API_USER_ID`."""
 
     code = "api_login_refused"
+
+
+class ApiClockSkewError(JobError):
+    """`POST /session` was refused with 422, and this host's clock is too far from the API's for any login."""
+
+    code = "api_clock_skew"
 
 
 class ApiBadAnswerError(JobError):

@@ -13,7 +13,9 @@ runs = Counter("receiver_runs", "Ended runs of a recording's job by outcome code
 bytes_read = Counter("receiver_source_bytes", "Bytes read from sources.", registry=registry)
 bytes_stored = Counter("receiver_stored_bytes", "Bytes of archived objects.", registry=registry)
 queue_paused = Gauge(
-    "receiver_queue_paused", "1 while no recording is begun, since the bucket refuses everybody.", registry=registry
+    "receiver_queue_paused",
+    "1 while no recording is begun, since the bucket or the API lets nobody.",
+    registry=registry,
 )
 store_slowdowns = Counter(
     "receiver_store_slowdowns", "Times that a failing store halved the requests at once.", registry=registry
@@ -28,6 +30,16 @@ stray_uploads = Counter(
     "receiver_stray_uploads", "Multipart uploads that no recording claimed, ended.", registry=registry
 )
 api_requests = Counter("receiver_api_requests", "Meetings API requests by status.", ["status"], registry=registry)
+api_breaker_state = Gauge(
+    "receiver_api_breaker_state",
+    "0 while the Meetings API is asked, 2 while it is left alone since it failed, 1 while one request probes it.",
+    registry=registry,
+)
+api_breaker_openings = Counter(
+    "receiver_api_breaker_openings",
+    "Times that failures in a row let the Meetings API be left alone.",
+    registry=registry,
+)
 
 
 def render() -> tuple[bytes, str]:

@@ -39,10 +39,10 @@ _log = logs.get("webhook")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookParts:
-    """What the edge needs. `secrets` holds every secret now valid (two while one is rotated)."""
+    """What the edge needs. `secrets` gives every secret now valid (two while one is rotated)."""
 
     inbox: Inbox
-    secrets: tuple[str, ...]
+    secrets: Callable[[], tuple[str, ...]]
     allowed_networks: tuple[IPv4Network | IPv6Network, ...]
     max_body_bytes: int
     clock: Callable[[], datetime]
@@ -152,7 +152,7 @@ def _shape(accepted: Accepted) -> dict[str, object]:
 
 def _admitted(parts: WebhookParts, request: Request) -> bool:
     given = request.path_params.get("secret") or _basic_password(request.headers.get("authorization", ""))
-    return _known(given, parts.secrets) & _from_allowed(request, parts.allowed_networks)
+    return _known(given, parts.secrets()) & _from_allowed(request, parts.allowed_networks)
 
 
 def _known(given: str, secrets: Sequence[str]) -> bool:

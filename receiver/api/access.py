@@ -29,18 +29,19 @@ def covers(role: Role, needed: Role) -> bool:
 class Guard:
     """Admits requests that carry a configured token. A good token passes however often its address failed before."""
 
-    def __init__(self, tokens: Sequence[OpsToken], *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._tokens = [
-            (_digest(token.token.get_secret_value().encode("utf-8", "surrogateescape")), token) for token in tokens
-        ]
+    def __init__(
+        self, tokens: Callable[[], Sequence[OpsToken]], *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tokens = tokens
         self._throttle = Throttle()
         self._monotonic = monotonic
 
     def admit(self, request: Request, needed: Role) -> OpsToken:
         """Return the request's token; raises `HTTPException` with 401, 403 or 429."""
-        if not self._tokens:
+        tokens = self._tokens()
+        if not tokens:
             raise HTTPException(403, "the API is closed: no token is configured; set RECEIVER_OPS_TOKENS")
-        token = self._known(request)
+        token = _known(request, tokens)
         if token is None:
             raise self._refusal(request)
         if not covers(token.role, needed):
@@ -48,13 +49,6 @@ class Guard:
                 403, f"this needs the role {needed}; the token {token.name!r} has the role {token.role}"
             )
         return token
-
-    def _known(self, request: Request) -> OpsToken | None:
-        """Compare with every token, on digests: neither length nor position shows in the time taken."""
-        scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        given = _digest(value.strip().encode("latin-1"))  # headers were decoded as Latin-1: these are the sent bytes
-        matching = [token for digest, token in self._tokens if hmac.compare_digest(given, digest)]
-        return matching[0] if matching and scheme.lower() == "bearer" else None
 
     def _refusal(self, request: Request) -> HTTPException:
         address = request.client.host if request.client else ""
@@ -67,6 +61,18 @@ class Guard:
             "send the header Authorization: Bearer <token> with one of the service's ops tokens",
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+
+def _known(request: Request, tokens: Sequence[OpsToken]) -> OpsToken | None:
+    """Compare with every token, on digests: neither length nor position shows in the time taken."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    given = _digest(value.strip().encode("latin-1"))  # headers were decoded as Latin-1: these are the sent bytes
+    matching = [token for token in tokens if hmac.compare_digest(given, _token_digest(token))]
+    return matching[0] if matching and scheme.lower() == "bearer" else None
+
+
+def _token_digest(token: OpsToken) -> bytes:
+    return _digest(token.token.get_secret_value().encode("utf-8", "surrogateescape"))
 
 
 def _digest(value: bytes) -> bytes:

@@ -23,10 +23,13 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
-    """`presign` gives a URL good for at most 15 minutes; `ready` raises `ReceiverError` when it cannot store."""
+    """`tokens` gives those now valid; `presign` a URL good for at most 15 minutes.
+
+    `ready` raises `ReceiverError` when it cannot store.
+    """
 
     catalogue: Catalogue
-    tokens: tuple[OpsToken, ...]
+    tokens: Callable[[], tuple[OpsToken, ...]]
     presign: Callable[[Recording], Awaitable[str]]
     wake: Callable[[], None]
     ready: Callable[[], Awaitable[None]]

@@ -79,10 +79,18 @@ def download_policy(settings: Settings) -> DownloadPolicy:
     return DownloadPolicy(origins=settings.download_hosts, networks=settings.download_networks)
 
 
-def cursor_key(settings: Settings) -> bytes:
-    """Derive the key of listing cursors from the first webhook secret, so that every process agrees on it."""
-    first = settings.webhook_secrets[0].get_secret_value() if settings.webhook_secrets else ""
-    return hashlib.sha256(b"cursor\0" + first.encode()).digest()
+def webhook_secrets(settings: Settings) -> tuple[str, ...]:
+    return tuple(secret.get_secret_value() for secret in settings.webhook_secrets)
+
+
+def cursor_keys(settings: Settings) -> tuple[bytes, ...]:
+    """Derive the keys of listing cursors from the webhook secrets, so that every process agrees on them.
+
+    The first one signs; while a secret is rotated, cursors signed with the other one go on.
+    """
+    return tuple(
+        hashlib.sha256(b"cursor\0" + secret.encode()).digest() for secret in webhook_secrets(settings) or ("",)
+    )
 
 
 def learn_secrets(settings: Settings) -> None:

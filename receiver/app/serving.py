@@ -16,14 +16,17 @@ from receiver import api, logs, problems, webhook
 from receiver.app.configs import (
     bucket_config,
     credentials,
-    cursor_key,
+    cursor_keys,
     download_policy,
     learn_secrets,
     limits,
     server_config,
     sqlite_path,
+    webhook_secrets,
 )
 from receiver.app.process import Server, listening, make_private_file, only_worker
+from receiver.app.secrets import Secrets
+from receiver.app.shared_pause import DatabasePause
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
@@ -32,6 +35,7 @@ from receiver.lifecycle import RetryPolicy
 from receiver.meetings_api import ApiConfig, open_api
 from receiver.objectstore import Bucket, open_bucket
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
+from receiver.settings import rotated_files
 from receiver.tables import Database, check_head, open_database, upgrade
 from receiver.transfer import open_copier
 from receiver.worker import Worker
@@ -68,7 +72,7 @@ async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
             "or run the command in the service's folder"
         )
     async with _open_database(settings) as database:
-        yield Catalogue(database, cursor_key=cursor_key(settings))
+        yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings))
 
 
 @asynccontextmanager
@@ -98,14 +102,15 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
     Raises `SettingsError`, `DatabaseLockedError`, `SchemaOutdatedError`, or `ReceiverError` for a port that is taken.
     """
     stop = _stop_on_signal()
+    secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(listening(host, port))
         database = await stack.enter_async_context(_held_database(settings))
         jobs = _open_jobs(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
-        app = _web(settings, database, jobs, bucket, stop)
+        app = _web(secrets, database, jobs, bucket, stop)
         server = Server(server_config(app, settings))
-        worker = await _worker(stack, settings, database, jobs, bucket) if work else None
+        worker = await _worker(stack, secrets, database, jobs, bucket) if work else None
         await _run(server, bound, worker, stop)
 
 
@@ -120,11 +125,12 @@ async def work(settings: Settings) -> None:
             "on SQLite `receiver serve` does the work itself"
         )
     stop = _stop_on_signal()
+    secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(_held_database(settings))
         jobs = _open_jobs(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
-        worker = await _worker(stack, settings, database, jobs, bucket)
+        worker = await _worker(stack, secrets, database, jobs, bucket)
         await worker.run(stop)
 
 
@@ -164,7 +170,9 @@ async def _run(server: Server, bound: socket.socket, worker: Worker | None, stop
     _log.info("service_stopped")
 
 
-def _web(settings: Settings, database: Database, jobs: Jobs, bucket: Bucket, stop: asyncio.Event) -> Starlette:
+def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop: asyncio.Event) -> Starlette:
+    settings = secrets.now()
+
     async def ready() -> None:
         if stop.is_set():
             raise ReceiverError("the service is stopping")
@@ -186,14 +194,14 @@ def _web(settings: Settings, database: Database, jobs: Jobs, bucket: Bucket, sto
     inbox = Inbox(database, jobs, keep_urls=credentials(settings) is None)
     parts = webhook.WebhookParts(
         inbox=inbox,
-        secrets=tuple(secret.get_secret_value() for secret in settings.webhook_secrets),
+        secrets=lambda: webhook_secrets(secrets.now()),
         allowed_networks=settings.webhook_allowed_ips,
         max_body_bytes=settings.max_body_bytes,
         clock=utc_now,
     )
     operators = api.ApiParts(
-        catalogue=Catalogue(database, cursor_key=cursor_key(settings)),
-        tokens=settings.ops_tokens,
+        catalogue=Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now())),
+        tokens=lambda: secrets.now().ops_tokens,
         presign=presign,
         wake=jobs.wake,
         ready=ready,
@@ -217,17 +225,20 @@ def _open_jobs(settings: Settings, database: Database) -> Jobs:
     )
 
 
-async def _worker(stack: AsyncExitStack, settings: Settings, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
+async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
+    settings = secrets.now()
     access = credentials(settings)
     client = None
     if access is not None:
         config = ApiConfig(
             url=settings.api_url,
-            credentials=access,
+            credentials=lambda: credentials(secrets.now()) or access,
             timeout_s=settings.api_timeout_s,
             url_margin_s=settings.url_margin_s,
+            rate_per_s=settings.api_rate_per_s,
         )
-        client = await stack.enter_async_context(open_api(config))
+        shared = DatabasePause(database, config.url)
+        client = await stack.enter_async_context(open_api(config, shared=shared))
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
     runs, keys = Runs(database), KeyTemplate(settings.s3_prefix, settings.key_template)
     pipeline = Pipeline(

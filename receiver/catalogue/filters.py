@@ -15,6 +15,8 @@ from receiver.errors import InvalidQueryError
 from receiver.tables import participants, recordings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from receiver.records import MeetingId, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,14 +121,14 @@ def write_cursor(key: bytes, listing: str, mark: tuple[datetime, str]) -> str:
     return base64.urlsafe_b64encode(_signature(key, text) + text).decode().rstrip("=")
 
 
-def read_cursor(key: bytes, listing: str, cursor: str) -> tuple[datetime, str]:
-    """Decode a cursor; raises `InvalidQueryError` unless it is one of ours for this listing and sort."""
+def read_cursor(keys: Sequence[bytes], listing: str, cursor: str) -> tuple[datetime, str]:
+    """Decode a cursor that one of `keys` signed; raises `InvalidQueryError` unless it is for this listing and sort."""
     try:
         if len(cursor) > _MAX_CURSOR_CHARS:
             raise ValueError(cursor)
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         signature, text = raw[:16], raw[16:]
-        if not hmac.compare_digest(signature, _signature(key, text)):
+        if not any(hmac.compare_digest(signature, _signature(key, text)) for key in keys):
             raise ValueError(cursor)
         given, at, row_id = json.loads(text)
         if given != listing:

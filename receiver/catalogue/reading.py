@@ -14,7 +14,7 @@ from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recordi
 from receiver.tables import Database, deliveries, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
 MAX_LIMIT = 1000
@@ -22,11 +22,14 @@ T = TypeVar("T")
 
 
 class Catalogue:
-    """Listings by keyset (a page costs the same wherever it lies) and the operators' changes."""
+    """Listings by keyset (a page costs the same wherever it lies) and the operators' changes.
 
-    def __init__(self, database: Database, *, cursor_key: bytes = b"") -> None:
+    The first of `cursor_keys` signs the cursors that are given out, each of them is good for one that comes back.
+    """
+
+    def __init__(self, database: Database, *, cursor_keys: Callable[[], Sequence[bytes]] = lambda: (b"",)) -> None:
         self._database = database
-        self._cursor_key = cursor_key
+        self._cursor_keys = cursor_keys
 
     async def recording(self, recording_id: RecordingId) -> Recording:
         """Return one recording; raises `NotFoundError`."""
@@ -42,7 +45,7 @@ class Catalogue:
         order = Order(sort)
         query = sa.select(recordings).where(*filters.clauses()).order_by(*order.by()).limit(_limit(limit) + 1)
         if cursor is not None:
-            query = query.where(order.after(read_cursor(self._cursor_key, sort, cursor)))
+            query = query.where(order.after(read_cursor(self._cursor_keys(), sort, cursor)))
 
         def load(tx: sa.Connection) -> tuple[Sequence[sa.Row[Any]], list[Recording]]:
             rows = tx.execute(query).all()
@@ -52,7 +55,7 @@ class Catalogue:
         more = len(rows) > limit
         return Page(
             items=tuple(items),
-            next_cursor=write_cursor(self._cursor_key, sort, order.mark(rows[limit - 1])) if more else None,
+            next_cursor=write_cursor(self._cursor_keys()[0], sort, order.mark(rows[limit - 1])) if more else None,
         )
 
     async def deliveries(
@@ -65,7 +68,7 @@ class Catalogue:
         if status is not None:
             query = query.where(deliveries.c.status == status)
         if cursor is not None:
-            at, delivery_id = read_cursor(self._cursor_key, "deliveries", cursor)
+            at, delivery_id = read_cursor(self._cursor_keys(), "deliveries", cursor)
             there = sa.tuple_(sa.literal(at, deliveries.c.received_at.type), sa.literal(delivery_id))
             query = query.where(sa.tuple_(*place) < there)
 
@@ -75,7 +78,7 @@ class Catalogue:
 
         rows, items = await self._database.read(load)
         last = rows[limit - 1] if len(rows) > limit else None
-        mark = write_cursor(self._cursor_key, "deliveries", (last.received_at, last.id)) if last else None
+        mark = write_cursor(self._cursor_keys()[0], "deliveries", (last.received_at, last.id)) if last else None
         return Page(items=tuple(items), next_cursor=mark)
 
     async def delivery(self, delivery_id: DeliveryId) -> Delivery:

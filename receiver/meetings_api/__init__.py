@@ -3,12 +3,14 @@
 from receiver.meetings_api.client import ApiConfig, MeetingsApi, open_api
 from receiver.meetings_api.credentials import AdminKey, Credentials, StaticToken, UserLogin
 from receiver.meetings_api.expiry import url_expiry
+from receiver.meetings_api.pause import SharedPause
 
 __all__ = [
     "AdminKey",
     "ApiConfig",
     "Credentials",
     "MeetingsApi",
+    "SharedPause",
     "StaticToken",
     "UserLogin",
     "open_api",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 from receiver.meetings_api.credentials import AdminKey, StaticToken, UserLogin
 from receiver.meetings_api.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from receiver.meetings_api.credentials import Credentials
     from receiver.meetings_api.wire import Answer, Wire
 
@@ -38,18 +40,19 @@ class Access(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedAccess:
-    """A secret that was configured and cannot be renewed."""
+    """A secret that was configured; only whoever configures it can replace it."""
 
     header: str
     path: str
     setting: str
-    value: str = field(repr=False)
+    value: Callable[[], str]
 
     async def secret(self) -> str:
-        return self.value
+        return self.value()
 
-    async def replaced(self, refused: str) -> str | None:  # noqa: ARG002
-        return None
+    async def replaced(self, refused: str) -> str | None:
+        value = self.value()
+        return None if value == refused else value
 
     def used(self, secret: str, answer: Answer) -> None:
         pass
@@ -58,14 +61,33 @@ class FixedAccess:
         pass
 
 
-def access_for(credentials: Credentials, wire: Wire) -> Access:
+def access_for(current: Callable[[], Credentials], wire: Wire) -> Access:
+    credentials = current()
     match credentials:
-        case AdminKey(key=key):
+        case AdminKey():
             path, setting = "/admin/meetings/recordings/", "RECEIVER_API_ADMIN_KEY"
-            return FixedAccess(header="CB-Administration-API-Key", path=path, setting=setting, value=key)
-        case StaticToken(token=token):
+            return FixedAccess(header="CB-Administration-API-Key", path=path, setting=setting, value=_fixed(current))
+        case StaticToken():
             path, setting = "/meetings/recordings/", "RECEIVER_API_TOKEN"
-            return FixedAccess(header="CB-Token", path=path, setting=setting, value=token)
+            return FixedAccess(header="CB-Token", path=path, setting=setting, value=_fixed(current))
         case UserLogin():
-            return Session(wire, credentials)
+            return Session(wire, _login(current))
     assert_never(credentials)
+
+
+def _fixed(current: Callable[[], Credentials]) -> Callable[[], str]:
+    def value() -> str:
+        credentials = current()
+        assert not isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
+        return credentials.key if isinstance(credentials, AdminKey) else credentials.token
+
+    return value
+
+
+def _login(current: Callable[[], Credentials]) -> Callable[[], UserLogin]:
+    def value() -> UserLogin:
+        credentials = current()
+        assert isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
+        return credentials
+
+    return value

@@ -15,14 +15,16 @@ from receiver.errors import ApiBadAnswerError, ApiRefusedError, ApiUnauthorizedE
 from receiver.meetings_api.access import access_for
 from receiver.meetings_api.listing import Listing, read_entries
 from receiver.meetings_api.listings import Listings
+from receiver.meetings_api.manners import Manners
 from receiver.meetings_api.refusal import listing_refusal
 from receiver.meetings_api.wire import open_wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from receiver.meetings_api.access import Access
     from receiver.meetings_api.credentials import Credentials
+    from receiver.meetings_api.pause import SharedPause
     from receiver.meetings_api.wire import Answer, Wire
     from receiver.records import FreshUrl, ListedRecording, MeetingId, RecordingId
 
@@ -31,13 +33,18 @@ _THREAD_BYTES = 128 * 1024  # a body larger than this takes milliseconds to pars
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiConfig:
-    """A listing serves for `listing_max_age_s`; a URL in it only while more than `url_margin_s` of its life is left."""
+    """A listing serves for `listing_max_age_s`; a URL in it only while more than `url_margin_s` of its life is left.
+
+    `credentials` gives those now valid, always of one kind. At most `rate_per_s` requests are sent, any number where it
+    is None.
+    """
 
     url: str
-    credentials: Credentials
+    credentials: Callable[[], Credentials]
     timeout_s: float = 20
     url_margin_s: float = 300
     listing_max_age_s: float = 60
+    rate_per_s: float | None = None
 
 
 class MeetingsApi:
@@ -112,7 +119,7 @@ class MeetingsApi:
         if not secret.isprintable():
             raise ApiUnauthorizedError(
                 f"{access.setting} holds a line break or another control character, so the Meetings API was not asked; "
-                "write it on one line and start the service again"
+                "write it on one line"
             )
         answer = await self._wire.get(path, header=access.header, secret=secret)
         if answer.status == 401 and (newer := await access.replaced(secret)) is not None:
@@ -125,9 +132,10 @@ class MeetingsApi:
 
 
 @asynccontextmanager
-async def open_api(config: ApiConfig) -> AsyncIterator[MeetingsApi]:
-    """Open the client; nothing is sent before the first question."""
-    async with open_wire(config.url, timeout_s=config.timeout_s) as wire:
+async def open_api(config: ApiConfig, *, shared: SharedPause | None = None) -> AsyncIterator[MeetingsApi]:
+    """Open the client; nothing is sent before the first question. `shared` lets other processes keep its pauses."""
+    manners = Manners(patience_s=config.timeout_s, rate_per_s=config.rate_per_s, shared=shared)
+    async with open_wire(config.url, manners, timeout_s=config.timeout_s) as wire:
         api = MeetingsApi(config, wire)
         try:
             yield api

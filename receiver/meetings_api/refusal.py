@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from receiver.errors import (
     ApiBadAnswerError,
+    ApiClockSkewError,
     ApiForbiddenError,
     ApiLoginRefusedError,
+    ApiPausedError,
     ApiRefusedError,
     ApiUnauthorizedError,
     ApiUnavailableError,
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _TEXT_CHARS = 300
 _SKEW_S = 300
+_REFUSED_SKEW_S = 3500
+"""The API refuses time stamps more than 60 minutes from its own time; a `Date` may have been under way for a while."""
 
 
 def listing_refusal(answer: Answer, *, setting: str) -> JobError:
@@ -32,8 +36,8 @@ def listing_refusal(answer: Answer, *, setting: str) -> JobError:
     match answer.status:
         case 401:
             return ApiUnauthorizedError(
-                f"the Meetings API refused the credentials of {setting}{said}; put valid ones there and start the "
-                "service again"
+                f"the Meetings API refused the credentials of {setting}{said}; put valid ones there and, unless "
+                "they are in a file named by …_FILE, which is read again by itself, start the service again"
             )
         case 403:
             return ApiForbiddenError(
@@ -58,6 +62,12 @@ def listing_refusal(answer: Answer, *, setting: str) -> JobError:
 def login_refusal(answer: Answer) -> JobError:
     """Return the error for a `POST /session` that brought no session."""
     said = _said(answer)
+    if answer.status == 422 and abs(answer.skew_s) >= _REFUSED_SKEW_S:
+        # the API says 422 to a bad signature too; with such a clock it looks at none
+        return ApiClockSkewError(
+            f"the Meetings API refused the login since this host's clock is {_off(answer)} its own; set this host's "
+            f"clock (NTP), then retry what failed meanwhile{said}"
+        )
     if 400 <= answer.status < 500 and answer.status != 429:
         return ApiLoginRefusedError(
             "the Meetings API refused the login; look at RECEIVER_API_APP_ID, RECEIVER_API_AUTH_KEY, "
@@ -67,9 +77,14 @@ def login_refusal(answer: Answer) -> JobError:
 
 
 def _unusable(answer: Answer, said: str) -> JobError:
-    if answer.status == 429 or answer.status >= 500:
-        wait_s = answer.retry_after_s
-        asked = "" if wait_s is None else f", asked to wait {wait_s:.0f} s"
+    wait_s = answer.retry_after_s
+    asked = "" if wait_s is None else f", asked to wait {wait_s:.0f} s"
+    if answer.status == 429:
+        return ApiPausedError(
+            f"the Meetings API is asked too often{asked}{said}; where that lasts, lower RECEIVER_API_RATE_PER_S",
+            retry_after_s=wait_s,
+        )
+    if answer.status >= 500:
         return ApiUnavailableError(
             f"the Meetings API is not available{asked}{said}; where that lasts, ask its operator and look at "
             "RECEIVER_API_URL",
@@ -83,11 +98,12 @@ def _unusable(answer: Answer, said: str) -> JobError:
 
 
 def _skew(answer: Answer) -> str:
-    """Mention a clock that is off: the API refuses time stamps more than an hour from its own time."""
-    if abs(answer.skew_s) <= _SKEW_S:
-        return ""
-    way = "ahead of" if answer.skew_s > 0 else "behind"
-    return f"; this machine's clock is {abs(answer.skew_s) / 60:.0f} minutes {way} the API's"
+    """Mention a clock that is off, though not so far that it must be the reason."""
+    return "" if abs(answer.skew_s) <= _SKEW_S else f"; this host's clock is {_off(answer)} the API's"
+
+
+def _off(answer: Answer) -> str:
+    return f"{abs(answer.skew_s) / 60:.0f} minutes {'ahead of' if answer.skew_s > 0 else 'behind'}"
 
 
 def _said(answer: Answer) -> str:

@@ -16,6 +16,8 @@ from receiver.meetings_api.flight import Flight
 from receiver.meetings_api.refusal import login_refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from receiver.meetings_api.credentials import UserLogin
     from receiver.meetings_api.wire import Answer, Wire
 
@@ -27,22 +29,23 @@ log = logs.get("meetings_api")
 
 
 class Session:
-    """Implements `access.Access` by logging a user in."""
+    """Implements `access.Access` by logging a user in, and again where the login that is to be used has changed."""
 
     header = "CB-Token"
     path = "/meetings/recordings/"
     setting = "RECEIVER_API_APP_ID and RECEIVER_API_USER_LOGIN or _EMAIL"
 
-    def __init__(self, wire: Wire, user: UserLogin) -> None:
+    def __init__(self, wire: Wire, user: Callable[[], UserLogin]) -> None:
         self._wire = wire
         self._user = user
+        self._logged_in: UserLogin | None = None
         self._token: str | None = None
         self._good_until = 0.0
         self._flight: Flight[str] | None = None
 
     async def secret(self) -> str:
         """Return a token that has life left, logging in where there is none; all who wait share that login."""
-        if self._token is not None and time.monotonic() < self._good_until:
+        if self._token is not None and self._logged_in == self._user() and time.monotonic() < self._good_until:
             return self._token
         if self._flight is None:
             self._flight = Flight(self._log_in)
@@ -64,7 +67,7 @@ class Session:
             await self._flight.end()
 
     async def _log_in(self, _began: float) -> str:
-        user = self._user
+        user = self._user()
         known = tuple(filter(None, (user.auth_key, user.auth_secret, user.password)))
         try:
             answer = await self._wire.post("/session", login_body(user, now=datetime.now(UTC)), secrets=known)
@@ -76,7 +79,7 @@ class Session:
                     f"the login opened a session of user {user_id or 'unknown'}, not of RECEIVER_API_USER_ID "
                     f"{user.expected_user_id}; a mistyped login can create a new user: correct the login or the id"
                 )
-            self._token = token
+            self._token, self._logged_in = token, user
             self._good_until = time.monotonic() + usable_s(answer)
             log.info("session_opened", user_id=user_id)
             return token

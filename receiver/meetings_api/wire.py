@@ -15,15 +15,15 @@ from yarl import URL
 from receiver import metrics
 from receiver.errors import ApiBadAnswerError, ApiUnavailableError
 from receiver.logs import redact
-from receiver.meetings_api.pause import Pause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from receiver.meetings_api.manners import Manners
+
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _MAX_REFUSAL_BYTES = 64 * 1024  # of an error's body no more is read
 _READ_BYTES = 64 * 1024
-_PAUSING = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,26 +46,25 @@ class Answer:
 
 
 class Wire:
-    """The connection to one API address. Every exchange keeps the shared pause."""
+    """The connection to one API address. Every exchange waits for its turn."""
 
-    def __init__(self, http: aiohttp.ClientSession, *, url: str, timeout_s: float) -> None:
+    def __init__(self, http: aiohttp.ClientSession, manners: Manners, *, url: str, timeout_s: float) -> None:
         self._http = http
         self._base = url.rstrip("/")
         self._host = URL(url).host or url
         self._timeout_s = timeout_s
-        self._pause = Pause(patience_s=timeout_s)
+        self._manners = manners
 
     async def get(self, path: str, *, header: str, secret: str) -> Answer:
-        return await self._exchange("GET", path, headers={header: secret}, secrets=(secret,))
+        return await self._manners.send(lambda: self._sent("GET", path, headers={header: secret}, secrets=(secret,)))
 
     async def post(self, path: str, body: bytes, *, secrets: tuple[str, ...]) -> Answer:
         headers = {"Content-Type": "application/json"}
-        return await self._exchange("POST", path, headers=headers, body=body, secrets=secrets)
+        return await self._manners.send(lambda: self._sent("POST", path, headers=headers, body=body, secrets=secrets))
 
-    async def _exchange(
+    async def _sent(
         self, method: str, path: str, *, headers: Mapping[str, str], secrets: tuple[str, ...], body: bytes | None = None
     ) -> Answer:
-        await self._pause.over()
         label = "error"
         try:
             async with self._http.request(
@@ -91,8 +90,6 @@ class Wire:
             ) from error
         finally:
             metrics.api_requests.labels(status=label).inc()
-        if answer.retry_after_s is not None and answer.status in _PAUSING:
-            self._pause.ask(answer.retry_after_s)
         return answer
 
     async def _read(self, response: aiohttp.ClientResponse, secrets: tuple[str, ...]) -> Answer:
@@ -128,7 +125,7 @@ class Wire:
 
 
 @asynccontextmanager
-async def open_wire(url: str, *, timeout_s: float) -> AsyncIterator[Wire]:
+async def open_wire(url: str, manners: Manners, *, timeout_s: float) -> AsyncIterator[Wire]:
     """Open the HTTP client of a `Wire` and close it afterwards."""
     async with aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=timeout_s),
@@ -136,7 +133,7 @@ async def open_wire(url: str, *, timeout_s: float) -> AsyncIterator[Wire]:
         auto_decompress=False,
         trust_env=False,
     ) as http:
-        yield Wire(http, url=url, timeout_s=timeout_s)
+        yield Wire(http, manners, url=url, timeout_s=timeout_s)
 
 
 def retry_after_s(value: str, *, now: datetime) -> float | None:

@@ -1,4 +1,4 @@
-"""Holds new runs back while the bucket refuses everybody."""
+"""Holds new runs back while the bucket or the Meetings API lets nobody."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _log = logs.get("pipeline")
 
 
 class Gate:
-    """Open, but for a time after `close`: people mend wrong keys and missing buckets, which are no recording's fault.
+    """Open, but for a time after `close`: what one run was refused is no recording's fault, and awaits them all.
 
-    Without it every waiting recording would ask the platform for a URL and open its file, only to be refused here.
+    Without it every waiting recording would be claimed, and perhaps its file opened, only to be refused here.
     """
 
     def __init__(self) -> None:

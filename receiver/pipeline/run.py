@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from receiver import failpoints, logs, metrics
 from receiver.errors import (
+    ApiPausedError,
     BucketMissingError,
     FenceLostError,
     InternalError,
@@ -93,7 +94,7 @@ class Pipeline:
                 metrics.runs.labels(outcome="abandoned").inc()
                 _log.warning("run_abandoned", error=str(e))
             except JobError as e:
-                if isinstance(e, (StoreDeniedError, BucketMissingError)):
+                if isinstance(e, (ApiPausedError, StoreDeniedError, BucketMissingError)):
                     self._gate.close(e.retry_after_s or 0.0, str(e))
                 await _to_the_end(self._fail(claim, e))
             except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass
 class SandboxConfig:
     """What one emulated account looks like. Every value has a default that works on loopback."""
 

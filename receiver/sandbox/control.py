@@ -12,7 +12,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from receiver.sandbox.control_bodies import EndBody, FinishedMeetingBody, FinishedRecordingBody, TimesBody, chosen_kind
+from receiver.sandbox.control_bodies import (
+    EndBody,
+    FinishedMeetingBody,
+    FinishedRecordingBody,
+    RotateBody,
+    TimesBody,
+    chosen_kind,
+)
 from receiver.sandbox.faults import FaultBody
 from receiver.sandbox.files import StoredFile
 from receiver.sandbox.journal import CONTROL_PREFIX
@@ -55,6 +62,7 @@ class Control:
                 Route("/meetings/{meeting_id}/webhook", self.send_webhook, methods=["POST"]),
                 Route("/recordings/{recording_id}", self.show_recording, methods=["GET"]),
                 Route("/recordings/{recording_id}", self.unlist_recording, methods=["DELETE"]),
+                Route("/credentials", self.rotate, methods=["PATCH"]),
                 Route("/faults", self.add_fault, methods=["POST"]),
                 Route("/faults", self.list_faults, methods=["GET"]),
                 Route("/faults", self.clear_faults, methods=["DELETE"]),
@@ -137,6 +145,11 @@ class Control:
 
     async def unlist_recording(self, request: Request) -> Response:
         self._platform.recordings.unlist(self._recording(request).id)
+        return Response(status_code=204)
+
+    async def rotate(self, request: Request) -> Response:
+        body = await _read(RotateBody, request)
+        self._platform.rotate(**body.model_dump())
         return Response(status_code=204)
 
     async def add_fault(self, request: Request) -> Response:

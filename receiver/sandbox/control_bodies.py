@@ -89,3 +89,9 @@ class EndBody(ControlBody):
 
 class TimesBody(ControlBody):
     times: int = Field(default=1, ge=1, le=1000)
+
+
+class RotateBody(ControlBody):
+    admin_key: str | None = Field(default=None, min_length=1)
+    auth_secret: str | None = Field(default=None, min_length=1)
+    user_password: str | None = Field(default=None, min_length=1)

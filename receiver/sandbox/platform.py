@@ -1,4 +1,5 @@
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -25,7 +26,7 @@ class Platform:
     """Everything one emulated account knows; the HTTP parts read and change it."""
 
     def __init__(self, config: SandboxConfig) -> None:
-        self.config = config
+        self.config = config = replace(config)  # its credentials can be rotated
         self.storage_origin = ""
         self.ids = Ids(config.seed)
         self.faults = Faults()
@@ -37,6 +38,17 @@ class Platform:
         self.recordings = Recordings()
         self.bucket = Bucket(Files(), Signer(ACCESS_KEY, self.ids.token()))
         self.webhooks = Webhooks(config.webhook_url, config.webhook_basic_auth, self.faults)
+
+    def rotate(self, *, admin_key: str | None, auth_secret: str | None, user_password: str | None) -> None:
+        """Give the account other credentials, as its owner would; the old ones are refused from now on."""
+        if admin_key is not None:
+            self.config.admin_key = admin_key
+        if auth_secret is not None:
+            self.config.auth_secret = auth_secret
+        if user_password is not None:
+            user = self.users.get_or_invent(self.config.user_id)
+            user.password = user_password
+            self.sessions.drop_of(user)
 
     def user_url(self, recording: Recording) -> str:
         return self._sign_v2(recording, self.config.url_lifetime_user_s)

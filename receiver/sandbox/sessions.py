@@ -145,6 +145,9 @@ class Sessions:
     def drop(self, token: str) -> None:
         self._sessions.pop(token, None)
 
+    def drop_of(self, user: User) -> None:
+        self._sessions = {token: one for token, one in self._sessions.items() if one.user is not user}
+
     def expiry_header(self, session: Session) -> str:
         return datetime.fromtimestamp(session.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 

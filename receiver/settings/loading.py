@@ -27,6 +27,21 @@ class Needs(StrEnum):
     SERVE = "serve"
 
 
+ROTATED = (
+    "api_admin_key",
+    "api_token",
+    "api_app_id",
+    "api_auth_key",
+    "api_auth_secret",
+    "api_user_login",
+    "api_user_email",
+    "api_user_password",
+    "api_user_id",
+    "webhook_secrets",
+    "ops_tokens",
+)
+"""Settings whose `_FILE` may change while the service runs."""
+
 _REQUIRED = {Needs.DATABASE: (), Needs.BUCKET: ("s3_bucket",), Needs.SERVE: ("s3_bucket", "webhook_secrets")}
 
 
@@ -35,11 +50,7 @@ def load(needs: Needs, environ: Mapping[str, str] | None = None, dotenv: Path | 
 
     Raises `SettingsError` whose message lists every problem found.
     """
-    given: dict[str, str] = {}
-    if dotenv is not None and dotenv.is_file():
-        given.update({k: v for k, v in dotenv_values(dotenv).items() if v is not None})
-    given.update(os.environ if environ is None else environ)
-    values, problems = _read(given)
+    values, problems = _read(_given(environ, dotenv))
     settings: Settings | None = None
     try:
         settings = Settings.model_validate(values)
@@ -52,12 +63,49 @@ def load(needs: Needs, environ: Mapping[str, str] | None = None, dotenv: Path | 
     return settings
 
 
+def rotated_files(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> dict[str, Path]:
+    """Return the files that settings are read from which may change while the service runs, by setting."""
+    given = _given(environ, dotenv)
+    variables = {name: PREFIX + name.upper() for name in ROTATED}
+    return {
+        name: Path(given[f"{variable}_FILE"])
+        for name, variable in variables.items()
+        if not given.get(variable) and given.get(f"{variable}_FILE")
+    }
+
+
+def read_again(name: str, path: Path) -> Any:
+    """Return a setting's value as its file has it now; raises `SettingsError` for one that must not be used."""
+    variable = f"{PREFIX}{name.upper()}_FILE"
+    try:
+        value = getattr(Settings.model_validate({name: _text(path)}), name)
+    except (OSError, UnicodeDecodeError) as e:
+        raise SettingsError(f"{variable} names '{path}', which cannot be read: {e}") from e
+    except ValidationError as e:
+        problems = (_field_problem(error) for error in e.errors(include_url=False))
+        raise SettingsError(f"{variable} names '{path}': {'; '.join(problems)}") from None
+    if not value:
+        raise SettingsError(f"{variable} names '{path}', which is empty")
+    return value
+
+
 def unknown_names(environ: Mapping[str, str] | None = None) -> list[str]:
     """Return the `RECEIVER_…` variables that name no setting: probably misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     known |= {f"{name}_FILE" for name in known}
     given = os.environ if environ is None else environ
     return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
+
+
+def _given(environ: Mapping[str, str] | None, dotenv: Path | None) -> dict[str, str]:
+    given: dict[str, str] = {}
+    if dotenv is not None and dotenv.is_file():
+        given.update({k: v for k, v in dotenv_values(dotenv).items() if v is not None})
+    return given | dict(os.environ if environ is None else environ)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip()
 
 
 def _read(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -69,7 +117,7 @@ def _read(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             values[name] = value
         elif path := given.get(f"{variable}_FILE"):
             try:
-                values[name] = Path(path).read_text(encoding="utf-8").strip()
+                values[name] = _text(Path(path))
             except (OSError, UnicodeDecodeError) as e:
                 problems.append(f"{variable}_FILE names {path!r}, which cannot be read: {e}")
     return values, problems

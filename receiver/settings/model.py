@@ -11,6 +11,7 @@ from receiver.settings.values import (
     Bucket,
     DatabaseUrl,
     Duration,
+    HeaderValue,
     HttpUrl,
     Network,
     OpsTokenText,
@@ -37,8 +38,8 @@ class Settings(BaseModel):
     s3_kms_key_id: str | None = None
     key_template: Template = "recordings/{created_at:%Y/%m/%d}/{meeting_id}/{recording_id}"
     api_url: HttpUrl = "https://api.connectycube.com"
-    api_admin_key: SecretStr | None = None
-    api_token: SecretStr | None = None
+    api_admin_key: HeaderValue | None = None
+    api_token: HeaderValue | None = None
     api_app_id: int | None = None
     api_auth_key: SecretStr | None = None
     api_auth_secret: SecretStr | None = None
@@ -47,6 +48,7 @@ class Settings(BaseModel):
     api_user_password: SecretStr | None = None
     api_user_id: int | None = None
     api_timeout_s: float = Field(default=20.0, gt=0, le=300)
+    api_rate_per_s: float = Field(default=20.0, gt=0, le=10_000)
     webhook_secrets: Annotated[tuple[Secret, ...], Split] = ()
     webhook_allowed_ips: Annotated[tuple[Network, ...], Split] = ()
     forwarded_allow_ips: str = "127.0.0.1"

@@ -45,6 +45,12 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _header_value(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().isprintable():
+        raise ValueError("must be one line without control characters")
+    return value
+
+
 def _ops_token(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -122,6 +128,7 @@ def _database_url(value: str) -> str:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
+HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]

@@ -6,7 +6,15 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 from __future__ import annotations
 
 from receiver.tables.database import Database, own
-from receiver.tables.metadata import deliveries, delivery_recordings, metadata, participants, recordings, upload_parts
+from receiver.tables.metadata import (
+    api_pauses,
+    deliveries,
+    delivery_recordings,
+    metadata,
+    participants,
+    recordings,
+    upload_parts,
+)
 from receiver.tables.move import Content, MoveReport, move
 from receiver.tables.schema import check_head, upgrade
 from receiver.tables.sqlite import SqliteDatabase
@@ -26,6 +34,7 @@ __all__ = [
     "Database",
     "MoveReport",
     "SqliteDatabase",
+    "api_pauses",
     "check_head",
     "deliveries",
     "delivery_recordings",

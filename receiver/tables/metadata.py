@@ -16,6 +16,9 @@ metadata = sa.MetaData(
     }
 )
 
+NOT_MOVED = "not_moved"
+"""Key of `Table.info` for a table whose rows belong to the database they lie in."""
+
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
     """An aware UTC datetime on both databases; SQLite stores it as sortable text without an offset."""
@@ -131,3 +134,12 @@ delivery_recordings = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("recording_id", sa.Text, nullable=False, index=True),
 )
+
+api_pauses = sa.Table(
+    "api_pauses",
+    metadata,
+    sa.Column("api_url", sa.Text, primary_key=True),
+    sa.Column("ends_epoch_s", sa.Double, nullable=False),
+    info={NOT_MOVED: True},
+)
+"""When the pause that an API asked for is over, by this database's clock."""

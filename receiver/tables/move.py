@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.errors import ReceiverError, SchemaOutdatedError
-from receiver.tables.metadata import metadata
-from receiver.tables.schema import NOT_MOVED, is_at_head, upgrade
+from receiver.tables.metadata import NOT_MOVED, metadata
+from receiver.tables.schema import is_at_head, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

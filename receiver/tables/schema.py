@@ -14,15 +14,12 @@ import sqlalchemy as sa
 
 from receiver import logs
 from receiver.errors import SchemaOutdatedError
-from receiver.tables.metadata import metadata
+from receiver.tables.metadata import NOT_MOVED, metadata
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
     from receiver.tables.database import Database
-
-NOT_MOVED = "not_moved"
-"""Key of `Table.info` for a table whose rows belong to the database they lie in."""
 
 schema_compatibility = sa.Table(
     "schema_compatibility",

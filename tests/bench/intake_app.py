@@ -78,7 +78,7 @@ async def main(fd: int, database_url: str, source_url: str | None) -> None:
     database = None if database_url == "none" else open_database(database_url)
     parts = webhook.WebhookParts(
         inbox=_inbox(database),
-        secrets=(SECRET,),
+        secrets=lambda: (SECRET,),
         allowed_networks=(),
         max_body_bytes=settings.max_body_bytes,
         clock=lambda: datetime.now(UTC),

@@ -92,7 +92,7 @@ class World:
             origins=(Origin("http", "127.0.0.1", self._source.port),), networks=(ip_network("127.0.0.0/8"),)
         )
         self._copier = await enter(open_copier(policy, limits()))
-        self._client = await enter(open_api(ApiConfig(url=self._api.url, credentials=KEY, listing_max_age_s=0)))
+        self._client = await enter(open_api(ApiConfig(url=self._api.url, credentials=lambda: KEY, listing_max_age_s=0)))
         database = open_database(self._url)
         self._stack.push_async_callback(database.close)
         self._database = CountedDatabase(database)

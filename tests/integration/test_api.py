@@ -76,7 +76,7 @@ def outside() -> Outside:
 def client_of(catalogue: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS) -> httpx.AsyncClient:
     parts = api.ApiParts(
         catalogue=catalogue,
-        tokens=tokens,
+        tokens=lambda: tokens,
         presign=outside.presign,
         wake=outside.wake,
         ready=outside.ready,
@@ -89,7 +89,7 @@ def client_of(catalogue: Any, outside: Outside, tokens: tuple[OpsToken, ...] = T
 
 @pytest.fixture
 async def anonymous(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(Catalogue(database, cursor_key=b"k"), outside) as client:
+    async with client_of(Catalogue(database, cursor_keys=lambda: (b"k",)), outside) as client:
         yield client
 
 

@@ -10,6 +10,7 @@ import pytest
 from receiver.errors import (
     ApiBadAnswerError,
     ApiForbiddenError,
+    ApiPausedError,
     ApiUnauthorizedError,
     ApiUnavailableError,
     RecordingNotListedYetError,
@@ -57,7 +58,7 @@ class Scene:
         return [(r["method"], r["path"]) for r in requests if not r["path"].startswith("/_control")]
 
     def client(self, credentials=KEY, **config):
-        return open_api(ApiConfig(url=self.url, credentials=credentials, **config))
+        return open_api(ApiConfig(url=self.url, credentials=lambda: credentials, **config))
 
 
 @pytest.fixture
@@ -68,9 +69,9 @@ async def scene():
         yield scene
 
 
-async def test_forty_jobs_cost_one_login_and_one_listing(scene):
+async def test_fifty_jobs_of_one_meeting_cost_one_login_and_one_listing(scene):
     async with scene.client(USER) as api:
-        await asyncio.gather(*(api.fresh_url(scene.recordings[n % 2], scene.meeting) for n in range(40)))
+        await asyncio.gather(*(api.fresh_url(scene.recordings[n % 2], scene.meeting) for n in range(50)))
     assert await scene.asked() == [("POST", "/session"), ("GET", f"/meetings/recordings/{scene.meeting}")]
 
 
@@ -98,7 +99,7 @@ async def test_wrong_fixed_secret_is_refused(scene, credentials):
 @pytest.mark.parametrize(
     ("fault", "error", "retry_after_s"),
     [
-        ({"kind": "status", "status": 429, "retry_after": 30}, ApiUnavailableError, 30),
+        ({"kind": "status", "status": 429, "retry_after": 30}, ApiPausedError, 30),
         ({"kind": "status", "status": 503}, ApiUnavailableError, None),
         ({"kind": "hang", "delay_s": 30}, ApiUnavailableError, None),
         ({"kind": "slow", "delay_s": 30}, ApiUnavailableError, None),

@@ -1,12 +1,10 @@
-"""Answers that are no listing, and the pause that an answer may ask for."""
+"""Answers that are no listing, and connections that bring none."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 import socket
-import time
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
@@ -15,13 +13,13 @@ from receiver import metrics
 from receiver.errors import (
     ApiBadAnswerError,
     ApiForbiddenError,
+    ApiPausedError,
     ApiRefusedError,
     ApiUnauthorizedError,
     ApiUnavailableError,
     RecordingGoneError,
 )
-from receiver.records import MeetingId
-from tests.support.scripted_api import MEETING, R1, USER, client, held, listing, refusal, scripted_api
+from tests.support.scripted_api import MEETING, R1, client, held, scripted_api
 
 
 @pytest.fixture
@@ -40,8 +38,8 @@ async def server():
         (404, {}, b"", RecordingGoneError, "no such meeting"),
         (404, {"Content-Type": "text/html"}, b"<h1>nginx</h1>", ApiBadAnswerError, "RECEIVER_API_URL"),
         (422, {}, b'{"errors": {"_id": ["is invalid"]}}', ApiRefusedError, "_id is invalid"),
-        (429, {}, b"", ApiUnavailableError, "429"),
-        (429, {"Retry-After": "3"}, b"", ApiUnavailableError, "asked to wait 3 s"),
+        (429, {}, b"", ApiPausedError, "429"),
+        (429, {"Retry-After": "3"}, b"", ApiPausedError, "asked to wait 3 s"),
         (500, {}, b"<h1>oops</h1>", ApiUnavailableError, "500"),
         (502, {"Retry-After": "9"}, b"", ApiUnavailableError, "502"),
         (503, {"Retry-After": "4"}, b"", ApiUnavailableError, "503"),
@@ -121,53 +119,3 @@ async def test_cut_body_and_refused_connection_are_unavailable(server):
     async with client(server) as api:
         with pytest.raises(ApiUnavailableError, match=r"no connection .* 127"):
             await api.fresh_url(R1, MEETING)
-
-
-async def test_no_request_is_sent_before_the_pause_is_over(server):
-    times = []
-
-    async def answer(request):
-        times.append(time.monotonic())
-        return refusal(429, **{"Retry-After": "0.5"}) if len(times) == 1 else listing(R1, room_id=None)
-
-    server.listing = answer
-    async with client(server) as api:
-        with pytest.raises(ApiUnavailableError) as caught:
-            await api.fresh_url(R1, MEETING)
-        assert caught.value.retry_after_s == 0.5
-        await asyncio.gather(*(api.fresh_url(R1, MeetingId(f"m{n}")) for n in range(5)))
-    assert len(times) == 6
-    assert min(times[1:]) - times[0] >= 0.5
-
-
-@pytest.mark.parametrize("status", [429, 503])
-async def test_pause_beyond_the_time_out_is_an_error_at_once(server, status):
-    async def answer(_request):
-        until = datetime.now(UTC) + timedelta(seconds=90)
-        return refusal(status, **{"Retry-After": until.strftime("%a, %d %b %Y %H:%M:%S GMT")})
-
-    server.listing = answer
-    async with client(server, USER) as api:
-        for meeting in ("m1", "m2", "m3"):
-            with pytest.raises(ApiUnavailableError) as caught:
-                await api.fresh_url(R1, MeetingId(meeting))
-            assert 80 < caught.value.retry_after_s <= 91
-    assert server.asked == {"session": 1, "m1": 1}
-
-
-async def test_shorter_pause_does_not_end_a_longer_one(server):
-    both = asyncio.Barrier(2)
-    waits = iter(("90", "0"))
-
-    async def answer(_request):
-        await both.wait()
-        return refusal(429, **{"Retry-After": next(waits)})
-
-    server.listing = answer
-    async with client(server) as api:
-        jobs = (api.fresh_url(R1, MeetingId(m)) for m in ("m1", "m2"))
-        await asyncio.gather(*jobs, return_exceptions=True)
-        with pytest.raises(ApiUnavailableError) as caught:
-            await api.fresh_url(R1, MEETING)
-    assert caught.value.retry_after_s > 80
-    assert len(server.requests) == 2

@@ -22,10 +22,10 @@ async def server():
         yield api
 
 
-async def test_forty_jobs_of_one_meeting_share_one_listing(server):
+async def test_fifty_jobs_of_one_meeting_share_one_listing(server):
     arrived, gate = held(server)
     async with client(server) as api:
-        jobs = [asyncio.create_task(api.fresh_url((R1, R2)[n % 2], MEETING)) for n in range(40)]
+        jobs = [asyncio.create_task(api.fresh_url((R1, R2)[n % 2], MEETING)) for n in range(50)]
         await arrived.get()
         late = asyncio.create_task(api.fresh_url(R1, MEETING))
         gate.set()
@@ -35,9 +35,9 @@ async def test_forty_jobs_of_one_meeting_share_one_listing(server):
     assert len(server.requests) == 1
 
 
-async def test_forty_jobs_of_a_recording_not_listed_share_one_listing_too(server):
+async def test_fifty_jobs_of_a_recording_not_listed_share_one_listing_too(server):
     async with client(server) as api:
-        jobs = (api.fresh_url(RecordingId(f"r{n}"), MEETING) for n in range(40))
+        jobs = (api.fresh_url(RecordingId(f"r{n}"), MEETING) for n in range(50))
         errors = await asyncio.gather(*jobs, return_exceptions=True)
     assert {type(e) for e in errors} == {RecordingNotListedYetError}
     assert len(server.requests) == 1

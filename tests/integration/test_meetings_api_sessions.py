@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
 from receiver.errors import (
     ApiBadAnswerError,
+    ApiClockSkewError,
     ApiLoginRefusedError,
+    ApiPausedError,
     ApiRefusedError,
     ApiUnauthorizedError,
     ApiUnavailableError,
 )
-from receiver.meetings_api import AdminKey, UserLogin
+from receiver.meetings_api import AdminKey, ApiConfig, StaticToken, UserLogin, open_api
 from receiver.records import MeetingId
 from tests.support.scripted_api import KEY, MEETING, R1, R2, TOKEN, USER, client, entry, listing, refusal, scripted_api
 
@@ -122,6 +125,35 @@ async def test_401_of_a_fixed_secret_is_an_error_at_once(server, credentials, se
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "header"),
+    [(KEY, AdminKey(key="key-2"), "CB-Administration-API-Key"), (TOKEN, StaticToken(token="token-2"), "CB-Token")],
+)
+async def test_secret_that_was_rotated_while_it_was_refused_is_used_at_once(server, old, new, header):
+    current = [old]
+
+    async def answer(request):
+        current[:] = [new]
+        return listing(R1) if request.headers[header] in ("key-2", "token-2") else refusal(401)
+
+    server.listing = answer
+    async with open_api(ApiConfig(url=server.url, credentials=lambda: current[0])) as api:
+        assert await api.fresh_url(R1, MEETING)
+    assert len(server.requests) == 2
+
+
+async def test_login_that_was_rotated_is_used_with_the_next_question(server):
+    current = [USER]
+    async with open_api(ApiConfig(url=server.url, credentials=lambda: current[0], listing_max_age_s=0)) as api:
+        for _ in range(2):
+            await api.fresh_url(R1, MEETING)
+        current[:] = [replace(USER, password="password-2")]
+        for _ in range(2):
+            await api.fresh_url(R1, MEETING)
+    assert [body["user"]["password"] for body in server.bodies] == ["canary-password", "password-2"]
+    assert [r.headers["CB-Token"] for r in server.requests if r.method == "GET"] == ["token-1"] * 2 + ["token-2"] * 2
+
+
 async def test_secret_with_a_line_break_is_named_before_anything_is_sent(server):
     async with client(server, AdminKey(key="canary\n")) as api:
         with pytest.raises(ApiUnauthorizedError, match="RECEIVER_API_ADMIN_KEY holds a line break"):
@@ -191,8 +223,8 @@ async def test_login_that_opens_no_session_of_ours(server, session, error, messa
         (401, {}, ApiLoginRefusedError, None),
         (403, {}, ApiLoginRefusedError, None),
         (404, {}, ApiLoginRefusedError, None),
-        (422, {"Date": "Sun, 01 Mar 2020 12:00:00 GMT"}, ApiLoginRefusedError, None),
-        (429, {"Retry-After": "7"}, ApiUnavailableError, 7),
+        (422, {"Date": "Sun, 01 Mar 2020 12:00:00 GMT"}, ApiClockSkewError, None),
+        (429, {"Retry-After": "7"}, ApiPausedError, 7),
         (500, {}, ApiUnavailableError, None),
         (302, {"Location": "/session2"}, ApiBadAnswerError, None),
     ],
@@ -211,4 +243,4 @@ async def test_refused_login(server, status, headers, error, retry_after_s):
     assert {e.retry_after_s for e in errors} == {retry_after_s}
     assert len({id(e) for e in errors}) == 9  # each waiter raises its own
     assert not [e for e in errors if "canary" in str(e)]
-    assert ("minutes ahead of the API's" in str(errors[0])) == (status == 422)
+    assert ("minutes ahead of its own" in str(errors[0])) == (status == 422)

@@ -94,9 +94,10 @@ async def _rows(database: Database, table: sa.Table) -> set[tuple[Any, ...]]:
     return await database.read(lambda tx: {tuple(map(repr, row)) for row in tx.execute(sa.select(table))})
 
 
-def test_every_table_but_the_schemas_own_is_moved() -> None:
+def test_every_table_but_the_databases_own_is_moved() -> None:
     assert {table.name for table in metadata.sorted_tables} - {table.name for table in _moved()} == {
-        "schema_compatibility"
+        "schema_compatibility",
+        "api_pauses",  # timed by the clock of the database that is left
     }
 
 

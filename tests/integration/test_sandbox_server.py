@@ -13,6 +13,7 @@ import pytest
 from receiver.sandbox import Sandbox, SandboxConfig, run_forever
 from receiver.sandbox.platform import Platform
 from receiver.sandbox.server import _api_app
+from tests.support.vendor import ADMIN, session_body
 
 
 @pytest.fixture
@@ -86,3 +87,19 @@ def test_the_description_has_what_a_person_needs():
     described = Sandbox(SandboxConfig()).describe()
     assert described["admin_key"] == "sandbox-admin-key"
     assert all(line.startswith("curl ") for line in described["examples"])
+
+
+async def test_rotated_credentials_replace_the_old_ones(sandbox, api):
+    bot = {"CB-Token": (await api.post("/session", json=session_body())).json()["session"]["token"]}
+    new = {"admin_key": "key-2", "auth_secret": "secret-2", "user_password": "password-2"}
+    assert (await api.patch("/_control/credentials", json=new)).status_code == 204
+    statuses = [
+        (await api.get("/meetings", headers=bot)).status_code,
+        (await api.get("/admin/meetings/recordings/x", headers=ADMIN)).status_code,
+        (await api.get("/admin/meetings/recordings/x", headers={**ADMIN, next(iter(ADMIN)): "key-2"})).status_code,
+        (await api.post("/session", json=session_body())).status_code,
+    ]
+    assert statuses == [401, 401, 404, 401]
+    again = session_body(user={"login": "archive-bot", "password": "password-2"})
+    assert (await api.post("/session", json=again)).status_code == 201
+    assert sandbox.config.admin_key == "sandbox-admin-key", "the given configuration is the caller's own"

@@ -36,7 +36,7 @@ async def serving(database: Database, **changes: Any) -> AsyncIterator[httpx.Asy
     """Serve the webhook as `app` does, and yield a client of it."""
     parts: dict[str, Any] = {
         "inbox": Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=False),
-        "secrets": (OLD, NEW),
+        "secrets": lambda: (OLD, NEW),
         "allowed_networks": (),
         "max_body_bytes": 10_000,
         "clock": now,

@@ -82,7 +82,7 @@ async def scripted_api():
 
 @asynccontextmanager
 async def client(server, credentials=KEY, **config):
-    async with open_api(ApiConfig(url=server.url, credentials=credentials, **config)) as api:
+    async with open_api(ApiConfig(url=server.url, credentials=lambda: credentials, **config)) as api:
         yield api
 
 

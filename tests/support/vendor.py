@@ -99,7 +99,7 @@ class Vendor:
 
     def client(self, credentials: Any = KEY, **config: Any) -> Any:
         """Open the service's own client of this platform."""
-        return open_api(ApiConfig(url=self.sandbox.url, credentials=credentials, **config))
+        return open_api(ApiConfig(url=self.sandbox.url, credentials=lambda: credentials, **config))
 
 
 def same_shape(answer: Any, known: Any) -> None:

@@ -263,7 +263,7 @@ def status_of(guard: Guard, authorization: bytes | None, **where) -> int:
     ],
 )
 def test_good_tokens(header, name):
-    assert Guard(TOKENS).admit(request(header), Role.VIEWER).name == name
+    assert Guard(lambda: TOKENS).admit(request(header), Role.VIEWER).name == name
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_good_tokens(header, name):
 )
 def test_bad_tokens_all_get_the_same_answer(header):
     with pytest.raises(HTTPException) as caught:
-        Guard(TOKENS).admit(request(header), Role.VIEWER)
+        Guard(lambda: TOKENS).admit(request(header), Role.VIEWER)
     expected = "send the header Authorization: Bearer <token> with one of the service's ops tokens"
     assert (caught.value.status_code, caught.value.detail) == (401, expected)
     assert caught.value.headers == {"WWW-Authenticate": "Bearer"}
@@ -299,7 +299,7 @@ def test_roles_are_ordered(role, needed):
 
 def test_an_address_that_failed_too_often_waits_but_its_good_token_passes():
     clock = Clock()
-    guard = Guard(TOKENS, monotonic=clock)
+    guard = Guard(lambda: TOKENS, monotonic=clock)
     assert [status_of(guard, b"Bearer x") for _ in range(MAX_FAILURES + 1)] == [401] * MAX_FAILURES + [429]
     assert status_of(guard, b"Bearer " + b"v" * 20) == 200
     assert status_of(guard, b"Bearer x", address="203.0.113.10") == 401
@@ -312,7 +312,7 @@ def test_an_address_that_failed_too_often_waits_but_its_good_token_passes():
 
 
 def test_a_request_without_an_address_is_counted_too():
-    guard = Guard(TOKENS, monotonic=Clock())
+    guard = Guard(lambda: TOKENS, monotonic=Clock())
     assert [status_of(guard, None, address=None) for _ in range(MAX_FAILURES + 1)][-2:] == [401, 429]
 
 

@@ -54,7 +54,8 @@ def test_the_sets_follow_from_the_table() -> None:
         (errors.ApiUnavailableError("x"), 2, 1.0, "waiting", 2, 10),  # 5 * 2^1
         (errors.ApiUnavailableError("x"), 3, 0.5, "waiting", 3, 10),  # half of 5 * 2^2
         (errors.ApiUnavailableError("x"), 4, 1.0, "failed", 4, None),  # the fourth of four
-        (errors.ApiUnavailableError("x", retry_after_s=90), 1, 1.0, "waiting", 1, 90),  # a floor above the cap
+        (errors.ApiUnavailableError("x", retry_after_s=90), 1, 1.0, "waiting", 1, 90),
+        (errors.ApiPausedError("x", retry_after_s=9), 4, 1.0, "waiting", 3, 20),  # a floor above the cap
         (errors.ApiUnavailableError("x", retry_after_s=1), 2, 1.0, "waiting", 2, 10),  # a floor below the step
         (errors.SourceTooLargeError("x"), 1, 1.0, "failed", 1, None),
         (errors.RecordingGoneError("x"), 2, 1.0, "missing", 2, None),

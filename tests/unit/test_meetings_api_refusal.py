@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from receiver.errors import ApiClockSkewError, ApiLoginRefusedError
 from receiver.meetings_api.refusal import login_refusal, vendor_text
 from receiver.meetings_api.wire import Answer
 
@@ -49,14 +50,30 @@ def test_vendors_text_never_repeats_a_secret():
 @pytest.mark.parametrize(
     ("off", "expected"),
     [
-        (timedelta(hours=-2), "this machine's clock is 120 minutes ahead of"),
-        (timedelta(minutes=61), "this machine's clock is 61 minutes behind"),
+        (timedelta(hours=-2), "this host's clock is 120 minutes ahead of its own; set this host's clock"),
+        (timedelta(minutes=61), "this host's clock is 61 minutes behind its own; set this host's clock"),
     ],
 )
-def test_refused_login_mentions_a_clock_that_is_off(off, expected):
-    assert expected in str(login_refusal(answer({"errors": ["Bad timestamp"]}, date=NOW + off)))
+def test_422_with_a_clock_that_is_an_hour_off_is_the_clocks(off, expected):
+    error = login_refusal(answer({"errors": {"base": ["Bad timestamp"]}}, date=NOW + off))
+    assert type(error) is ApiClockSkewError
+    assert expected in str(error)
+    assert "Bad timestamp" in str(error)
 
 
-@pytest.mark.parametrize("date", [None, NOW + timedelta(minutes=5), NOW - timedelta(minutes=4)])
-def test_refused_login_with_a_good_clock_says_nothing_of_it(date):
-    assert "clock" not in str(login_refusal(answer({"errors": ["Unauthorized"]}, date=date)))
+@pytest.mark.parametrize(
+    ("status", "off", "mentioned"),
+    [
+        (422, timedelta(0), ""),
+        (422, timedelta(minutes=-4), ""),
+        (422, timedelta(minutes=-50), "this host's clock is 50 minutes ahead of the API's"),
+        (401, timedelta(hours=2), "this host's clock is 120 minutes behind the API's"),  # a 401 is about who, not when
+        (422, None, ""),  # without a Date nothing is known of the clock
+    ],
+)
+def test_other_refused_logins_are_not_the_clocks(status, off, mentioned):
+    date = None if off is None else NOW + off
+    error = login_refusal(answer({"errors": {"base": ["Unexpected signature"]}}, status=status, date=date))
+    assert type(error) is ApiLoginRefusedError
+    assert mentioned in str(error)
+    assert ("clock" in str(error)) == bool(mentioned)

@@ -30,6 +30,7 @@ def test_the_defaults_are_the_designed_ones() -> None:
     assert (settings.max_body_bytes, settings.max_file_bytes) == (1048576, 53687091200)
     assert (settings.reconcile_every, settings.reconcile_window) == (timedelta(hours=6), timedelta(days=14))
     assert (settings.url_margin_s, settings.shutdown_grace_s, settings.api_timeout_s) == (300, 25, 20)
+    assert settings.api_rate_per_s == 20
     assert settings.ops_tokens == ()
     assert (settings.host_concurrency, settings.global_concurrency) == (None, None)
 

@@ -31,6 +31,7 @@ from receiver.jobs import Jobs, Schedule, open_jobs
 from receiver.lifecycle import RetryPolicy
 from receiver.meetings_api import ApiConfig, open_api
 from receiver.objectstore import Bucket, open_bucket
+from receiver.operators import Actions, Guard
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
 from receiver.tables import Database, check_head, open_database, upgrade
 from receiver.transfer import open_copier
@@ -191,16 +192,11 @@ def _web(settings: Settings, database: Database, jobs: Jobs, bucket: Bucket, sto
         max_body_bytes=settings.max_body_bytes,
         clock=utc_now,
     )
-    operators = api.ApiParts(
-        catalogue=Catalogue(database, cursor_key=cursor_key(settings)),
-        tokens=settings.ops_tokens,
-        presign=presign,
-        wake=jobs.wake,
-        ready=ready,
-        clock=utc_now,
-    )
+    catalogue, guard = Catalogue(database, cursor_key=cursor_key(settings)), Guard(settings.ops_tokens)
+    actions = Actions(catalogue=catalogue, presign=presign, wake=jobs.wake, clock=utc_now)
+    json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, ready=ready)
     app = Starlette(
-        routes=[*webhook.routes(parts), *api.routes(operators)],
+        routes=[*webhook.routes(parts), *api.routes(json)],
         exception_handlers=problems.handlers(),
     )
     app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed

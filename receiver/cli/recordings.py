@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from receiver.api.bodies import RecordingBody, RecordingsBody
-from receiver.api.query import recordings_query
 from receiver.app import open_catalogue
 from receiver.catalogue import SORTS
 from receiver.cli import types
@@ -17,13 +16,14 @@ from receiver.cli.bodies import plain
 from receiver.cli.environment import settings_for
 from receiver.cli.output import Column, clean, moment, print_fields, print_json, print_table, progress, size
 from receiver.errors import NotFoundError, WrongStateError
+from receiver.operators import recordings_query
 from receiver.records import RecordingId, State
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from receiver.api.query import RecordingsQuery
+    from receiver.operators.query import RecordingsQuery
     from receiver.records import Page, Recording
     from receiver.settings import Settings
 

@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from receiver import api, problems
 from receiver.catalogue import Catalogue
 from receiver.errors import ReceiverError, StorageUnavailableError, StoreUnavailableError
+from receiver.operators import Actions, Guard
 from receiver.records import State
 from receiver.settings import OpsToken, Role
 from receiver.tables import deliveries, delivery_recordings, participants, recordings
@@ -76,11 +77,9 @@ def outside() -> Outside:
 def client_of(catalogue: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS) -> httpx.AsyncClient:
     parts = api.ApiParts(
         catalogue=catalogue,
-        tokens=tokens,
-        presign=outside.presign,
-        wake=outside.wake,
+        guard=Guard(tokens),
+        actions=Actions(catalogue=catalogue, presign=outside.presign, wake=outside.wake, clock=lambda: NOW),
         ready=outside.ready,
-        clock=lambda: NOW,
     )
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))
@@ -440,7 +439,7 @@ async def test_a_download_leads_to_the_bucket_and_is_logged_without_its_url(
             "event": "download_url_issued",
             "recording_id": "r1",
             "token_name": "ci",
-            "part": "api",
+            "part": "operators",
             "log_level": "info",
         }
     ]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from receiver.cli.demo_proof import Seen, manifest_key
-from receiver.cli.output import Column, clean, print_table, size
+from receiver.cli.output import Column, clean, print_table
+from receiver.figures import size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

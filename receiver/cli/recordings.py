@@ -14,8 +14,9 @@ from receiver.catalogue import SORTS
 from receiver.cli import types
 from receiver.cli.bodies import plain
 from receiver.cli.environment import settings_for
-from receiver.cli.output import Column, clean, moment, print_fields, print_json, print_table, progress, size
+from receiver.cli.output import Column, clean, print_fields, print_json, print_table
 from receiver.errors import NotFoundError, WrongStateError
+from receiver.figures import moment, progress, size
 from receiver.operators import recordings_query
 from receiver.records import RecordingId, State
 from receiver.settings import Needs

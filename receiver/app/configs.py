@@ -80,9 +80,19 @@ def download_policy(settings: Settings) -> DownloadPolicy:
 
 
 def cursor_key(settings: Settings) -> bytes:
-    """Derive the key of listing cursors from the first webhook secret, so that every process agrees on it."""
+    """Return the key of listing cursors."""
+    return _derived(settings, b"cursor")
+
+
+def session_key(settings: Settings) -> bytes:
+    """Return the key of the page's sessions."""
+    return _derived(settings, b"session")
+
+
+def _derived(settings: Settings, purpose: bytes) -> bytes:
+    """Derive a key from the first webhook secret, so that every process agrees on it."""
     first = settings.webhook_secrets[0].get_secret_value() if settings.webhook_secrets else ""
-    return hashlib.sha256(b"cursor\0" + first.encode()).digest()
+    return hashlib.sha256(purpose + b"\0" + first.encode()).digest()
 
 
 def learn_secrets(settings: Settings) -> None:

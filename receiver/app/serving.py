@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from receiver import api, logs, problems, webhook
+from receiver import api, logs, page, problems, webhook
 from receiver.app.configs import (
     bucket_config,
     credentials,
@@ -21,6 +21,7 @@ from receiver.app.configs import (
     learn_secrets,
     limits,
     server_config,
+    session_key,
     sqlite_path,
 )
 from receiver.app.process import Server, listening, make_private_file, only_worker
@@ -195,8 +196,9 @@ def _web(settings: Settings, database: Database, jobs: Jobs, bucket: Bucket, sto
     catalogue, guard = Catalogue(database, cursor_key=cursor_key(settings)), Guard(settings.ops_tokens)
     actions = Actions(catalogue=catalogue, presign=presign, wake=jobs.wake, clock=utc_now)
     json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, ready=ready)
+    html = page.PageParts(catalogue=catalogue, guard=guard, actions=actions, session_key=session_key(settings))
     app = Starlette(
-        routes=[*webhook.routes(parts), *api.routes(json)],
+        routes=[*webhook.routes(parts), *api.routes(json), *page.routes(html)],
         exception_handlers=problems.handlers(),
     )
     app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from tests.support.databases import database, database_url, empty_database_url, postgres
 from tests.support.fixtures import sandbox, service
+from tests.support.page import browser, operator, outside, viewer
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
 
 __all__ = [
     "aws_env",
+    "browser",
     "bucket",
     "bucket_name",
     "database",
     "database_url",
     "empty_database_url",
+    "operator",
+    "outside",
     "postgres",
     "sandbox",
     "seaweed",
     "service",
+    "viewer",
 ]

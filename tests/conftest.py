@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.browser import chromium
 from tests.support.databases import database, database_url, empty_database_url, postgres
 from tests.support.fixtures import sandbox, service
 from tests.support.page import browser, operator, outside, viewer
@@ -12,6 +13,7 @@ __all__ = [
     "browser",
     "bucket",
     "bucket_name",
+    "chromium",
     "database",
     "database_url",
     "empty_database_url",

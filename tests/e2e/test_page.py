@@ -8,7 +8,7 @@ import json
 import re
 from urllib.parse import urlsplit
 
-from tests.support.browser import signed_in
+from tests.support.browser import signed_in, until
 from tests.support.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.support.payloads import DATA
 from tests.support.service import OPS_TOKEN, make_meeting, set_fault
@@ -55,7 +55,7 @@ async def test_a_running_transfer_moves_without_a_reload(sandbox, service, chrom
 async def assert_it_moves(tab):
     await tab.evaluate("window.loadedOnce = true")
     done = await tab.locator("progress").evaluate("bar => bar.value")
-    await tab.wait_for_function("done => document.querySelector('progress').value > done", arg=done)
+    await until(tab, "done => document.querySelector('progress').value > done", done)
     assert await tab.evaluate("window.loadedOnce"), "it moved by a reload"
     shown = await tab.locator(".transfer").inner_text()
     assert re.search(r"MB of 32.0 MB, [1-9]\d? %\s+\d+\.\d [kM]B/s, \d+:\d\d left", shown), shown
@@ -77,7 +77,7 @@ async def test_hostile_names_do_nothing_and_the_recording_plays_and_downloads(sa
         assert set(watched.hosts) == {own}, "nothing of the bucket is asked for before somebody plays"
         await tab.locator("video").focus()
         await tab.keyboard.press("Space")
-        await tab.wait_for_function("document.querySelector('video').currentTime > 0")
+        await until(tab, "() => document.querySelector('video').currentTime > 0")
         bucket = urlsplit(service.seaweed.endpoint_url).netloc
         assert set(watched.hosts) == {own, bucket}
         await tab.goto(f"{service.url}/recordings/{ids[0]}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -79,3 +80,10 @@ async def signed_in(browser: Browser, url: str, token: str, *, script: bool = Tr
         yield watched
     finally:
         await context.close()
+
+
+async def until(tab: Page, condition: str, argument: Any = None) -> None:
+    """Return once the condition holds; asked from outside, since the page's policy forbids playwright's own way."""
+    async with asyncio.timeout(30):
+        while not await tab.evaluate(condition, argument):
+            await asyncio.sleep(0.05)

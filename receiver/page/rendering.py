@@ -83,13 +83,13 @@ def redirect(path: str, status: int = 303) -> RedirectResponse:
     return RedirectResponse(path, status, headers=_NEVER_KEPT)
 
 
-async def refuse(request: Request, error: Exception, **shown: Any) -> Response:
+async def refuse(request: Request, error: Exception) -> Response:
     """Answer with the page of an error, in the words that the JSON API has for it."""
     handler = next(handler for kind, handler in problems.handlers().items() if isinstance(error, kind))
     answer: Any = await handler(request, error)  # type: ignore[misc, arg-type]  # starlette's type allows websockets
     headers = {name: answer.headers[name] for name in ("Retry-After", "Allow") if name in answer.headers}
     problem = json.loads(answer.body)
-    return render(request, "problem.html", status=answer.status_code, headers=headers, problem=problem, **shown)
+    return render(request, "problem.html", status=answer.status_code, headers=headers, problem=problem)
 
 
 class OwnFiles(StaticFiles):

@@ -90,6 +90,20 @@ async def test_hostile_names_do_nothing_and_the_recording_plays_and_downloads(sa
 
 
 @ON_SQLITE  # a browser sees the same of both
+async def test_a_link_from_another_site_finds_its_reader_signed_in(service, chromium):
+    await service.start()
+    async with signed_in(chromium, service.url, OPS_TOKEN) as watched:
+        tab = watched.tab
+        await tab.goto(service.url.replace("127.0.0.1", "localhost") + "/static/icon.svg")
+        await tab.evaluate("there => { location.href = there }", f"{service.url}/deliveries?status=rejected")
+        await tab.get_by_role("heading", name="Deliveries").wait_for()
+        assert tab.url == f"{service.url}/deliveries?status=rejected"
+        await tab.set_viewport_size({"width": 390, "height": 844})
+        assert await tab.get_by_role("table", name="Deliveries of the webhook, newest first").count() == 1
+        assert await tab.get_by_role("row").count() == 2, "a narrow screen changes the look, not what a reader is told"
+
+
+@ON_SQLITE  # a browser sees the same of both
 async def test_a_failed_recording_is_retried_then_signed_out_all_without_script(sandbox, service, chromium):
     service.settings |= {"MAX_ATTEMPTS": "1"}
     await set_fault(sandbox, on="storage", kind="html", times=1)

@@ -12,7 +12,7 @@ from receiver import logs
 from receiver.app.configs import learn_secrets, sqlite_path
 from receiver.app.process import only_worker
 from receiver.errors import ReceiverError, SettingsError
-from receiver.tables import MoveReport, move, open_database
+from receiver.tables import MoveReport, SqliteDatabase, move, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ async def move_index(between: Ends, progress: Callable[[str, int], None]) -> Mov
     Raises `DatabaseLockedError` while a service works on the file, `SchemaOutdatedError`, `ReceiverError`.
     """
     with only_worker(between.settings):
-        source, target = open_database(between.settings.database_url), open_database(between.target_url)
+        source, target = SqliteDatabase(between.settings.database_url), open_database(between.target_url)
         try:
             return await move(source, target, progress)
         finally:

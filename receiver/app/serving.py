@@ -170,8 +170,8 @@ def _web(settings: Settings, database: Database, jobs: Jobs, bucket: Bucket, sto
     async def ready() -> None:
         if stop.is_set():
             raise ReceiverError("the service is stopping")
-        async with database.write() as tx:  # what a delivery needs: the writer's lock and a live connection
-            await tx.exec_driver_sql("SELECT 1")
+        # what a delivery needs: the writer's lock and a live connection
+        await database.write(lambda tx: tx.exec_driver_sql("SELECT 1"))
 
     async def presign(recording: Recording) -> str:
         stored = recording.archive

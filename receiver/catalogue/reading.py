@@ -14,7 +14,7 @@ from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recordi
 from receiver.tables import Database, deliveries, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
 MAX_LIMIT = 1000
@@ -30,8 +30,7 @@ class Catalogue:
 
     async def recording(self, recording_id: RecordingId) -> Recording:
         """Return one recording; raises `NotFoundError`."""
-        async with self._database.read() as tx:
-            return _found(await one_recording(tx, recording_id), recording_id)
+        return _found(await self._database.read(lambda tx: one_recording(tx, recording_id)), recording_id)
 
     async def page(
         self, filters: Filters, *, sort: str = "-created_at", limit: int = 100, cursor: str | None = None
@@ -44,9 +43,12 @@ class Catalogue:
         query = sa.select(recordings).where(*filters.clauses()).order_by(*order.by()).limit(_limit(limit) + 1)
         if cursor is not None:
             query = query.where(order.after(read_cursor(self._cursor_key, sort, cursor)))
-        async with self._database.read() as tx:
-            rows = (await tx.execute(query)).all()
-            items = await load_recordings(tx, rows[:limit])
+
+        def load(tx: sa.Connection) -> tuple[Sequence[sa.Row[Any]], list[Recording]]:
+            rows = tx.execute(query).all()
+            return rows, load_recordings(tx, rows[:limit])
+
+        rows, items = await self._database.read(load)
         more = len(rows) > limit
         return Page(
             items=tuple(items),
@@ -66,26 +68,29 @@ class Catalogue:
             at, delivery_id = read_cursor(self._cursor_key, "deliveries", cursor)
             there = sa.tuple_(sa.literal(at, deliveries.c.received_at.type), sa.literal(delivery_id))
             query = query.where(sa.tuple_(*place) < there)
-        async with self._database.read() as tx:
-            rows = (await tx.execute(query)).all()
-            items = await load_deliveries(tx, rows[:limit])
+
+        def load(tx: sa.Connection) -> tuple[Sequence[sa.Row[Any]], list[Delivery]]:
+            rows = tx.execute(query).all()
+            return rows, load_deliveries(tx, rows[:limit])
+
+        rows, items = await self._database.read(load)
         last = rows[limit - 1] if len(rows) > limit else None
         mark = write_cursor(self._cursor_key, "deliveries", (last.received_at, last.id)) if last else None
         return Page(items=tuple(items), next_cursor=mark)
 
     async def delivery(self, delivery_id: DeliveryId) -> Delivery:
         """Return one delivery with its body; raises `NotFoundError`."""
-        async with self._database.read() as tx:
-            row = (await tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id))).one_or_none()
-            if row is None:
-                raise NotFoundError(f"there is no delivery {delivery_id}")
-            return (await load_deliveries(tx, [row]))[0]
+        query = sa.select(deliveries).where(deliveries.c.id == delivery_id)
+        found = await self._database.read(lambda tx: load_deliveries(tx, tx.execute(query).all()))
+        if not found:
+            raise NotFoundError(f"there is no delivery {delivery_id}")
+        return found[0]
 
     async def counts(self) -> dict[State, int]:
         """Return how many recordings stand in each state."""
         query = sa.select(recordings.c.state, sa.func.count()).group_by(recordings.c.state)
-        async with self._database.read() as tx:
-            found = {State(state): count for state, count in (await tx.execute(query)).all()}
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        found = {State(state): count for state, count in rows}
         return {state: found.get(state, 0) for state in State}
 
     async def retry(self, recording_id: RecordingId, *, now: datetime) -> Recording:
@@ -102,23 +107,28 @@ class Catalogue:
 
     async def set_hold(self, recording_id: RecordingId, hold: bool) -> Recording:  # noqa: FBT001
         """Set or lift the legal hold, in any state; raises `NotFoundError`."""
-        async with self._database.write() as tx:
-            await tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(hold=hold))
-            return _found(await one_recording(tx, recording_id), recording_id)
+
+        def write(tx: sa.Connection) -> Recording:
+            tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(hold=hold))
+            return _found(one_recording(tx, recording_id), recording_id)
+
+        return await self._database.write(write)
 
     async def _change(
         self, recording_id: RecordingId, allowed: Collection[State], state: State, **values: Any
     ) -> Recording:
-        async with self._database.write() as tx:
+        def write(tx: sa.Connection) -> Recording:
             locked = sa.select(recordings.c.state).where(recordings.c.id == recording_id).with_for_update()
-            old = State(_found((await tx.execute(locked)).scalar_one_or_none(), recording_id))
+            old = State(_found(tx.execute(locked).scalar_one_or_none(), recording_id))
             if old not in allowed:
                 able = ", ".join(sorted(allowed))
                 raise WrongStateError(f"a recording that is {old} cannot become {state}; only these can: {able}")
             # the fence moves on, so that a run which still believes in the old state can write nothing
             change = {"state": state, "fence": recordings.c.fence + 1, **values}
-            await tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(change))
-            return _found(await one_recording(tx, recording_id), recording_id)
+            tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(change))
+            return _found(one_recording(tx, recording_id), recording_id)
+
+        return await self._database.write(write)
 
 
 def _limit(limit: int) -> int:

@@ -28,31 +28,29 @@ from receiver.tables import delivery_recordings, participants, recordings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from receiver.progress import Transfer
 
 
-async def load_recordings(tx: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Recording]:
+def load_recordings(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Recording]:
     """Make records of recordings rows; participants and transfers are read for all of them together."""
     taking_part: dict[str, list[int]] = {row.id: [] for row in rows}
     for start in range(0, len(rows), 500):  # SQLite takes a bounded number of parameters
         ids = [row.id for row in rows[start : start + 500]]
-        found = await tx.execute(
+        found = tx.execute(
             sa.select(participants.c.recording_id, participants.c.user_id)
             .where(participants.c.recording_id.in_(ids))
             .order_by(participants.c.recording_id, participants.c.position)
         )
         for recording_id, user_id in found:
             taking_part[recording_id].append(user_id)
-    transfers = await load_transfers(tx, rows)
+    transfers = load_transfers(tx, rows)
     return [_recording(row, tuple(taking_part[row.id]), transfers.get(row.id)) for row in rows]
 
 
-async def one_recording(tx: AsyncConnection, recording_id: RecordingId) -> Recording | None:
+def one_recording(tx: sa.Connection, recording_id: RecordingId) -> Recording | None:
     """Return the recording of this id, or None."""
-    row = (await tx.execute(sa.select(recordings).where(recordings.c.id == recording_id))).one_or_none()
-    return (await load_recordings(tx, [row]))[0] if row is not None else None
+    row = tx.execute(sa.select(recordings).where(recordings.c.id == recording_id)).one_or_none()
+    return (load_recordings(tx, [row]))[0] if row is not None else None
 
 
 def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Transfer | None) -> Recording:
@@ -101,12 +99,12 @@ def _stored_file(row: sa.Row[Any]) -> StoredFile:
     )
 
 
-async def load_deliveries(tx: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Delivery]:
+def load_deliveries(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Delivery]:
     """Make records of deliveries rows (the body as far as it was selected)."""
     named: dict[str, list[RecordingId]] = {row.id: [] for row in rows}
     for start in range(0, len(rows), 500):
         ids = [row.id for row in rows[start : start + 500]]
-        found = await tx.execute(
+        found = tx.execute(
             sa.select(delivery_recordings.c.delivery_id, delivery_recordings.c.recording_id)
             .where(delivery_recordings.c.delivery_id.in_(ids))
             .order_by(delivery_recordings.c.delivery_id, delivery_recordings.c.position)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from receiver.lifecycle import Decision
 
 _NO_UPLOAD = {"upload_id": None, "upload_part_size_bytes": None, "source_etag": None, "source_size_bytes": None}
@@ -46,9 +44,10 @@ class Runs:
         None when there is nothing to do: unknown, final, or not due before a later time. A recording found
         `archiving` is taken over: the engine hands a job out again only when the run that had it is dead.
         """
-        async with self._database.write() as tx:
-            due = sa.or_(recordings.c.next_attempt_at.is_(None), recordings.c.next_attempt_at <= now)
-            taken = await tx.execute(
+        due = sa.or_(recordings.c.next_attempt_at.is_(None), recordings.c.next_attempt_at <= now)
+
+        def take(tx: sa.Connection) -> Claim | None:
+            taken = tx.execute(
                 sa.update(recordings)
                 .where(recordings.c.id == recording_id, recordings.c.state.in_(CLAIMABLE), due)
                 .values(
@@ -67,7 +66,7 @@ class Runs:
             row = taken.one_or_none()
             if row is None:
                 return None
-            recording = await one_recording(tx, recording_id)
+            recording = one_recording(tx, recording_id)
             assert recording is not None  # noqa: S101  (its row was written in this transaction)
             return Claim(
                 recording=recording,
@@ -75,8 +74,10 @@ class Runs:
                 attempt=row.attempts,
                 payload_url=row.payload_url,
                 key=row.object_key,
-                upload=await _unfinished(tx, recording_id, row),
+                upload=_unfinished(tx, recording_id, row),
             )
+
+        return await self._database.write(take)
 
     async def note_upload(
         self,
@@ -103,15 +104,23 @@ class Runs:
         if source_host is not None:
             values["source_host"] = source_host
         keep_parts = upload is not None and bool(upload.parts)
-        return await self._write(claim, keep_parts=keep_parts, object_key=key, url_origin=origin, **values)
+        values |= {"object_key": key, "url_origin": origin}
+
+        def change_and_read(tx: sa.Connection) -> Recording | None:
+            _change(tx, claim, values, keep_parts=keep_parts)
+            return one_recording(tx, claim.recording.id)
+
+        changed = await self._database.write(change_and_read)
+        assert changed is not None  # noqa: S101  (its row was written in this transaction)
+        return changed
 
     async def noted_uploads(self) -> frozenset[OpenUpload]:
         """Return the uploads that recordings with work to do have noted: a run may be or go on with each of them."""
         noted = sa.select(recordings.c.object_key, recordings.c.upload_id).where(
             recordings.c.state.in_(CLAIMABLE), recordings.c.upload_id.is_not(None)
         )
-        async with self._database.read() as tx:
-            return frozenset(OpenUpload(key=key, upload_id=upload_id) for key, upload_id in await tx.execute(noted))
+        rows = await self._database.read(lambda tx: tx.execute(noted).all())
+        return frozenset(OpenUpload(key=key, upload_id=upload_id) for key, upload_id in rows)
 
     async def note_parts(self, claim: Claim, parts: Sequence[UploadedPart], *, elapsed_s: float) -> None:
         """Record parts of the open upload that the store confirmed, in place of earlier ones of their numbers.
@@ -130,17 +139,20 @@ class Runs:
             }
             for part in parts
         ]
-        async with self._database.write() as tx:
-            held = await tx.execute(sa.select(recordings.c.id).where(_held_by(claim)).with_for_update())
+        numbers = [part.number for part in parts]
+
+        def note(tx: sa.Connection) -> None:
+            held = tx.execute(sa.select(recordings.c.id).where(_held_by(claim)).with_for_update())
             if held.one_or_none() is None:
                 raise FenceLostError(_taken_over(claim))
-            numbers = [part.number for part in parts]
-            await tx.execute(_forget(claim.recording.id).where(upload_parts.c.number.in_(numbers)))
-            await tx.execute(sa.insert(upload_parts), rows)
+            tx.execute(_forget(claim.recording.id).where(upload_parts.c.number.in_(numbers)))
+            tx.execute(sa.insert(upload_parts), rows)
 
-    async def finish(self, claim: Claim, stored: StoredFile, *, now: datetime) -> Recording:
+        await self._database.write(note)
+
+    async def finish(self, claim: Claim, stored: StoredFile, *, now: datetime) -> None:
         """Record the proven object: `archived`. Raises `FenceLostError`."""
-        return await self._write(
+        await self._write(
             claim,
             keep_parts=False,
             state=State.ARCHIVED,
@@ -160,10 +172,10 @@ class Runs:
             **_NO_UPLOAD,
         )
 
-    async def settle(self, claim: Claim, decision: Decision, failure: Failure) -> Recording:
+    async def settle(self, claim: Claim, decision: Decision, failure: Failure) -> None:
         """Record a failed run and what follows from it; no upload outlives the last one. Raises `FenceLostError`."""
         again = decision.state is State.WAITING
-        return await self._write(
+        await self._write(
             claim,
             keep_parts=again,
             state=decision.state,
@@ -175,21 +187,19 @@ class Runs:
             **({} if again else _NO_UPLOAD),
         )
 
-    async def hand_back(self, claim: Claim, *, now: datetime) -> Recording:
+    async def hand_back(self, claim: Claim, *, now: datetime) -> None:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
-        return await self._write(
-            claim, keep_parts=True, state=State.PENDING, attempts=claim.attempt - 1, next_attempt_at=now
-        )
+        await self._write(claim, keep_parts=True, state=State.PENDING, attempts=claim.attempt - 1, next_attempt_at=now)
 
-    async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> Recording:
-        async with self._database.write() as tx:
-            if (await tx.execute(sa.update(recordings).where(_held_by(claim)).values(values))).rowcount != 1:
-                raise FenceLostError(_taken_over(claim))
-            if not keep_parts:
-                await tx.execute(_forget(claim.recording.id))
-            changed = await one_recording(tx, claim.recording.id)
-        assert changed is not None  # noqa: S101  (its row was written in this transaction)
-        return changed
+    async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> None:
+        await self._database.write(lambda tx: _change(tx, claim, values, keep_parts=keep_parts))
+
+
+def _change(tx: sa.Connection, claim: Claim, values: dict[str, Any], *, keep_parts: bool) -> None:
+    if tx.execute(sa.update(recordings).where(_held_by(claim)).values(values)).rowcount != 1:
+        raise FenceLostError(_taken_over(claim))
+    if not keep_parts:
+        tx.execute(_forget(claim.recording.id))
 
 
 def _held_by(claim: Claim) -> sa.ColumnElement[bool]:
@@ -208,11 +218,11 @@ def _forget(recording_id: RecordingId) -> sa.Delete:
     return sa.delete(upload_parts).where(upload_parts.c.recording_id == recording_id)
 
 
-async def _unfinished(tx: AsyncConnection, recording_id: RecordingId, row: sa.Row[Any]) -> UnfinishedUpload | None:
+def _unfinished(tx: sa.Connection, recording_id: RecordingId, row: sa.Row[Any]) -> UnfinishedUpload | None:
     """Return the noted upload with its parts; one noted by a release that knew no parts cannot be gone on with."""
     if row.upload_id is None or row.upload_part_size_bytes is None or row.source_size_bytes is None:
         return None
-    noted = await tx.execute(
+    noted = tx.execute(
         sa.select(upload_parts).where(upload_parts.c.recording_id == recording_id).order_by(upload_parts.c.number)
     )
     return UnfinishedUpload(

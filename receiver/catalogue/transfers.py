@@ -14,10 +14,8 @@ from receiver.tables import upload_parts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
-
-async def load_transfers(tx: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> dict[str, Transfer]:
+def load_transfers(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> dict[str, Transfer]:
     """Return, by recording id, the transfers of recordings rows that have one.
 
     One that runs has it as soon as its upload is noted, one that waits for its next run where parts are. Read in one
@@ -28,7 +26,7 @@ async def load_transfers(tx: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> di
         return {}
     noted: dict[str, dict[int | None, tuple[int, float]]] = {recording_id: {} for recording_id in uploading}
     c = upload_parts.c
-    found = await tx.execute(
+    found = tx.execute(
         sa.select(c.recording_id, c.fence, sa.func.sum(c.size_bytes), sa.func.max(c.elapsed_s))
         .where(c.recording_id.in_(uploading))  # at most a page of them: both databases take so many parameters
         .group_by(c.recording_id, c.fence)

@@ -18,11 +18,13 @@ from receiver.errors import StorageUnavailableError
 from receiver.failpoints import Failpoint
 from receiver.inbox.batch import Batcher
 from receiver.inbox.store import Incoming, Store, Stored
-from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RejectedRecord
+from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RecordingId, RejectedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    import sqlalchemy as sa
 
     from receiver.jobs import Jobs
     from receiver.tables import Database
@@ -88,10 +90,13 @@ class Inbox:
         raise AssertionError  # pragma: no cover
 
     async def _write(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
-        async with self._database.write() as tx:
-            stored, work = await self._store.write(tx, batch)
+        def store(tx: sa.Connection) -> tuple[Sequence[Stored], Sequence[RecordingId]]:
+            stored, work = self._store.write(tx, batch)
             if work:
-                await self._jobs.enqueue(tx, work)
+                self._jobs.enqueue(tx, work)
+            return stored, work
+
+        stored, work = await self._database.write(store)
         failpoints.reach(Failpoint.DELIVERY_COMMITTED)
         if work:
             self._jobs.wake()

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from receiver.errors import StorageUnavailableError
+from receiver.tables import own
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -103,7 +103,7 @@ class Batcher(Generic[Item, Outcome]):
                     await self._settle([one])
                 return
             for outcome in _unsettled(batch):
-                outcome.set_exception(_own(e))
+                outcome.set_exception(own(e))
         else:
             values = dict(zip((outcome for _, outcome in batch), found, strict=True))
             for outcome in _unsettled(batch):
@@ -113,12 +113,3 @@ class Batcher(Generic[Item, Outcome]):
 def _unsettled(batch: Sequence[tuple[Item, asyncio.Future[Outcome]]]) -> list[asyncio.Future[Outcome]]:
     """Return the waiters that are still there."""
     return [outcome for _, outcome in batch if not outcome.done()]
-
-
-def _own(error: Exception) -> Exception:
-    """Make a waiter's own instance of an outage: raised in several tasks, one would gather all their tracebacks."""
-    if not isinstance(error, StorageUnavailableError):
-        return error
-    own = StorageUnavailableError(*error.args)
-    own.__cause__ = error.__cause__
-    return own

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _REOPENED = frozenset({State.FAILED, State.MISSING})
 """A later delivery that names such a recording is news of it: it is tried again from the start."""
@@ -82,19 +81,19 @@ class Store:
             insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
         )
 
-    async def write(self, tx: AsyncConnection, batch: Sequence[Incoming]) -> tuple[list[Stored], list[RecordingId]]:
+    def write(self, tx: sa.Connection, batch: Sequence[Incoming]) -> tuple[list[Stored], list[RecordingId]]:
         """Write the batch; return what became of each delivery, in order, and the sorted ids that need work."""
         first_of: dict[str, Incoming] = {}
         for incoming in batch:
             first_of.setdefault(incoming.digest, incoming)
-        new = await self._deliver(tx, first_of)
+        new = self._deliver(tx, first_of)
         added = [first_of[digest] for digest in first_of if digest in new]
-        await _link(tx, added)
-        states, work = await self._record(tx, added)
+        _link(tx, added)
+        states, work = self._record(tx, added)
         old = [incoming for digest, incoming in first_of.items() if digest not in new]
-        ids = await _delivery_ids(tx, old)
+        ids = _delivery_ids(tx, old)
         if old:
-            states |= await _states(tx, [fact.id for one in old for fact in one.facts if fact.id not in states])
+            states |= _states(tx, [fact.id for one in old for fact in one.facts if fact.id not in states])
         ids |= {incoming.digest: incoming.row["id"] for incoming in added}
         fresh = {id(incoming) for incoming in added}
         outcomes = [
@@ -107,40 +106,40 @@ class Store:
         ]
         return outcomes, work
 
-    async def _deliver(self, tx: AsyncConnection, first_of: dict[str, Incoming]) -> set[str]:
+    def _deliver(self, tx: sa.Connection, first_of: dict[str, Incoming]) -> set[str]:
         """Add the bodies never seen before; return their digests."""
         rows = [first_of[digest].row for digest in sorted(first_of)]
-        return set((await tx.execute(self._add_deliveries, rows)).scalars())
+        return set(tx.execute(self._add_deliveries, rows).scalars())
 
-    async def _record(
-        self, tx: AsyncConnection, added: Sequence[Incoming]
+    def _record(
+        self, tx: sa.Connection, added: Sequence[Incoming]
     ) -> tuple[dict[RecordingId, State], list[RecordingId]]:
         """Add the recordings that are new, refresh those that are known; return all their states and who needs work."""
         news = _gather(added)
         if not news:
             return {}, []
         rows = [self._new_row(one) for one in news.values()]
-        new = set((await tx.execute(self._add_recordings, rows)).scalars())
+        new = set(tx.execute(self._add_recordings, rows).scalars())
         known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
-        changes = await self._refresh(tx, known) if known else _Changes()
-        await _add_participants(tx, [one.latest for key, one in news.items() if key in new] + changes.refreshed)
+        changes = self._refresh(tx, known) if known else _Changes()
+        _add_participants(tx, [one.latest for key, one in news.items() if key in new] + changes.refreshed)
         states = changes.states | dict.fromkeys(new, State.PENDING)
         return states, sorted([*new, *changes.reopened])
 
-    async def _refresh(self, tx: AsyncConnection, known: dict[RecordingId, _News]) -> _Changes:
+    def _refresh(self, tx: sa.Connection, known: dict[RecordingId, _News]) -> _Changes:
         """Bring known recordings up to date, unless they are archived."""
-        changes = await _compare(tx, known)
+        changes = _compare(tx, known)
         if changes.refreshed:
             rows = [{"row_id": fact.id} | self._values(fact) for fact in changes.refreshed]
             names = [name for name in rows[0] if name != "row_id"]
             update = sa.update(recordings).where(_ROW_ID).values({name: sa.bindparam(name) for name in names})
-            await tx.execute(update, rows)
+            tx.execute(update, rows)
             for ids in _pieces([fact.id for fact in changes.refreshed]):
-                await tx.execute(sa.delete(participants).where(participants.c.recording_id.in_(ids)))
+                tx.execute(sa.delete(participants).where(participants.c.recording_id.in_(ids)))
         if changes.reopened:
             reopen = sa.update(recordings).where(_ROW_ID).values(state=State.PENDING, attempts=0)
             rows = [{"row_id": key, "next_attempt_at": known[key].at} for key in changes.reopened]
-            await tx.execute(reopen.values(next_attempt_at=sa.bindparam("next_attempt_at")), rows)
+            tx.execute(reopen.values(next_attempt_at=sa.bindparam("next_attempt_at")), rows)
         return changes
 
     def _new_row(self, news: _News) -> dict[str, Any]:
@@ -195,12 +194,12 @@ def _is_newer(fact: RecordingFacts, than: datetime | None) -> bool:
     return than is None or (fact.updated_at is not None and fact.updated_at >= than)
 
 
-async def _compare(tx: AsyncConnection, known: dict[RecordingId, _News]) -> _Changes:
+def _compare(tx: sa.Connection, known: dict[RecordingId, _News]) -> _Changes:
     """Lock the rows of known recordings and decide what the news changes of each."""
     changes = _Changes()
     for ids in _pieces(list(known)):
         query = sa.select(recordings.c.id, recordings.c.state, recordings.c.updated_at).where(recordings.c.id.in_(ids))
-        for row in await tx.execute(query.order_by(recordings.c.id).with_for_update()):
+        for row in tx.execute(query.order_by(recordings.c.id).with_for_update()):
             state, latest = State(row.state), known[row.id].latest
             changes.states[row.id] = State.PENDING if state in _REOPENED else state
             if state in FINAL - _REOPENED:
@@ -212,39 +211,39 @@ async def _compare(tx: AsyncConnection, known: dict[RecordingId, _News]) -> _Cha
     return changes
 
 
-async def _link(tx: AsyncConnection, added: Sequence[Incoming]) -> None:
+def _link(tx: sa.Connection, added: Sequence[Incoming]) -> None:
     rows = [
         {"delivery_id": incoming.row["id"], "position": position, "recording_id": fact.id}
         for incoming in added
         for position, fact in enumerate(incoming.facts)
     ]
     if rows:
-        await tx.execute(sa.insert(delivery_recordings), rows)
+        tx.execute(sa.insert(delivery_recordings), rows)
 
 
-async def _add_participants(tx: AsyncConnection, facts: Iterable[RecordingFacts]) -> None:
+def _add_participants(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> None:
     rows = [
         {"recording_id": fact.id, "position": position, "user_id": user_id}
         for fact in facts
         for position, user_id in enumerate(fact.participant_ids)
     ]
     if rows:
-        await tx.execute(sa.insert(participants), rows)
+        tx.execute(sa.insert(participants), rows)
 
 
-async def _delivery_ids(tx: AsyncConnection, old: Sequence[Incoming]) -> dict[str, DeliveryId]:
+def _delivery_ids(tx: sa.Connection, old: Sequence[Incoming]) -> dict[str, DeliveryId]:
     found: dict[str, DeliveryId] = {}
     for digests in _pieces([incoming.digest for incoming in old]):
         query = sa.select(deliveries.c.body_sha256, deliveries.c.id).where(deliveries.c.body_sha256.in_(digests))
-        found.update({row.body_sha256: DeliveryId(row.id) for row in await tx.execute(query)})
+        found.update({row.body_sha256: DeliveryId(row.id) for row in tx.execute(query)})
     return found
 
 
-async def _states(tx: AsyncConnection, ids: Sequence[RecordingId]) -> dict[RecordingId, State]:
+def _states(tx: sa.Connection, ids: Sequence[RecordingId]) -> dict[RecordingId, State]:
     found: dict[RecordingId, State] = {}
     for piece in _pieces(ids):
         query = sa.select(recordings.c.id, recordings.c.state).where(recordings.c.id.in_(piece))
-        found.update({row.id: State(row.state) for row in await tx.execute(query)})
+        found.update({row.id: State(row.state) for row in tx.execute(query)})
     return found
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    import sqlalchemy as sa
 
     from receiver.records import RecordingId
     from receiver.tables import Database
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Jobs(Protocol):
     """What intake and the worker ask of an engine."""
 
-    async def enqueue(self, tx: AsyncConnection, recording_ids: Sequence[RecordingId]) -> None:
+    def enqueue(self, tx: sa.Connection, recording_ids: Sequence[RecordingId]) -> None:
         """Make these recordings' jobs part of `tx`: they exist if, and only if, it commits. Safe to repeat."""
 
     def wake(self) -> None:

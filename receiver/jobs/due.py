@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 ENTRYPOINT = "archive"
 """pgqueuer's name for a recording's job."""
@@ -63,9 +62,9 @@ def due_recordings(
     )
 
 
-async def read_due(tx: AsyncConnection, query: sa.Select[tuple[str, int, str | None]]) -> list[Due]:
+def read_due(tx: sa.Connection, query: sa.Select[tuple[str, int, str | None]]) -> list[Due]:
     """Return what a query of `due_recordings` selects."""
-    return [Due(RecordingId(row.id), row.rank, row.source_host) for row in await tx.execute(query)]
+    return [Due(RecordingId(row.id), row.rank, row.source_host) for row in tx.execute(query)]
 
 
 def priority(rank: int) -> int:

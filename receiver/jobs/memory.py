@@ -27,8 +27,8 @@ from receiver.records import RecordingId
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    import sqlalchemy as sa
     from pgqueuer.models import Job
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from receiver.tables import Database
 
@@ -62,7 +62,7 @@ class MemoryJobs:
         self._behind = False
         """Whether the last sweep left due rows behind: new ones then wait for the next, which may be costly."""
 
-    async def enqueue(self, tx: AsyncConnection, recording_ids: Sequence[RecordingId]) -> None:
+    def enqueue(self, tx: sa.Connection, recording_ids: Sequence[RecordingId]) -> None:
         """Do nothing: the rows of `tx` are what the next sweep reads."""
 
     def wake(self) -> None:
@@ -124,8 +124,7 @@ class MemoryJobs:
             return
         per_host = self._most * 3 // 4
         due = due_recordings(datetime.now(UTC), per_host=per_host).limit(self._most)
-        async with self._database.read() as tx:
-            found = await read_due(tx, due)
+        found = await self._database.read(lambda tx: read_due(tx, due))
         held = Counter(self._carried.values())
         new: list[Due] = []
         for one in found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pgqueuer.models import Job
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from receiver.tables import Database
 
@@ -59,14 +58,14 @@ class PostgresJobs:
         self._host_concurrency = host_concurrency
         self._global_concurrency = global_concurrency
 
-    async def enqueue(self, tx: AsyncConnection, recording_ids: Sequence[RecordingId]) -> None:
+    def enqueue(self, tx: sa.Connection, recording_ids: Sequence[RecordingId]) -> None:
         """Add the jobs to `tx`; a recording that has a job keeps that one."""
         if not recording_ids:
             return
         due = due_recordings(datetime.now(UTC), beside=recording_ids).subquery()
         query = sa.select(due.c.id, due.c.rank, due.c.source_host).where(due.c.id.in_(recording_ids))
-        found = {one.id: one for one in await read_due(tx, query)}
-        await _enqueue(tx, [found.get(recording_id, Due(recording_id, 1, None)) for recording_id in recording_ids])
+        found = {one.id: one for one in read_due(tx, query)}
+        _enqueue(tx, [found.get(recording_id, Due(recording_id, 1, None)) for recording_id in recording_ids])
 
     def wake(self) -> None:
         """Do nothing: the commit itself notifies every worker."""
@@ -113,37 +112,43 @@ class PostgresJobs:
 
     async def _sweep(self, schedules: Sequence[Schedule]) -> None:
         """Enqueue due rows and schedules that no job carries; one process of the cluster at a time does it."""
-        async with self._database.write() as tx:
-            mine = await tx.execute(sa.text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _SWEEP_LOCK})
+
+        def sweep(tx: sa.Connection) -> None:
+            mine = tx.execute(sa.text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _SWEEP_LOCK})
             if not mine.scalar_one():
                 return
             jobs = sa.table("pgqueuer", sa.column("dedupe_key", sa.Text), sa.column("status"))
             carried = sa.select(jobs.c.dedupe_key).where(sa.cast(jobs.c.status, sa.Text).in_(("queued", "picked")))
             names = [schedule.entrypoint for schedule in schedules]
-            held = set((await tx.execute(carried.where(jobs.c.dedupe_key.in_(names)))).scalars())
-            await enqueue_schedules(await _queries(tx), [one for one in schedules if one.entrypoint not in held])
+            held = set(tx.execute(carried.where(jobs.c.dedupe_key.in_(names))).scalars())
+            missing = [one for one in schedules if one.entrypoint not in held]
+            _in(tx, lambda queries: enqueue_schedules(queries, missing))
             due = due_recordings(datetime.now(UTC)).subquery()
             has_job = carried.where(jobs.c.dedupe_key == due.c.id).exists()
             query = sa.select(due.c.id, due.c.rank, due.c.source_host).where(~has_job)
-            await _enqueue(tx, await read_due(tx, query.order_by(due.c.rank).limit(_SWEEP_LIMIT)))
+            _enqueue(tx, read_due(tx, query.order_by(due.c.rank).limit(_SWEEP_LIMIT)))
             # the engine notes every job's history in a table that only grows
-            await tx.execute(sa.text("DELETE FROM pgqueuer_log WHERE created < now() - interval '1 hour'"))
+            tx.execute(sa.text("DELETE FROM pgqueuer_log WHERE created < now() - interval '1 hour'"))
+
+        await self._database.write(sweep)
 
 
-async def _enqueue(tx: AsyncConnection, due: Sequence[Due]) -> None:
+def _enqueue(tx: sa.Connection, due: Sequence[Due]) -> None:
     if due:
-        await (await _queries(tx)).enqueue(
-            [ENTRYPOINT] * len(due),
-            [one.id.encode() for one in due],
-            [priority(one.rank) for one in due],
-            dedupe_key=[one.id for one in due],
-            headers=[headers(one.host) for one in due],
-            on_conflict="skip",
+        _in(
+            tx,
+            lambda queries: queries.enqueue(
+                [ENTRYPOINT] * len(due),
+                [one.id.encode() for one in due],
+                [priority(one.rank) for one in due],
+                dedupe_key=[one.id for one in due],
+                headers=[headers(one.host) for one in due],
+                on_conflict="skip",
+            ),
         )
 
 
-async def _queries(tx: AsyncConnection) -> Queries:
-    """Return the engine's statements, to be part of `tx`."""
-    connection = (await tx.get_raw_connection()).driver_connection
-    assert connection is not None  # noqa: S101  (a checked-out connection is open)
-    return Queries(AsyncpgDriver(connection))
+def _in(tx: sa.Connection, ask: Callable[[Queries], Awaitable[Any]]) -> None:
+    """Let the engine's own statements be part of `tx`, which runs in SQLAlchemy's bridge to its asyncio driver."""
+    connection: Any = tx.connection.dbapi_connection
+    connection.run_async(lambda driver: ask(Queries(AsyncpgDriver(driver))))

@@ -72,31 +72,42 @@ class Bucket:
             raise StoreUnavailableError(f"the store confirmed {key}, then did not find it")
         return head
 
-    async def put(self, key: str, body: bytes, *, content_type: str) -> ObjectHead:
-        """Store a small object under its CRC64NVME and return what the store then says of it.
+    async def put(self, key: str, body: bytes | bytearray, *, content_type: str) -> ObjectHead:
+        """Store a small object under its CRC64NVME and return what the store says of it.
 
-        Where one lies under the key already it is a `KeyTakenError`, also for the second of two puts.
+        Where one lies under the key already it is a `KeyTakenError`, also for the second of two puts. A store whose
+        answer names the checksum of what it stored is not asked again.
         """
-        version_id = await self._put(key, body, content_type, IfNoneMatch="*")
-        return await self._written(key, version_id)
+        answer = await self._put(key, body, content_type, IfNoneMatch="*")
+        version_id, checksum = answer.get("VersionId"), _full_checksum(answer)
+        if checksum is None:
+            return await self._written(key, version_id)
+        return ObjectHead(
+            key=key,
+            size_bytes=len(body),
+            etag=answer["ETag"],
+            checksum=checksum,
+            content_type=content_type,
+            version_id=version_id,
+        )
 
     async def replace(self, key: str, body: bytes, *, content_type: str) -> None:
         """Store a small object in place of any before it; safe to repeat."""
         await self._put(key, body, content_type)
 
-    async def _put(self, key: str, body: bytes, content_type: str, **condition: Any) -> str | None:
-        """Store the bytes and return their version; the store refuses them where they are not those of the checksum."""
+    async def _put(self, key: str, body: bytes | bytearray, content_type: str, **condition: Any) -> dict[str, Any]:
+        """Store the bytes; the store refuses them where they are not those of the checksum."""
         with translated("PutObject", key):
-            answer = await self._client.put_object(
+            answer: Any = await self._client.put_object(
                 Bucket=self.name,
                 Key=key,
-                Body=body,
+                Body=body,  # type: ignore[arg-type]  # botocore takes a bytearray for bytes, its stubs do not
                 ContentType=content_type,
                 ChecksumCRC64NVME=_encoded(crc64nvme(body)),
                 **condition,
                 **self._write_options,
             )
-        return answer.get("VersionId")
+        return dict(answer)
 
     async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:
         """Open a multipart upload; every call opens another, and each must be completed or aborted.

@@ -52,7 +52,7 @@ class Guard:
     def check_open(self) -> None:
         """Raise `HTTPException` with 403 where no token is configured."""
         if not self.tokens:
-            raise HTTPException(403, "the API is closed: no token is configured; set RECEIVER_OPS_TOKENS")
+            raise HTTPException(403, "closed to everybody: no token is configured; set RECEIVER_OPS_TOKENS")
 
     def identify(self, given: bytes, request: Request) -> OpsToken:
         """Return the token that was given; raises `HTTPException` with 401, 403 or 429.

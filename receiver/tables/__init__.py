@@ -5,21 +5,34 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 
 from __future__ import annotations
 
-from receiver.tables.database import Database, open_database
+from receiver.tables.database import Database, own
 from receiver.tables.metadata import deliveries, delivery_recordings, metadata, participants, recordings, upload_parts
 from receiver.tables.move import Content, MoveReport, move
 from receiver.tables.schema import check_head, upgrade
+from receiver.tables.sqlite import SqliteDatabase
+
+
+def open_database(url: str) -> Database:
+    """Make the `Database` for a `DATABASE_URL`; nothing is connected before the first transaction."""
+    if url.startswith("sqlite"):
+        return SqliteDatabase(url)
+    from receiver.tables.postgres import PostgresDatabase  # noqa: PLC0415  (brings an ORM that SQLite does without)
+
+    return PostgresDatabase(url)
+
 
 __all__ = [
     "Content",
     "Database",
     "MoveReport",
+    "SqliteDatabase",
     "check_head",
     "deliveries",
     "delivery_recordings",
     "metadata",
     "move",
     "open_database",
+    "own",
     "participants",
     "recordings",
     "upgrade",

@@ -16,11 +16,10 @@ from receiver.tables.metadata import metadata
 from receiver.tables.schema import NOT_MOVED, is_at_head, upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from collections.abc import Callable, Iterator, Sequence
 
     from receiver.tables.database import Database
+    from receiver.tables.sqlite import SqliteDatabase
 
 _BATCH_ROWS = 1000
 _BATCH_WIDE_ROWS = 16
@@ -42,10 +41,10 @@ class MoveReport:
     tables: dict[str, Content]
 
 
-async def move(source: Database, target: Database, progress: Callable[[str, int], None]) -> MoveReport:
+async def move(source: SqliteDatabase, target: Database, progress: Callable[[str, int], None]) -> MoveReport:
     """Copy every row of `source` into `target`, prove both equal and commit; `progress` hears (table, rows so far).
 
-    Nothing writes to the source meanwhile: where it is a SQLite file, its write lock is held. Killed or failed at any
+    Nothing writes to the source meanwhile: its write lock is held. Killed or failed at any
     point, it leaves the target without a row. Raises `SchemaOutdatedError` for a source that is not at head, and
     `ReceiverError` for a target that holds rows or a table that is not the same on both sides.
     """
@@ -57,11 +56,15 @@ async def move(source: Database, target: Database, progress: Callable[[str, int]
     await upgrade(target)
     if not await is_at_head(target):
         raise SchemaOutdatedError("the database to move to is newer than this release: move with its release")
-    async with source.write() as old, target.write() as new:
-        await _claim_empty(new, _moved())
-        for table in _moved():
-            await _copy(old, new, table, progress)
-        return MoveReport({table.name: await _proven(old, new, table) for table in _moved()})
+
+    def move_all(new: sa.Connection) -> MoveReport:
+        with source.transaction(write=True) as old:
+            _claim_empty(new, _moved())
+            for table in _moved():
+                _copy(old, new, table, progress)
+            return MoveReport({table.name: _proven(old, new, table) for table in _moved()})
+
+    return await target.write(move_all)
 
 
 def _moved() -> list[sa.Table]:
@@ -69,42 +72,40 @@ def _moved() -> list[sa.Table]:
     return [table for table in metadata.sorted_tables if NOT_MOVED not in table.info]
 
 
-async def _claim_empty(new: AsyncConnection, tables: Sequence[sa.Table]) -> None:
+def _claim_empty(new: sa.Connection, tables: Sequence[sa.Table]) -> None:
     """Keep others from writing until the end, and raise `ReceiverError` unless every table is empty."""
     if new.dialect.name == "postgresql":  # SQLite's write transaction has locked the file already
         names = ", ".join(new.dialect.identifier_preparer.format_table(table) for table in tables)
-        await new.execute(sa.text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
+        new.execute(sa.text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
     for table in tables:
-        if (await new.execute(sa.select(sa.literal(1)).select_from(table).limit(1))).first() is not None:
+        if (new.execute(sa.select(sa.literal(1)).select_from(table).limit(1))).first() is not None:
             raise ReceiverError(
                 f"the database to move to already has rows in {table.name}, and a move never mixes two indexes: "
                 "name an empty database (if an earlier move was cut off at its very end, that one may be complete)"
             )
 
 
-async def _copy(
-    old: AsyncConnection, new: AsyncConnection, table: sa.Table, progress: Callable[[str, int], None]
-) -> None:
+def _copy(old: sa.Connection, new: sa.Connection, table: sa.Table, progress: Callable[[str, int], None]) -> None:
     done = 0
-    async for rows in _batches(old, table):
-        await new.execute(sa.insert(table), [dict(row._mapping) for row in rows])  # noqa: SLF001  (a public name)
+    for rows in _batches(old, table):
+        new.execute(sa.insert(table), [dict(row._mapping) for row in rows])  # noqa: SLF001  (a public name)
         done += len(rows)
         progress(table.name, done)
-    await _advance_sequence(new, table)
+    _advance_sequence(new, table)
 
 
-async def _advance_sequence(new: AsyncConnection, table: sa.Table) -> None:
+def _advance_sequence(new: sa.Connection, table: sa.Table) -> None:
     """Let the next row's number follow the copied ones: PostgreSQL counts only those that it gave out itself."""
     column = table.autoincrement_column
     if column is None or new.dialect.name != "postgresql":
         return
     sequence = sa.func.pg_get_serial_sequence(new.dialect.identifier_preparer.format_table(table), column.name)
     highest = sa.select(sa.func.coalesce(sa.func.max(column), 0) + 1).scalar_subquery()
-    await new.execute(sa.select(sa.func.setval(sequence, highest, sa.false())))
+    new.execute(sa.select(sa.func.setval(sequence, highest, sa.false())))
 
 
-async def _proven(old: AsyncConnection, new: AsyncConnection, table: sa.Table) -> Content:
-    there, here = await content(old, table), await content(new, table)
+def _proven(old: sa.Connection, new: sa.Connection, table: sa.Table) -> Content:
+    there, here = content(old, table), content(new, table)
     if there != here:
         raise ReceiverError(
             f"{table.name} is not the same on both sides: {there.rows} rows, digest {there.digest} before, "
@@ -113,10 +114,10 @@ async def _proven(old: AsyncConnection, new: AsyncConnection, table: sa.Table) -
     return here
 
 
-async def content(connection: AsyncConnection, table: sa.Table) -> Content:
+def content(connection: sa.Connection, table: sa.Table) -> Content:
     """Read a whole table and return what proves its content; equal on SQLite and PostgreSQL for equal rows."""
     count = total = 0
-    async for rows in _batches(connection, table):
+    for rows in _batches(connection, table):
         for row in rows:
             # a sum, since the databases sort text differently; one row's digest cannot be undone by another's
             total += int.from_bytes(hashlib.sha256(b"".join(_encoded(value) for value in row)).digest())
@@ -124,12 +125,11 @@ async def content(connection: AsyncConnection, table: sa.Table) -> Content:
     return Content(count, f"{total % (1 << 256):064x}")
 
 
-async def _batches(connection: AsyncConnection, table: sa.Table) -> AsyncIterator[Sequence[sa.Row[Any]]]:
+def _batches(connection: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[Any]]]:
     is_wide = any(isinstance(column.type, (sa.LargeBinary, sa.JSON)) for column in table.columns)
     size = _BATCH_WIDE_ROWS if is_wide else _BATCH_ROWS
-    async with connection.stream(sa.select(table).execution_options(yield_per=size)) as result:
-        async for rows in result.partitions():
-            yield rows
+    with connection.execute(sa.select(table).execution_options(yield_per=size)) as result:
+        yield from result.partitions()
 
 
 def _encoded(value: Any) -> bytes:

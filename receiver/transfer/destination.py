@@ -43,7 +43,7 @@ class Destination:
     ledger: Ledger
     limits: Limits
 
-    async def put(self, body: bytes, frontier: Frontier) -> ObjectHead:
+    async def put(self, body: bytearray, frontier: Frontier) -> ObjectHead:
         """Write a small file in one request."""
         await self.ledger.began(None, self.key)
         try:

@@ -29,7 +29,7 @@ class Frontier:
         self._sha256 = hashlib.sha256()
         self._crc = 0
 
-    def feed(self, offset: int, chunk: bytes | memoryview) -> None:
+    def feed(self, offset: int, chunk: bytes | bytearray | memoryview) -> None:
         """Hash what of `chunk`, which lies at `offset`, is beyond the frontier. It may not leave a gap."""
         if offset > self.position:
             raise ValueError(f"bytes at {offset} came before those at {self.position}")

@@ -40,7 +40,10 @@ class Stream:
         self._limits = source.shared.limits
         self._end = end
         self._answer = answer
-        self._buffer = memoryview(bytearray(min(BUFFER_BYTES, max(1, end - first))))
+        size_bytes = max(1, end - first)
+        is_small = first == 0 and size_bytes <= source.shared.limits.small_file_bytes
+        self._held = bytearray(size_bytes if is_small else min(BUFFER_BYTES, size_bytes))
+        self._buffer = memoryview(self._held)
         self._ready = self._buffer[:0]
         self._fruitless = 0
         self.stop = stop
@@ -61,13 +64,13 @@ class Stream:
             self._ready = self._buffer[: have + self._receive(self._buffer[have:wanted])]
         return bytes(self._ready)
 
-    def read_all(self) -> bytes:
-        """Return every byte that is left, for files small enough to hold."""
-        held = bytearray()
-        while self.position < self._end:
-            held += self.read(self._end)
+    def read_all(self) -> bytearray:
+        """Return the whole of a small file, which is good as long as this stream."""
+        while (have := len(self._ready)) < self._end:
+            self._ready = self._buffer[: have + self._receive(self._buffer[have:])]
+        self.position = self._end
         self.finish()
-        return bytes(held)
+        return self._held
 
     def seek(self, position: int) -> None:
         """Go on from another byte, dropping the connection unless it stands there already."""

@@ -20,7 +20,7 @@ class Target(Protocol):
     async def head(self, key: str) -> ObjectHead | None:
         """Return what lies under the key, or None."""
 
-    async def put(self, key: str, body: bytes, *, content_type: str) -> ObjectHead:
+    async def put(self, key: str, body: bytes | bytearray, *, content_type: str) -> ObjectHead:
         """Store a small object; `KeyTakenError` where one was there."""
         ...
 

@@ -95,7 +95,7 @@ class World:
         self._client = await enter(open_api(ApiConfig(url=self._api.url, credentials=KEY, listing_max_age_s=0)))
         database = open_database(self._url)
         self._stack.push_async_callback(database.close)
-        self._database = CountedDatabase(database.engine)
+        self._database = CountedDatabase(database)
 
     def _serve(self, request: Request):
         return counted_source(self.operations, self.content, request)
@@ -190,7 +190,7 @@ async def test_a_passing_fault_of_any_operation_is_survived(world: World, size: 
             recording = await until_archived(job)
             await world.assert_nothing_half_done(recording)
         if not operations.failed:
-            assert nth > 8, operations.names
+            assert nth > 7, operations.names  # a small file takes seven operations, as its store tells the checksum
             break
 
 

@@ -113,9 +113,12 @@ async def test_a_recording_in_full(database: Database, viewer: httpx.AsyncClient
         **ARCHIVED,
     )
     await add(database, whole)
-    async with database.write() as tx:
+
+    def change(tx):
         people = [{"recording_id": "r1", "position": i, "user_id": u} for i, u in enumerate((9, 7))]
-        await tx.execute(sa.insert(participants), people)
+        tx.execute(sa.insert(participants), people)
+
+    await database.write(change)
     answer = await viewer.get("/api/recordings/r1")
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
@@ -222,9 +225,12 @@ async def three(database: Database) -> None:
             **{**ARCHIVED, "archived_at": NOW - timedelta(hours=1)},
         ),
     )
-    async with database.write() as tx:
+
+    def change(tx):
         people = [("old", 0, 10), ("old", 1, 11), ("mid", 0, 11), ("new", 0, 12)]
-        await tx.execute(sa.insert(participants), [dict(zip(participants.c.keys(), p, strict=True)) for p in people])
+        tx.execute(sa.insert(participants), [dict(zip(participants.c.keys(), p, strict=True)) for p in people])
+
+    await database.write(change)
 
 
 @pytest.mark.usefixtures("three")
@@ -533,15 +539,17 @@ async def two_deliveries(database: Database) -> None:
             "rejected": rejected,
         }
 
-    async with database.write() as tx:
+    def change(tx):
         bad = [{"index": 1, "errors": ["_id: missing; give one"]}]
-        await tx.execute(sa.insert(deliveries).values(delivery("d1", NOW - timedelta(days=1), "accepted", [])))
-        await tx.execute(sa.insert(deliveries).values(delivery("d2", NOW, "partial", bad)))
+        tx.execute(sa.insert(deliveries).values(delivery("d1", NOW - timedelta(days=1), "accepted", [])))
+        tx.execute(sa.insert(deliveries).values(delivery("d2", NOW, "partial", bad)))
         named = [("d2", 0, "r2"), ("d2", 1, "r1"), ("d1", 0, "r1")]
-        await tx.execute(
+        tx.execute(
             sa.insert(delivery_recordings),
             [dict(zip(delivery_recordings.c.keys(), n, strict=True)) for n in named],
         )
+
+    await database.write(change)
 
 
 @pytest.mark.usefixtures("two_deliveries")

@@ -72,9 +72,9 @@ async def test_forty_at_once_are_one_delivery(database: Database, inbox: Inbox) 
     answers = await asyncio.gather(*(accept(inbox, example(), now=NOW) for _ in range(40)))
     assert len({a.delivery_id for a in answers}) == 1
     assert [a.duplicate for a in answers].count(False) == 1
-    async with database.read() as tx:
-        assert (await tx.execute(sa.select(sa.func.count()).select_from(deliveries))).scalar_one() == 1
-        assert (await tx.execute(sa.select(sa.func.count()).select_from(recordings))).scalar_one() == 2
+    for table, rows in ((deliveries, 1), (recordings, 2)):
+        count = sa.select(sa.func.count()).select_from(table)
+        assert await database.read(lambda tx, count=count: tx.execute(count).scalar_one()) == rows
 
 
 async def test_permutations_and_supersets_at_once_make_one_row_a_recording(database: Database, inbox: Inbox) -> None:
@@ -155,8 +155,7 @@ async def test_url_signatures_are_kept_only_where_they_are_needed(database: Data
         assert b"CANARY" not in stored
         assert stored.count(b"REDACTED") == 4
         assert json.loads(stored)["callRecords"][0]["_id"] == "a"
-    async with database.read() as tx:
-        urls = (await tx.execute(sa.select(recordings.c.payload_url))).scalars().all()
+    urls = await database.read(lambda tx: tx.execute(sa.select(recordings.c.payload_url)).scalars().all())
     assert [bool(url and "CANARY" in url) for url in urls] == [keep_urls, keep_urls]
 
 
@@ -176,6 +175,5 @@ async def test_the_download_host_is_noted_and_nothing_more_of_the_url(database: 
     inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=keep_urls)
     await accept(inbox, payload("a", download_url="https://X.example:8443/videos/a?Signature=s1gn"), now=NOW)
     await accept(inbox, payload("b", download_url="https://["), now=NOW)
-    async with database.read() as tx:
-        hosts = await tx.execute(sa.select(recordings.c.source_host).order_by(recordings.c.id))
-        assert list(hosts.scalars()) == ["x.example:8443", None]
+    hosts = sa.select(recordings.c.source_host).order_by(recordings.c.id)
+    assert await database.read(lambda tx: list(tx.execute(hosts).scalars())) == ["x.example:8443", None]

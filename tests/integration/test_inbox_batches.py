@@ -40,9 +40,9 @@ def watching(database: Database, event: str) -> Iterator[list[str]]:
     def note(*_: object) -> None:
         seen.append(event)
 
-    sa.event.listen(database.engine.sync_engine, event, note)
+    sa.event.listen(database.engine, event, note)
     yield seen
-    sa.event.remove(database.engine.sync_engine, event, note)
+    sa.event.remove(database.engine, event, note)
 
 
 async def refuse(database: Database, recording_id: str) -> None:
@@ -53,13 +53,11 @@ async def refuse(database: Database, recording_id: str) -> None:
         if database.is_sqlite
         else f"ALTER TABLE recordings ADD CONSTRAINT refusal CHECK (id <> '{recording_id}')"
     )
-    async with database.write() as tx:
-        await tx.exec_driver_sql(rule)
+    await database.write(lambda tx: tx.exec_driver_sql(rule))
 
 
 async def count(database: Database, table: sa.Table) -> int:
-    async with database.read() as tx:
-        return int((await tx.execute(sa.select(sa.func.count()).select_from(table))).scalar_one())
+    return await database.read(lambda tx: int(tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()))
 
 
 async def test_two_hundred_at_once_share_a_few_transactions(database: Database, inbox: Inbox) -> None:
@@ -142,12 +140,12 @@ async def test_an_outage_fails_every_delivery_for_itself_and_heals(
     def gone(*_: object) -> None:
         raise OSError("the database is away")
 
-    sa.event.listen(database.engine.sync_engine, "begin", gone)
+    sa.event.listen(database.engine, "begin", gone)
     bodies = [payload(f"r{n}") for n in range(8)]
     answers = await asyncio.gather(*(accept(inbox, body, now=NOW) for body in bodies), return_exceptions=True)
     assert [type(answer) for answer in answers] == [StorageUnavailableError] * 8
     assert len({id(answer) for answer in answers}) == 8
-    sa.event.remove(database.engine.sync_engine, "begin", gone)
+    sa.event.remove(database.engine, "begin", gone)
     healed = await asyncio.gather(*(accept(inbox, body, now=NOW) for body in bodies))
     assert not any(answer.duplicate for answer in healed)
 
@@ -159,11 +157,11 @@ async def test_a_client_that_is_gone_harms_nobody(database: Database, inbox: Inb
     def note(_: object) -> None:
         begun.set()
 
-    sa.event.listen(database.engine.sync_engine, "begin", note)
+    sa.event.listen(database.engine, "begin", note)
     await begun.wait()
     waiters[1].cancel()
     answers = await asyncio.gather(*waiters, return_exceptions=True)
-    sa.event.remove(database.engine.sync_engine, "begin", note)
+    sa.event.remove(database.engine, "begin", note)
     assert isinstance(answers[1], asyncio.CancelledError)
     assert [answer.recordings for n, answer in enumerate(answers) if n != 1] == [  # type: ignore[union-attr]
         ((f"r{n}", State.PENDING),) for n in (0, 2, 3)
@@ -182,9 +180,9 @@ async def test_nothing_is_acknowledged_before_its_commit(database: Database, inb
         answered.append(number)
         assert await count(database, deliveries) >= len(answered)
 
-    sa.event.listen(database.engine.sync_engine, "commit", note)
+    sa.event.listen(database.engine, "commit", note)
     await asyncio.gather(*(one(n) for n in range(10)))
-    sa.event.remove(database.engine.sync_engine, "commit", note)
+    sa.event.remove(database.engine, "commit", note)
     assert at_commit[0] == 0
     assert len(answered) == 10
 

@@ -92,12 +92,13 @@ async def test_a_row_that_only_a_command_wrote_is_found_by_the_sweep(
 
 async def test_a_row_is_not_run_before_its_time(database: Database, jobs: Jobs, inbox: Inbox) -> None:
     await accept(inbox, payload("later", "now"), now=utc_now())
-    async with database.write() as tx:
-        await tx.execute(
+    await database.write(
+        lambda tx: tx.execute(
             sa.update(recordings)
             .where(recordings.c.id == "later")
             .values(state=State.WAITING, next_attempt_at=utc_now() + timedelta(hours=1))
         )
+    )
     handler = Archiving(database, expected=1)
     async with running(jobs, handler):
         await asyncio.wait_for(handler.all_done.wait(), 30)
@@ -105,13 +106,12 @@ async def test_a_row_is_not_run_before_its_time(database: Database, jobs: Jobs, 
 
 
 async def test_what_was_rolled_back_leaves_no_job(database: Database, jobs: Jobs, inbox: Inbox) -> None:
-    async def enqueue_and_fail() -> None:
-        async with database.write() as tx:
-            await jobs.enqueue(tx, [RecordingId("never")])
-            raise RuntimeError("rolled back")
+    def enqueue_and_fail(tx) -> None:
+        jobs.enqueue(tx, [RecordingId("never")])
+        raise RuntimeError("rolled back")
 
     with pytest.raises(RuntimeError, match="rolled back"):
-        await enqueue_and_fail()
+        await database.write(enqueue_and_fail)
     ran: list[RecordingId] = []
     first_sweep_over = asyncio.Event()
 

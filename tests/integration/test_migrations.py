@@ -13,10 +13,10 @@ from pgqueuer.adapters.persistence.queries import Queries
 
 from receiver.errors import SchemaOutdatedError
 from receiver.tables import check_head, metadata, open_database, upgrade
-from receiver.tables.schema import _config
+from receiver.tables.schema import folder
 from tests.support.databases import fresh_database
 
-REVISIONS = [script.revision for script in reversed(list(ScriptDirectory.from_config(_config()).walk_revisions()))]
+REVISIONS = [script.revision for script in reversed(list(ScriptDirectory(folder()).walk_revisions()))]
 
 
 @pytest.mark.parametrize("start", [None, *REVISIONS])
@@ -28,10 +28,9 @@ async def test_upgrades_from_every_revision_and_matches_the_tables(empty_databas
         assert await upgrade(database) == (start, REVISIONS[-1])
         await check_head(database)
         options = {"compare_type": True, "compare_server_default": True, "include_name": _ours}
-        async with database.read() as tx:
-            differences = await tx.run_sync(
-                lambda connection: compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
-            )
+        differences = await database.read(
+            lambda tx: compare_metadata(MigrationContext.configure(tx, opts=options), metadata)
+        )
         assert differences == []
     finally:
         await database.close()

@@ -61,9 +61,12 @@ async def source(tmp_path: Path) -> AsyncIterator[Database]:
     await runs.finish(claim, STORED, now=LATER)
     await runs.claim(RecordingId("r0001"), now=LATER)  # as a killed service leaves it
     await Catalogue(database).set_hold(RecordingId("r0002"), hold=True)
-    async with database.write() as tx:
+
+    def change(tx):
         part = {"recording_id": "r0001", "number": 1, "etag": '"e"', "size_bytes": 5, "checksum": "crc64nvme:x"}
-        await tx.execute(sa.insert(upload_parts).values(part))
+        tx.execute(sa.insert(upload_parts).values(part))
+
+    await database.write(change)
     yield database
     await database.close()
 
@@ -80,16 +83,15 @@ def _silent(_table: str, _rows: int) -> None:
 
 
 async def _counts(database: Database) -> dict[str, int]:
-    async with database.read() as tx:
-        return {
-            table.name: (await tx.execute(sa.select(sa.func.count()).select_from(table))).scalar_one()
-            for table in _moved()
+    return await database.read(
+        lambda tx: {
+            table.name: tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in _moved()
         }
+    )
 
 
 async def _rows(database: Database, table: sa.Table) -> set[tuple[Any, ...]]:
-    async with database.read() as tx:
-        return {tuple(map(repr, row)) for row in await tx.execute(sa.select(table))}
+    return await database.read(lambda tx: {tuple(map(repr, row)) for row in tx.execute(sa.select(table))})
 
 
 def test_every_table_but_the_schemas_own_is_moved() -> None:
@@ -106,8 +108,7 @@ async def test_everything_arrives_and_is_proven(source: Database, target: Databa
     assert before["recordings"] == MANY + 44
     for table in _moved():
         assert await _rows(target, table) == await _rows(source, table)
-        async with source.read() as tx:
-            assert await content(tx, table) == report.tables[table.name]
+        assert await source.read(lambda tx, table=table: content(tx, table)) == report.tables[table.name]
     assert [rows for name, rows in told if name == "recordings"] == [1000, MANY + 44]
     assert [rows for name, rows in told if name == "deliveries"] == [16, 32, 43]
     moved = Catalogue(target)
@@ -132,8 +133,7 @@ async def test_a_source_of_an_older_release_is_refused_with_the_remedy(tmp_path:
         await upgrade(old, "0001")
         with pytest.raises(SchemaOutdatedError, match="run `receiver migrate`"):
             await move(old, target, _silent)
-        async with target.read() as tx:
-            assert await tx.run_sync(lambda connection: sa.inspect(connection).get_table_names()) == []
+        assert await target.read(lambda tx: sa.inspect(tx).get_table_names()) == []
     finally:
         await old.close()
 
@@ -187,14 +187,17 @@ async def test_a_difference_undoes_the_move_and_names_the_table(
     statement, table = CHANGES[change]
     await upgrade(target)
     last = _moved()[-1].name
-    async with target.write() as tx:
+
+    def change(tx):
         if target.is_sqlite:
-            await tx.exec_driver_sql(f"CREATE TRIGGER spoil AFTER INSERT ON {last} BEGIN {statement}; END")
+            tx.exec_driver_sql(f"CREATE TRIGGER spoil AFTER INSERT ON {last} BEGIN {statement}; END")
         else:
-            await tx.exec_driver_sql(
+            tx.exec_driver_sql(
                 f"CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN {statement}; RETURN NULL; END $$ LANGUAGE plpgsql"
             )
-            await tx.exec_driver_sql(f"CREATE TRIGGER spoil AFTER INSERT ON {last} EXECUTE FUNCTION spoil()")
+            tx.exec_driver_sql(f"CREATE TRIGGER spoil AFTER INSERT ON {last} EXECUTE FUNCTION spoil()")
+
+    await target.write(change)
     with pytest.raises(ReceiverError, match=rf"{table} is not the same on both sides.*nothing was moved"):
         await move(source, target, _silent)
     assert set((await _counts(target)).values()) == {0}
@@ -207,11 +210,14 @@ async def test_numbers_given_out_after_a_move_follow_the_moved_ones(target: Data
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
         sa.Column("x", sa.Text),
     )
-    async with target.write() as tx:
-        await tx.run_sync(numbered.create)
-        await _advance_sequence(tx, numbered)
-        await tx.execute(sa.insert(numbered).values(x="first"))
-        await tx.execute(sa.insert(numbered), [{"id": 41, "x": "moved"}])
-        await _advance_sequence(tx, numbered)
-        await tx.execute(sa.insert(numbered).values(x="next"))
-        assert list((await tx.execute(sa.select(numbered.c.id).order_by("id"))).scalars()) == [1, 41, 42]
+
+    def change(tx):
+        numbered.create(tx)
+        _advance_sequence(tx, numbered)
+        tx.execute(sa.insert(numbered).values(x="first"))
+        tx.execute(sa.insert(numbered), [{"id": 41, "x": "moved"}])
+        _advance_sequence(tx, numbered)
+        tx.execute(sa.insert(numbered).values(x="next"))
+        assert list(tx.execute(sa.select(numbered.c.id).order_by("id")).scalars()) == [1, 41, 42]
+
+    await target.write(change)

@@ -265,8 +265,7 @@ def actions_of(text: str) -> set[str]:
 async def test_only_what_state_and_role_allow_is_offered(database: Database, browser: httpx.AsyncClient):
     for state in State:
         for verb in (None, "retry", "cancel", "hold"):
-            async with database.write() as tx:
-                await tx.exec_driver_sql("DELETE FROM recordings")
+            await database.write(lambda tx: tx.exec_driver_sql("DELETE FROM recordings"))
             await add(database, row("r1", **(ARCHIVED | {"state": state})))
             await sign_in(browser, VIEWER if verb is None else OPERATOR)
             shown = (await browser.get("/recordings/r1")).text

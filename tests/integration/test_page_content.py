@@ -167,8 +167,7 @@ async def test_a_running_transfer_shows_bytes_rate_and_time_left(database: Datab
         row("r2", state=State.ARCHIVING, fence=1, source_size_bytes=800),
     )
     part = {"recording_id": "r1", "number": 1, "etag": "e", "size_bytes": 504_000_000, "checksum": "c"}
-    async with database.write() as tx:
-        await tx.execute(sa.insert(upload_parts).values(part | {"fence": 3, "elapsed_s": 28.0}))
+    await database.write(lambda tx: tx.execute(sa.insert(upload_parts).values(part | {"fence": 3, "elapsed_s": 28.0})))
     for path in ("/", "/recordings/r1"):
         text = await get(viewer, path)
         assert "504.0 MB of 1.2 GB, 42 % 18.0 MB/s, 0:39 left" in seen(text)
@@ -299,8 +298,7 @@ async def keep_delivery(
         "body": body,
         "rejected": rejected,
     }
-    async with database.write() as tx:
-        await tx.execute(sa.insert(deliveries).values(stored | values))
+    await database.write(lambda tx: tx.execute(sa.insert(deliveries).values(stored | values)))
 
 
 async def test_deliveries_and_what_of_them_could_not_be_used(database: Database, browser: httpx.AsyncClient):
@@ -309,8 +307,8 @@ async def test_deliveries_and_what_of_them_could_not_be_used(database: Database,
     await keep_delivery(database, "d1", rejected=rejected, body=body)
     earlier = {"status": "accepted", "received_at": NOW - timedelta(days=1)}
     await keep_delivery(database, "d2", rejected=[], body=b"a" * 70_000, **earlier)
-    async with database.write() as tx:
-        await tx.execute(sa.insert(delivery_recordings), {"delivery_id": "d1", "position": 0, "recording_id": "r1"})
+    named = {"delivery_id": "d1", "position": 0, "recording_id": "r1"}
+    await database.write(lambda tx: tx.execute(sa.insert(delivery_recordings), named))
     await sign_in(browser, VIEWER)
     text = await get(browser, "/deliveries")
     assert listed(text) == ["d1", "d2"]

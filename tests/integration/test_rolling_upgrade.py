@@ -21,7 +21,7 @@ from alembic.script import ScriptDirectory
 
 from receiver.catalogue import Catalogue, Filters
 from receiver.tables import check_head, open_database, upgrade
-from receiver.tables.schema import _config
+from receiver.tables.schema import folder
 from tests.support import release_work
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DRIVER = "tests/support/release_work.py"
-REVISIONS = [script.revision for script in reversed(list(ScriptDirectory.from_config(_config()).walk_revisions()))]
+REVISIONS = [script.revision for script in reversed(list(ScriptDirectory(folder()).walk_revisions()))]
 
 
 def git(*arguments: str) -> bytes:

@@ -119,13 +119,14 @@ async def test_a_process_that_is_stopped_in_it_leaves_it_to_the_next(database: D
 async def test_what_a_process_died_in_is_run_by_another(database: Database) -> None:
     """The job is as a killed process leaves it: picked, and silent for longer than the heartbeat's time."""
     action = Action()
-    async with database.write() as tx:
-        await tx.execute(
+    await database.write(
+        lambda tx: tx.execute(
             sa.text(
                 "INSERT INTO pgqueuer (priority, status, entrypoint, dedupe_key, queue_manager_id, heartbeat) VALUES "
                 "(0, 'picked', 'schedule:a', 'schedule:a', gen_random_uuid(), now() - interval '31 seconds')"
             )
         )
+    )
     async with running(open_jobs(database, concurrency=1), nothing, schedules=[schedule(action, first_after=HOUR)]):
         await action.until(1)
 

@@ -9,20 +9,27 @@ from structlog.testing import capture_logs
 
 from receiver.errors import SchemaOutdatedError
 from receiver.tables import Database, check_head, upgrade
-from receiver.tables.schema import _config, schema_compatibility
+from receiver.tables.schema import _revisions, folder, schema_compatibility
 
-SCRIPTS = ScriptDirectory.from_config(_config())
+SCRIPTS = ScriptDirectory(folder())
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
 HEAD = REVISIONS[-1]
 
 
 async def _become_newer(database: Database, *rows: dict[str, str]) -> None:
     """Leave the database as the upgrade of a later release would."""
-    async with database.write() as tx:
-        await tx.execute(sa.text("UPDATE alembic_version SET version_num = '9001'"))
-        await tx.execute(sa.delete(schema_compatibility))
+
+    def change(tx):
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9001'"))
+        tx.execute(sa.delete(schema_compatibility))
         for row in rows:
-            await tx.execute(sa.insert(schema_compatibility).values(row))
+            tx.execute(sa.insert(schema_compatibility).values(row))
+
+    await database.write(change)
+
+
+def test_the_files_are_named_by_their_revisions_in_order() -> None:
+    assert _revisions() == REVISIONS
 
 
 def test_every_revision_names_the_oldest_release_that_may_work_on_it() -> None:
@@ -32,8 +39,7 @@ def test_every_revision_names_the_oldest_release_that_may_work_on_it() -> None:
 
 
 async def test_an_upgrade_declares_its_own_revision_alone(database: Database) -> None:
-    async with database.read() as tx:
-        rows = (await tx.execute(sa.select(schema_compatibility))).all()
+    rows = await database.read(lambda tx: tx.execute(sa.select(schema_compatibility)).all())
     assert rows == [(HEAD, SCRIPTS.get_revision(HEAD).module.compatible_from)]
 
 
@@ -68,8 +74,11 @@ async def test_a_newer_schema_that_does_not_say_so_is_refused(
 
 
 async def test_a_newer_schema_without_the_table_is_refused(database: Database) -> None:
-    async with database.write() as tx:
-        await tx.execute(sa.text("DROP TABLE schema_compatibility"))
-        await tx.execute(sa.text("UPDATE alembic_version SET version_num = '9001'"))
+
+    def change(tx):
+        tx.execute(sa.text("DROP TABLE schema_compatibility"))
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9001'"))
+
+    await database.write(change)
     with pytest.raises(SchemaOutdatedError, match="names no older release"):
         await check_head(database)

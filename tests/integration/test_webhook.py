@@ -55,8 +55,7 @@ async def serving(database: Database, **changes: Any) -> AsyncIterator[httpx.Asy
 
 
 async def stored(database: Database) -> int:
-    async with database.read() as tx:
-        return (await tx.execute(sa.select(sa.func.count()).select_from(deliveries))).scalar_one()
+    return await database.read(lambda tx: tx.execute(sa.select(sa.func.count()).select_from(deliveries)).scalar_one())
 
 
 async def test_accepted_then_the_same_again(database: Database) -> None:
@@ -195,7 +194,7 @@ async def test_a_database_that_is_down_is_503_with_retry_after_and_heals_by_itse
 ) -> None:
     away = tmp_path / "away"
     async with serving(database) as client:
-        await database.close()
+        database.engine.dispose()
         (tmp_path / "receiver.db").rename(away)
         (tmp_path / "receiver.db").mkdir()
         down = await client.post(PATH, content=example())

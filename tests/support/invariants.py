@@ -39,8 +39,7 @@ async def check_invariants(service: Service, *, archived: dict[str, str]) -> Non
 async def _rows(service: Service) -> list[sa.Row[Any]]:
     database = open_database(service.database_url)
     try:
-        async with database.read() as tx:
-            return list((await tx.execute(sa.select(recordings))).all())
+        return await database.read(lambda tx: list(tx.execute(sa.select(recordings)).all()))
     finally:
         await database.close()
 

@@ -66,10 +66,10 @@ class MemoryTarget:
             version_id=None,
         )
 
-    async def put(self, key: str, body: bytes, *, content_type: str) -> ObjectHead:
+    async def put(self, key: str, body: bytes | bytearray, *, content_type: str) -> ObjectHead:
         if key in self.objects:
             raise KeyTakenError(key)
-        self.objects[key] = (body, content_type)
+        self.objects[key] = (bytes(body), content_type)
         head = await self.head(key)
         assert head is not None
         return head

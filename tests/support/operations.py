@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -15,10 +14,6 @@ from tests.support.source_server import ranged
 from tests.support.store_proxy import Rule, StoreProxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from tests.support.source_server import Answer, Content, Request
 
 
@@ -60,15 +55,24 @@ class CountedDatabase(Database):
 
     operations: Operations
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_sqlite, self.engine = database.is_sqlite, database.engine
+
+    async def read(self, body):
+        return await self._database.read(body)
+
+    async def write(self, body):
         fate = self.operations.next("database write")
         if fate is Fate.LOST:
             raise StorageUnavailableError("scripted: away")
-        async with super().write() as tx:
-            yield tx
+        done = await self._database.write(body)
         if fate is Fate.UNANSWERED:
             raise StorageUnavailableError("scripted: the commit's outcome is unknown")
+        return done
+
+    async def close(self) -> None:
+        await self._database.close()
 
 
 class CountedProxy(StoreProxy):

@@ -77,6 +77,9 @@ def row(recording_id: str, **values: Any) -> dict[str, Any]:
 
 async def add(database: Database, *rows: dict[str, Any]) -> None:
     """Store rows in one transaction, whatever columns each sets."""
-    async with database.write() as tx:
+
+    def change(tx: sa.Connection) -> None:
         for one in rows:
-            await tx.execute(sa.insert(recordings).values(one))
+            tx.execute(sa.insert(recordings).values(one))
+
+    await database.write(change)

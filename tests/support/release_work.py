@@ -28,11 +28,18 @@ ENDS = ("archived", "waiting", "failed", "missing", "pending", "cancelled", "ret
 """How the recordings of one round end, each named `<round>-<end>`."""
 
 
+class Nothing:
+    """Older releases await what `enqueue` returns."""
+
+    def __await__(self):
+        return iter(())
+
+
 class NoJobs:
     """The row is the job: nothing here works on it."""
 
-    async def enqueue(self, *_: object) -> None:
-        return None
+    def enqueue(self, *_: object) -> Nothing:
+        return Nothing()
 
     def wake(self) -> None:
         return None

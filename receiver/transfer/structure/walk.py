@@ -76,7 +76,7 @@ class Walker:
         self._count = 0
         self._gave_up = False
 
-    def feed(self, chunk: bytes | memoryview) -> None:
+    def feed(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take the next bytes, in order. Whatever they are, this does not raise and keeps at most `BLOCK_BYTES`."""
         first = self._fed_bytes
         self._fed_bytes = fed_bytes = first + len(chunk)

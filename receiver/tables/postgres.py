@@ -1,0 +1,54 @@
+"""Transactions on PostgreSQL, through SQLAlchemy's bridge to its asyncio driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from receiver.tables.database import Database, raise_outage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import sqlalchemy as sa
+
+T = TypeVar("T")
+
+
+class PostgresDatabase(Database):
+    """A server, shared by any number of processes."""
+
+    is_sqlite = False
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_async_engine(
+            f"postgresql+asyncpg://{url.partition('://')[2]}",
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            connect_args={"timeout": 5, "server_settings": {"synchronous_commit": "on", "timezone": "UTC"}},
+        )
+        self.engine = self._engine.sync_engine
+
+    async def read(self, body: Callable[[sa.Connection], T]) -> T:
+        """See `Database.read`."""
+        try:
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(body)
+        except Exception as e:
+            raise_outage(e)
+            raise
+
+    async def write(self, body: Callable[[sa.Connection], T]) -> T:
+        """See `Database.write`."""
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(body)
+        except Exception as e:
+            raise_outage(e)
+            raise
+
+    async def close(self) -> None:
+        await self._engine.dispose()

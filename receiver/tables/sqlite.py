@@ -1,0 +1,137 @@
+"""Transactions on a SQLite file: each whole in a thread, and what waits to be written committed together.
+
+A transaction costs one way to another thread and back, and not one a statement: beside busy transfers that way takes
+milliseconds. A commit waits for the disk, so those that come meanwhile share the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from receiver.tables.database import Database, own, raise_outage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_BUSY_TIMEOUT_MS = 5000
+"""Longest wait for another process's write (a command beside the service) before the answer is "unavailable"."""
+_READERS = 4
+_MOST_TOGETHER = 64
+T = TypeVar("T")
+
+
+class _Turn(Generic[T]):
+    """A transaction that waits for its commit."""
+
+    def __init__(self, body: Callable[[sa.Connection], T]) -> None:
+        self.body = body
+        self.outcome: Future[T] = Future()
+
+
+class SqliteDatabase(Database):
+    """A file. One process works on it; commands beside it take short turns."""
+
+    is_sqlite = True
+
+    def __init__(self, url: str) -> None:
+        self.engine = sa.create_engine(url, pool_size=_READERS + 1, max_overflow=0)
+        sa.event.listen(self.engine, "connect", _prepare)
+        sa.event.listen(self.engine, "begin", _begin)
+        self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
+        # SQLite has one writer: queueing here is fair, its busy handler polls and is not
+        self._writer = ThreadPoolExecutor(1, "sqlite-writer")
+        self._waiting: deque[_Turn[Any]] = deque()
+
+    async def read(self, body: Callable[[sa.Connection], T]) -> T:
+        """See `Database.read`."""
+
+        def run() -> T:
+            with self.transaction(write=False) as tx:
+                return body(tx)
+
+        return await _whole(self._readers.submit(run))
+
+    async def write(self, body: Callable[[sa.Connection], T]) -> T:
+        """See `Database.write`."""
+        turn = _Turn(body)
+        self._waiting.append(turn)
+        self._writer.submit(self._write_waiting)
+        return await _whole(turn.outcome)
+
+    async def close(self) -> None:
+        """Close every connection; no transaction may run."""
+        self._readers.shutdown()
+        self._writer.shutdown()
+        self.engine.dispose()
+
+    @contextmanager
+    def transaction(self, *, write: bool) -> Iterator[sa.Connection]:
+        """Open a transaction in the calling thread, which waits for the file; beside it `write` must not be called."""
+        try:
+            with self.engine.connect() as pooled:
+                connection = pooled.execution_options(receiver_write=write)
+                with connection.begin():
+                    yield connection
+        except Exception as e:
+            raise_outage(e)
+            raise
+
+    def _write_waiting(self) -> None:
+        turns = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_TOGETHER))]
+        self._commit([turn for turn in turns if turn.outcome.set_running_or_notify_cancel()])
+
+    def _commit(self, turns: Sequence[_Turn[Any]]) -> None:
+        """Run the turns in one transaction; where one of them fails, nothing was kept and each is run by itself."""
+        if not turns:
+            return
+        is_one_at_fault = False
+        try:
+            with self.transaction(write=True) as tx:
+                is_one_at_fault = len(turns) > 1
+                results = [turn.body(tx) for turn in turns]
+                is_one_at_fault = False
+        except BaseException as e:  # noqa: BLE001  (whatever it is, it is the waiters' to raise)
+            for turn in turns:
+                if is_one_at_fault:
+                    self._commit([turn])
+                else:
+                    turn.outcome.set_exception(own(e))
+        else:
+            for turn, result in zip(turns, results, strict=True):
+                turn.outcome.set_result(result)
+
+
+async def _whole(handed_over: Future[T]) -> T:
+    """Wait for a thread's work; who is cancelled meanwhile goes on once nothing of it still runs."""
+    working = asyncio.wrap_future(handed_over)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        if not handed_over.cancel():
+            await asyncio.wait({working})
+        raise
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    # The driver must not begin on its own: `_begin` does, so that writers take the lock up front.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    write = connection.get_execution_options().get("receiver_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

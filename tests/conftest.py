@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from tests.support.browser import chromium
 from tests.support.databases import database, database_url, empty_database_url, postgres
 from tests.support.fixtures import sandbox, service
+from tests.support.page import browser, operator, outside, viewer
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
 from tests.support.vendor import host, vendor
 
 __all__ = [
     "aws_env",
+    "browser",
     "bucket",
     "bucket_name",
+    "chromium",
     "database",
     "database_url",
     "empty_database_url",
     "host",
+    "operator",
+    "outside",
     "postgres",
     "sandbox",
     "seaweed",
     "service",
     "vendor",
+    "viewer",
 ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from receiver.api import answers
-from receiver.api.access import covers
 from receiver.api.bodies import DeliveriesBody, DeliveryBody
-from receiver.api.query import deliveries_query
+from receiver.operators import covers, deliveries_query, delivery_id
 from receiver.settings import Role
 
 if TYPE_CHECKING:
@@ -25,5 +24,5 @@ async def page(call: Call) -> Response:
 
 async def show(call: Call) -> Response:
     """`GET /api/deliveries/{id}`; the body, which names people, is for operators and above."""
-    delivery = await call.parts.catalogue.delivery(call.delivery_id)
+    delivery = await call.parts.catalogue.delivery(delivery_id(call.request))
     return answers.json(DeliveryBody.of(delivery, with_body=covers(call.token.role, Role.OPERATOR)))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from receiver.api import answers, deliveries, probes, recordings
-from receiver.api.access import Guard
 from receiver.api.bodies import StatsBody
 from receiver.api.parts import ApiParts, Call
 from receiver.settings import Role
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 def routes(parts: ApiParts) -> list[BaseRoute]:
     """Return the API's routes and the probes; errors become answers by `problems.handlers()`."""
-    guard = Guard(parts.tokens)
 
     def get(path: str, handler: Handler) -> Route:
         return _route(path, "GET", Role.VIEWER, handler)
@@ -34,7 +32,7 @@ def routes(parts: ApiParts) -> list[BaseRoute]:
 
     def _route(path: str, method: str, needed: Role, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
-            return await handler(Call(parts=parts, request=request, token=guard.admit(request, needed)))
+            return await handler(Call(parts=parts, request=request, token=parts.guard.admit(request, needed)))
 
         return Route(f"/api{path}", endpoint, methods=[method], name=f"api{path}:{method}")
 

@@ -84,12 +84,22 @@ def webhook_secrets(settings: Settings) -> tuple[str, ...]:
 
 
 def cursor_keys(settings: Settings) -> tuple[bytes, ...]:
-    """Derive the keys of listing cursors from the webhook secrets, so that every process agrees on them.
+    """Return the keys of listing cursors."""
+    return _derived(settings, b"cursor")
 
-    The first one signs; while a secret is rotated, cursors signed with the other one go on.
+
+def session_keys(settings: Settings) -> tuple[bytes, ...]:
+    """Return the keys of the page's sessions."""
+    return _derived(settings, b"session")
+
+
+def _derived(settings: Settings, purpose: bytes) -> tuple[bytes, ...]:
+    """Derive keys from the webhook secrets, so that every process agrees on them.
+
+    The first one signs; while a secret is rotated, what was signed with the other one goes on.
     """
     return tuple(
-        hashlib.sha256(b"cursor\0" + secret.encode()).digest() for secret in webhook_secrets(settings) or ("",)
+        hashlib.sha256(purpose + b"\0" + secret.encode()).digest() for secret in webhook_secrets(settings) or ("",)
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from receiver import api, logs, problems, webhook
+from receiver import api, logs, page, problems, webhook
 from receiver.app.configs import (
     bucket_config,
     credentials,
@@ -21,6 +21,7 @@ from receiver.app.configs import (
     learn_secrets,
     limits,
     server_config,
+    session_keys,
     sqlite_path,
     webhook_secrets,
 )
@@ -34,6 +35,7 @@ from receiver.jobs import Jobs, Schedule, open_jobs
 from receiver.lifecycle import RetryPolicy
 from receiver.meetings_api import ApiConfig, open_api
 from receiver.objectstore import Bucket, open_bucket
+from receiver.operators import Actions, Guard
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
 from receiver.settings import rotated_files
 from receiver.tables import Database, check_head, open_database, upgrade
@@ -199,16 +201,15 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         max_body_bytes=settings.max_body_bytes,
         clock=utc_now,
     )
-    operators = api.ApiParts(
-        catalogue=Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now())),
-        tokens=lambda: secrets.now().ops_tokens,
-        presign=presign,
-        wake=jobs.wake,
-        ready=ready,
-        clock=utc_now,
+    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()))
+    guard = Guard(lambda: secrets.now().ops_tokens)
+    actions = Actions(catalogue=catalogue, presign=presign, wake=jobs.wake, clock=utc_now)
+    json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, ready=ready)
+    html = page.PageParts(
+        catalogue=catalogue, guard=guard, actions=actions, session_keys=lambda: session_keys(secrets.now())
     )
     app = Starlette(
-        routes=[*webhook.routes(parts), *api.routes(operators)],
+        routes=[*webhook.routes(parts), *api.routes(json), *page.routes(html)],
         exception_handlers=problems.handlers(),
     )
     app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed

@@ -12,7 +12,8 @@ from receiver.app import open_catalogue
 from receiver.cli import types
 from receiver.cli.bodies import plain
 from receiver.cli.environment import settings_for
-from receiver.cli.output import Column, moment, print_fields, print_json, print_table, size
+from receiver.cli.output import Column, print_fields, print_json, print_table
+from receiver.figures import moment, size
 from receiver.records import DeliveryId, DeliveryStatus
 from receiver.settings import Needs
 

@@ -9,7 +9,7 @@ from receiver.cli.demo_errors import DemoError
 from receiver.cli.demo_platform import MEETING_NAME, PlatformUser
 from receiver.cli.demo_proof import Proof, prove
 from receiver.cli.demo_stage import tail
-from receiver.cli.output import size
+from receiver.figures import size
 
 if TYPE_CHECKING:
     from datetime import timedelta

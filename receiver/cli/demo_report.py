@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from receiver.cli.demo_proof import Seen, manifest_key
-from receiver.cli.output import Column, clean, print_table, size
+from receiver.cli.output import Column, clean, print_table
+from receiver.figures import size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,9 @@ def print_surroundings(stage: Stage) -> None:
     """Print where everything is, in lines that can be pasted into a shell."""
     bearer = f"Authorization: Bearer {stage.ops_token}"
     lines = (
-        ("API", stage.service_url),
+        ("Page", f"{stage.service_url}/"),
+        ("Token", stage.ops_token),
+        ("API", f"{stage.service_url}/api"),
         ("Look", f"curl -s -H {shlex.quote(bearer)} {shlex.quote(stage.service_url + '/api/recordings')}"),
         ("Again", _another_meeting(stage)),
         ("Commands", f". {shlex.quote(str(_environment_file(stage)))}; receiver recordings list"),

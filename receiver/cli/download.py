@@ -15,9 +15,10 @@ import click
 from receiver.app import open_catalogue, open_store
 from receiver.cli.environment import settings_for
 from receiver.cli.lazy import failure
-from receiver.cli.output import clean, size
+from receiver.cli.output import clean
 from receiver.cli.progress import transfer_progress
 from receiver.errors import ReceiverError
+from receiver.figures import size
 from receiver.records import RecordingId, StoredFile
 from receiver.settings import Needs, Settings
 

@@ -6,15 +6,12 @@ import json
 import re
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from receiver.progress import Transfer
 
 _C1 = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
@@ -31,38 +28,6 @@ class Column:
 def clean(text: str) -> str:
     """Show control characters instead of sending them to the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def moment(value: datetime | None) -> str:
-    """Write a time in UTC to the second."""
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}" if value is not None else "-"
-
-
-def size(size_bytes: int | None) -> str:
-    """Write a size in decimal units, as disks and bills count."""
-    if size_bytes is None:
-        return "-"
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """Write a length of time as `m:ss` or `h:mm:ss`."""
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
-
-
-def progress(transfer: Transfer) -> str:
-    """Write how far an upload is, and while a run sends, its rate and the time left; 100 % only when all is there."""
-    shown = f"{transfer.bytes_done * 100 // transfer.size_bytes} % of {size(transfer.size_bytes)}"
-    if transfer.rate_bytes_s is not None and transfer.eta_s is not None:
-        shown += f", {size(round(transfer.rate_bytes_s))}/s, {duration(transfer.eta_s)} left"
-    return shown
 
 
 def print_json(value: Any) -> None:

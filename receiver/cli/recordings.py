@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from receiver.api.bodies import RecordingBody, RecordingsBody
-from receiver.api.query import recordings_query
 from receiver.app import open_catalogue
 from receiver.catalogue import SORTS
 from receiver.cli import types
 from receiver.cli.bodies import plain
 from receiver.cli.environment import settings_for
-from receiver.cli.output import Column, clean, moment, print_fields, print_json, print_table, progress, size
+from receiver.cli.output import Column, clean, print_fields, print_json, print_table
 from receiver.errors import NotFoundError, WrongStateError
+from receiver.figures import moment, progress, size
+from receiver.operators import recordings_query
 from receiver.records import RecordingId, State
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from receiver.api.query import RecordingsQuery
+    from receiver.operators.query import RecordingsQuery
     from receiver.records import Page, Recording
     from receiver.settings import Settings
 

@@ -89,8 +89,12 @@ async def test_once_proves_the_copies_and_leaves_only_what_was_to_be_kept(tmp_pa
 async def test_without_once_it_stays_up_to_be_tried_until_ctrl_c(tmp_path):
     async with demo(tmp_path, "--size", "300kB") as process:
         await line_with(process.stderr, RUNNING)
-        report = [await line_with(process.stdout, f"{name} ") for name in ("Look", "Again", "Commands", "Logs")]
-        look, again, commands, logs = (line.split(maxsplit=1)[1].strip() for line in report)
+        names = ("Page", "Token", "Look", "Again", "Commands", "Logs")
+        report = [await line_with(process.stdout, f"{name} ") for name in names]
+        page, token, look, again, commands, logs = (line.split(maxsplit=1)[1].strip() for line in report)
+        signed_in = await _shell(f"curl -sL -c {tmp_path}/cookies --data-urlencode token={token} {page}sign-in")
+        assert ">Recordings</h1>" in signed_in
+        (tmp_path / "cookies").unlink()
         (item,) = json.loads(await _shell(look))["items"]
         assert item["state"] == "archived"
         assert len(json.loads(await _shell(again))["recordings"]) == 1

@@ -5,67 +5,35 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 import sqlalchemy as sa
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from receiver import api, problems
 from receiver.catalogue import Catalogue
 from receiver.errors import ReceiverError, StorageUnavailableError, StoreUnavailableError
+from receiver.operators import Actions, Guard
 from receiver.records import State
-from receiver.settings import OpsToken, Role
-from receiver.tables import deliveries, delivery_recordings, participants, recordings
+from receiver.settings import OpsToken
+from receiver.tables import deliveries, delivery_recordings, participants
+from tests.support.operators import ADMIN, ARCHIVED, NOW, OPERATOR, SIGNED, TOKENS, VIEWER, Outside, add, row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from receiver.records import Recording
     from receiver.tables import Database
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-VIEWER, OPERATOR, ADMIN = "viewer-token-0123456789", "operator-ключ-0123456789", "admin-token-0123456789"
-TOKENS = (
-    OpsToken("ci", Role.VIEWER, SecretStr(VIEWER)),
-    OpsToken("alice", Role.OPERATOR, SecretStr(OPERATOR)),
-    OpsToken("root", Role.ADMIN, SecretStr(ADMIN)),
-)
-SIGNED = "https://team.s3.example.com/recordings/a%20b.mp4?X-Amz-Signature=c0ffee&response-content-disposition=x%22y"
 NOT_FOUND = "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
 
 
 def bearer(token: str) -> dict[bytes, bytes]:
     return {b"Authorization": b"Bearer " + token.encode()}
-
-
-@dataclass
-class Outside:
-    """What the API is composed with, and what it asked of it."""
-
-    woken: int = 0
-    presigned: list[str] = field(default_factory=list)
-    presign_error: Exception | None = None
-    ready_error: Exception | None = None
-
-    async def presign(self, recording: Recording) -> str:
-        if self.presign_error:
-            raise self.presign_error
-        self.presigned.append(recording.id)
-        return SIGNED
-
-    async def ready(self) -> None:
-        if self.ready_error:
-            raise self.ready_error
-
-    def wake(self) -> None:
-        self.woken += 1
 
 
 @pytest.fixture
@@ -76,11 +44,9 @@ def outside() -> Outside:
 def client_of(catalogue: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS) -> httpx.AsyncClient:
     parts = api.ApiParts(
         catalogue=catalogue,
-        tokens=lambda: tokens,
-        presign=outside.presign,
-        wake=outside.wake,
+        guard=Guard(lambda: tokens),
+        actions=Actions(catalogue=catalogue, presign=outside.presign, wake=outside.wake, clock=lambda: NOW),
         ready=outside.ready,
-        clock=lambda: NOW,
     )
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))
@@ -103,41 +69,6 @@ async def viewer(anonymous: httpx.AsyncClient) -> httpx.AsyncClient:
 async def operator(anonymous: httpx.AsyncClient) -> httpx.AsyncClient:
     anonymous.headers = httpx.Headers(bearer(OPERATOR))
     return anonymous
-
-
-ARCHIVED: dict[str, Any] = {
-    "state": State.ARCHIVED,
-    "object_bucket": "team",
-    "object_key": "recordings/2026/11/23/m/r.mp4",
-    "object_version_id": "v1",
-    "size_bytes": 5_000_000_000,
-    "sha256": "ab" * 32,
-    "checksum": "crc64nvme:AAAAAAAAAAA=",
-    "content_type": "video/mp4",
-    "archived_at": NOW,
-}
-
-
-def row(recording_id: str, **values: Any) -> dict[str, Any]:
-    return {
-        "id": recording_id,
-        "meeting_id": "m1",
-        "search_text": "",
-        "created_at": NOW,
-        "state": State.PENDING,
-        "first_seen_via": "webhook",
-        "first_seen_at": NOW,
-    } | values
-
-
-async def add(database: Database, *rows: dict[str, Any]) -> None:
-    """Store rows in one transaction, whatever columns each sets."""
-
-    def change(tx):
-        for one in rows:
-            tx.execute(sa.insert(recordings).values(one))
-
-    await database.write(change)
 
 
 async def ids(client: httpx.AsyncClient, query: str = "") -> list[str]:
@@ -449,7 +380,7 @@ async def test_a_download_leads_to_the_bucket_and_is_logged_without_its_url(
             "event": "download_url_issued",
             "recording_id": "r1",
             "token_name": "ci",
-            "part": "api",
+            "part": "operators",
             "log_level": "info",
         }
     ]

@@ -14,12 +14,11 @@ from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from receiver.api.access import Guard, covers
 from receiver.api.bodies import RecordingBody
-from receiver.api.query import deliveries_query, recordings_query
-from receiver.api.throttle import MAX_ADDRESSES, MAX_FAILURES, WINDOW_S, Throttle
 from receiver.catalogue import Bound
 from receiver.errors import InvalidQueryError
+from receiver.operators import Guard, covers, deliveries_query, recordings_query
+from receiver.operators.throttle import MAX_ADDRESSES, MAX_FAILURES, WINDOW_S, Throttle
 from receiver.problems import problem
 from receiver.records import (
     DeliveryStatus,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from receiver.cli import output
 from receiver.cli.output import Column
-from receiver.progress import Transfer
 
 ID = "64ba8abeea1de683a37139fd"
 
@@ -29,45 +27,6 @@ ID = "64ba8abeea1de683a37139fd"
 )
 def test_control_characters_of_names_are_shown_not_sent(text, shown):
     assert output.clean(text) == shown
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "shown"),
-    [
-        (None, "-"),
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (8_000_000, "8.0 MB"),
-        (53_687_091_200, "53.7 GB"),
-        (4_000_000_000_000_000, "4000.0 TB"),
-    ],
-)
-def test_sizes(size_bytes, shown):
-    assert output.size(size_bytes) == shown
-
-
-@pytest.mark.parametrize(
-    ("bytes_done", "sent_bytes", "elapsed_s", "shown"),
-    [
-        (0, 0, 0.0, "0 % of 1.2 GB"),
-        (504_000_000, 0, 0.0, "42 % of 1.2 GB"),
-        (504_000_000, 180_000_000, 10.0, "42 % of 1.2 GB, 18.0 MB/s, 0:39 left"),
-        (504_000_000, 2_000_000, 10.0, "42 % of 1.2 GB, 200.0 kB/s, 58:00 left"),
-        (504_000_000, 1_000_000, 10.0, "42 % of 1.2 GB, 100.0 kB/s, 1:56:00 left"),
-        (1_199_999_999, 1_199_999_999, 10.0, "99 % of 1.2 GB, 120.0 MB/s, 0:00 left"),
-    ],
-)
-def test_progress(bytes_done, sent_bytes, elapsed_s, shown):
-    transfer = Transfer(bytes_done=bytes_done, size_bytes=1_200_000_000, sent_bytes=sent_bytes, elapsed_s=elapsed_s)
-    assert output.progress(transfer) == shown
-
-
-def test_times_are_shown_in_utc():
-    at = datetime(2023, 7, 21, 16, 40, 14, 999, tzinfo=timezone(timedelta(hours=3)))
-    assert output.moment(at) == "2023-07-21 13:40:14Z"
-    assert output.moment(at.astimezone(UTC)) == "2023-07-21 13:40:14Z"
-    assert output.moment(None) == "-"
 
 
 def test_a_table_in_a_pipe_is_plain_aligned_and_complete(capsys):

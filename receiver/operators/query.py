@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from receiver.api.parts import is_id
 from receiver.catalogue import Bound, Filters
 from receiver.errors import InvalidQueryError
+from receiver.operators.ids import is_id
 from receiver.records import DeliveryStatus, MeetingId, State
 
 if TYPE_CHECKING:

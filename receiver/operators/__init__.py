@@ -1,0 +1,20 @@
+"""What the operators' JSON API and their page share: who may ask, how a question is read, and what may be done."""
+
+from __future__ import annotations
+
+from receiver.operators.access import Guard, covers, require
+from receiver.operators.actions import Actions
+from receiver.operators.ids import delivery_id, is_id, recording_id
+from receiver.operators.query import deliveries_query, recordings_query
+
+__all__ = [
+    "Actions",
+    "Guard",
+    "covers",
+    "deliveries_query",
+    "delivery_id",
+    "is_id",
+    "recording_id",
+    "recordings_query",
+    "require",
+]

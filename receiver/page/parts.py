@@ -1,0 +1,43 @@
+"""What the page is made of, and what one request of somebody signed in carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from receiver.operators import covers
+from receiver.settings import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from receiver.catalogue import Catalogue
+    from receiver.operators import Actions, Guard
+    from receiver.settings import OpsToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageParts:
+    """`session_keys` are the same in every process, so that a session is good in all and outlives each."""
+
+    catalogue: Catalogue
+    guard: Guard
+    actions: Actions
+    session_keys: Callable[[], tuple[bytes, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One request of an operator who is signed in. `form_key` must come back with each of the visitor's forms."""
+
+    parts: PageParts
+    request: Request
+    token: OpsToken
+    form_key: str
+
+    @property
+    def may_act(self) -> bool:
+        """Tell whether the visitor's role may change anything."""
+        return covers(self.token.role, Role.OPERATOR)

@@ -1,0 +1,119 @@
+"""Recordings: the listing, one of them, its file, and what may be done to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from receiver import logs
+from receiver.errors import InvalidQueryError, JobError
+from receiver.lifecycle import CANCELLABLE, CLAIMABLE, REPLAYABLE
+from receiver.operators import recording_id, recordings_query
+from receiver.page.listing import Asked
+from receiver.page.rendering import redirect, render
+from receiver.records import State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from starlette.responses import Response
+
+    from receiver.page.parts import Visit
+    from receiver.records import Page, Recording
+
+VERBS = ("retry", "cancel", "hold", "release")
+_FIELDS = frozenset({"q", "meeting_id", "host_id", "created_at[gte]", "created_at[lt]"})
+"""Parameters that the form shows; others are kept, unseen."""
+_SOON_S, _LATER_S = 2, 15
+"""How long an open page waits before it looks again: while a run is at work, and otherwise."""
+_log = logs.get("page")
+
+
+async def listing(visit: Visit) -> Response:
+    """`GET /`; takes the parameters of `GET /api/recordings`."""
+    asked = Asked.of(visit.request)
+    found: Page[Recording] | None = None
+    refusal = None
+    try:
+        query = recordings_query(asked.query())
+        found = await visit.parts.catalogue.page(query.filters, sort=query.sort, limit=query.limit, cursor=query.cursor)
+    except InvalidQueryError as e:
+        refusal = str(e)
+    counts = await visit.parts.catalogue.counts()
+    return render(
+        visit.request,
+        "recordings.html",
+        status=400 if refusal else 200,
+        visit=visit,
+        asked=asked,
+        found=found,
+        refusal=refusal,
+        kept=asked.without(_FIELDS | {"cursor"}),
+        tabs=asked.tabs("state", ((state, count) for state, count in counts.items()), sum(counts.values())),
+        refresh_s=_refresh_s(found.items if found else ()),
+    )
+
+
+async def show(visit: Visit) -> Response:
+    """`GET /recordings/{id}`."""
+    recording = await visit.parts.catalogue.recording(recording_id(visit.request))
+    media_origin = await _media_origin(visit, recording)
+    return render(
+        visit.request,
+        "recording.html",
+        media_origin=media_origin,
+        visit=visit,
+        r=recording,
+        player=recording.archive.content_type.partition("/")[0] if recording.archive and media_origin else None,
+        verbs=_verbs(recording) if visit.may_act else (),
+        refresh_s=_refresh_s([recording]),
+    )
+
+
+async def download(visit: Visit) -> Response:
+    """`GET /recordings/{id}/download`: to the file in the team's bucket, to be saved or played."""
+    return redirect(await visit.parts.actions.download_url(recording_id(visit.request), visit.token), 307)
+
+
+def change(verb: str) -> Callable[[Visit], Awaitable[Response]]:
+    """Return the handler of `POST /recordings/{id}/<verb>`."""
+
+    async def handler(visit: Visit) -> Response:
+        actions = visit.parts.actions
+        act = {"retry": actions.retry, "cancel": actions.cancel, "hold": actions.hold, "release": actions.release}
+        changed = await act[verb](recording_id(visit.request), visit.token)
+        return redirect(f"/recordings/{changed.id}")
+
+    return handler
+
+
+def _verbs(recording: Recording) -> tuple[str, ...]:
+    """Return what the recording's state allows."""
+    allowed = {
+        "retry": recording.state in REPLAYABLE,
+        "cancel": recording.state in CANCELLABLE,
+        "hold": not recording.hold,
+        "release": recording.hold,
+    }
+    return tuple(verb for verb in VERBS if allowed[verb])
+
+
+async def _media_origin(visit: Visit, recording: Recording) -> str | None:
+    """Return where a playable file would be fetched from: the bucket has one host or another, as its client decides.
+
+    The URL made for it is dropped. Without the bucket's credentials all but the file can still be shown.
+    """
+    stored = recording.archive
+    if stored is None or not stored.content_type.startswith(("video/", "audio/")):
+        return None
+    try:
+        url = urlsplit(await visit.parts.actions.presign(recording))
+    except JobError as e:
+        _log.warning("recording_not_playable", recording_id=recording.id, code=e.code, error=str(e))
+        return None
+    return f"{url.scheme}://{url.netloc}"
+
+
+def _refresh_s(recordings: Iterable[Recording]) -> int:
+    at_work = any(r.state in CLAIMABLE and r.state is not State.WAITING for r in recordings)
+    return _SOON_S if at_work else _LATER_S

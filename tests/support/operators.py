@@ -1,0 +1,85 @@
+"""Operators of the API and the page in tests: their tokens, rows to look at, and what lies outside both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from receiver.records import State
+from receiver.settings import OpsToken, Role
+from receiver.tables import recordings
+
+if TYPE_CHECKING:
+    from receiver.records import Recording
+    from receiver.tables import Database
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+VIEWER, OPERATOR, ADMIN = "viewer-token-0123456789", "operator-ключ-0123456789", "admin-token-0123456789"
+TOKENS = (
+    OpsToken("ci", Role.VIEWER, SecretStr(VIEWER)),
+    OpsToken("alice", Role.OPERATOR, SecretStr(OPERATOR)),
+    OpsToken("root", Role.ADMIN, SecretStr(ADMIN)),
+)
+SIGNED = "https://team.s3.example.com/recordings/a%20b.mp4?X-Amz-Signature=c0ffee&response-content-disposition=x%22y"
+
+
+@dataclass
+class Outside:
+    """What either is composed with, and what it asked of it."""
+
+    woken: int = 0
+    presigned: list[str] = field(default_factory=list)
+    presign_error: Exception | None = None
+    ready_error: Exception | None = None
+
+    async def presign(self, recording: Recording) -> str:
+        if self.presign_error:
+            raise self.presign_error
+        self.presigned.append(recording.id)
+        return SIGNED
+
+    async def ready(self) -> None:
+        if self.ready_error:
+            raise self.ready_error
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+ARCHIVED: dict[str, Any] = {
+    "state": State.ARCHIVED,
+    "object_bucket": "team",
+    "object_key": "recordings/2026/11/23/m/r.mp4",
+    "object_version_id": "v1",
+    "size_bytes": 5_000_000_000,
+    "sha256": "ab" * 32,
+    "checksum": "crc64nvme:AAAAAAAAAAA=",
+    "content_type": "video/mp4",
+    "archived_at": NOW,
+}
+
+
+def row(recording_id: str, **values: Any) -> dict[str, Any]:
+    return {
+        "id": recording_id,
+        "meeting_id": "m1",
+        "search_text": "",
+        "created_at": NOW,
+        "state": State.PENDING,
+        "first_seen_via": "webhook",
+        "first_seen_at": NOW,
+    } | values
+
+
+async def add(database: Database, *rows: dict[str, Any]) -> None:
+    """Store rows in one transaction, whatever columns each sets."""
+
+    def change(tx: sa.Connection) -> None:
+        for one in rows:
+            tx.execute(sa.insert(recordings).values(one))
+
+    await database.write(change)

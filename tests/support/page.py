@@ -1,0 +1,73 @@
+"""The operators' page as a browser without script meets it: a client that keeps cookies and follows no redirect."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from receiver import api, page, problems
+from receiver.catalogue import Catalogue
+from receiver.operators import Actions, Guard
+from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from receiver.settings import OpsToken
+    from receiver.tables import Database
+
+
+@pytest.fixture
+def outside() -> Outside:
+    return Outside()
+
+
+def browser_of(
+    catalogue: Any, outside: Outside, *, tokens: tuple[OpsToken, ...] = TOKENS, url: str = "http://receiver:8080"
+) -> httpx.AsyncClient:
+    """Return a client that keeps cookies and follows no redirect, of the page and the API as `app` composes them."""
+    guard = Guard(lambda: tokens)
+    actions = Actions(catalogue=catalogue, presign=outside.presign, wake=outside.wake, clock=lambda: NOW)
+    html = page.PageParts(catalogue=catalogue, guard=guard, actions=actions, session_keys=lambda: (b"key",))
+    json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, ready=outside.ready)
+    app = Starlette(routes=[*api.routes(json), *page.routes(html)], exception_handlers=problems.handlers())
+    transport = httpx.ASGITransport(app, client=("198.51.100.7", 4711))
+    return httpx.AsyncClient(transport=transport, base_url=url)
+
+
+@pytest.fixture
+async def browser(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser_of(Catalogue(database), outside) as client:
+        yield client
+
+
+async def sign_in(client: httpx.AsyncClient, token: str, **fields: str) -> httpx.Response:
+    return await client.post("/sign-in", data={"token": token, **fields})
+
+
+@pytest.fixture
+async def viewer(browser: httpx.AsyncClient) -> httpx.AsyncClient:
+    assert (await sign_in(browser, VIEWER)).status_code == 303
+    return browser
+
+
+@pytest.fixture
+async def operator(browser: httpx.AsyncClient) -> httpx.AsyncClient:
+    assert (await sign_in(browser, OPERATOR)).status_code == 303
+    return browser
+
+
+def form_key(text: str) -> str:
+    found = re.search(r'name="form_key" value="([0-9a-f]{64})"', text)
+    assert found
+    return found[1]
+
+
+async def post(client: httpx.AsyncClient, path: str, **headers: str) -> httpx.Response:
+    """Send a form as the page's own button would."""
+    fields = {"form_key": form_key((await client.get("/")).text)}
+    return await client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin", **headers})

@@ -1,0 +1,95 @@
+"""Sessions of the page: whom a cookie's value stands for, and when it stands for nobody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from receiver.page.sessions import LIFE, Sessions
+from receiver.settings import OpsToken, Role
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ALICE = OpsToken("alice", Role.OPERATOR, SecretStr("alice-token-0123456789"))
+BOB = OpsToken("bob", Role.VIEWER, SecretStr("bob-ключ-0123456789"))
+KEY = b"k" * 32
+
+
+def sessions(tokens, *keys):
+    return Sessions(lambda: tokens, lambda: keys)
+
+
+@pytest.fixture
+def value():
+    return sessions((ALICE, BOB), KEY).begin(ALICE, now=NOON)
+
+
+def test_every_process_with_the_same_settings_knows_it_and_nothing_of_the_token_is_in_it(value):
+    assert sessions((BOB, ALICE), KEY).find(value, now=NOON + timedelta(hours=11, minutes=59)) is ALICE
+    assert "alice" not in value
+    other = sessions((ALICE, BOB), KEY).begin(BOB, now=NOON)
+    assert sessions((ALICE, BOB), KEY).find(other, now=NOON) is BOB
+
+
+@pytest.mark.parametrize("later", [LIFE, LIFE + timedelta(seconds=1), timedelta(days=365)])
+def test_it_ends_after_twelve_hours(value, later):
+    assert timedelta(hours=12) == LIFE
+    assert sessions((ALICE, BOB), KEY).find(value, now=NOON + later) is None
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        (),
+        (BOB,),
+        (OpsToken("alice", Role.OPERATOR, SecretStr("alice-token-9876543210")),),
+        (OpsToken("alice", Role.ADMIN, ALICE.token),),
+        (OpsToken("carol", Role.OPERATOR, ALICE.token),),
+    ],
+    ids=["no tokens", "removed", "rotated", "another role", "another name"],
+)
+def test_it_ends_with_its_token(value, tokens):
+    assert sessions(tokens, KEY).find(value, now=NOON) is None
+
+
+def test_another_key_made_it(value):
+    assert sessions((ALICE,), b"j" * 32).find(value, now=NOON) is None
+
+
+def test_while_a_secret_is_rotated_sessions_go_on(value):
+    new = b"n" * 32
+    assert sessions((ALICE,), new, KEY).find(value, now=NOON) is ALICE
+    begun_since = sessions((ALICE,), new, KEY).begin(ALICE, now=NOON)
+    assert sessions((ALICE,), new).find(begun_since, now=NOON) is ALICE
+
+
+def test_no_changed_value_is_good(value):
+    known = sessions((ALICE, BOB), KEY)
+    expires, nonce, seal = value.split(".")
+    changed = {
+        "",
+        ".",
+        "..",
+        value.upper(),
+        value + "\n",
+        f" {value}",
+        f"{value}0",
+        f"{int(expires) + 1}.{nonce}.{seal}",
+        f"0{expires}.{nonce}.{seal}",
+        f"{expires}.{'A' * 16}.{seal}",
+        f"{expires}.{nonce}.{'0' * 64}",
+        f"{expires}.{nonce}.",
+        f"٩٩٩٩٩٩٩٩٩٩.{nonce}.{seal}",
+        f"-1.{nonce}.{seal}",
+        f"{expires}.{nonce}.{seal}".replace(seal[-1], "é"),
+    }
+    changed |= {value[:i] + ("0" if value[i] != "0" else "1") + value[i + 1 :] for i in range(len(value))}
+    assert [one for one in changed if known.find(one, now=NOON)] == []
+
+
+def test_a_form_key_belongs_to_one_session(value):
+    known = sessions((ALICE, BOB), KEY)
+    assert known.form_key(value) == sessions((ALICE,), KEY).form_key(value)
+    assert known.form_key(known.begin(ALICE, now=NOON)) != known.form_key(value)
+    assert sessions((ALICE,), b"j" * 32).form_key(value) != known.form_key(value)

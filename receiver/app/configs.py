@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from receiver import logs
-from receiver.meetings_api import AdminKey, Credentials, StaticToken, UserLogin
+from receiver.meetings_api import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
 from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from receiver.settings import Settings
 
-_LIMIT_CONCURRENCY = 512
+LIMIT_CONCURRENCY = 512
 """Connections and tasks the HTTP server holds at once; beyond, it answers 503 (slow senders cannot pile up)."""
 
 
@@ -38,6 +38,19 @@ def credentials(settings: Settings) -> Credentials | None:
         email=settings.api_user_email,
         password=settings.api_user_password.get_secret_value(),
         expected_user_id=settings.api_user_id,
+    )
+
+
+def api_config(settings: Settings) -> ApiConfig | None:
+    """Return how the API is asked; None where no way to it is set."""
+    access = credentials(settings)
+    if access is None:
+        return None
+    return ApiConfig(
+        url=settings.api_url,
+        credentials=access,
+        timeout_s=settings.api_timeout_s,
+        url_margin_s=settings.url_margin_s,
     )
 
 
@@ -108,6 +121,6 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=True,
         forwarded_allow_ips=settings.forwarded_allow_ips,
-        limit_concurrency=_LIMIT_CONCURRENCY,
+        limit_concurrency=LIMIT_CONCURRENCY,
         timeout_graceful_shutdown=5,
     )

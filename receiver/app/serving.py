@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from receiver import api, logs, problems, webhook
 from receiver.app.configs import (
+    api_config,
     bucket_config,
     credentials,
     cursor_key,
@@ -29,7 +30,7 @@ from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.jobs import Jobs, Schedule, open_jobs
 from receiver.lifecycle import RetryPolicy
-from receiver.meetings_api import ApiConfig, open_api
+from receiver.meetings_api import open_api
 from receiver.objectstore import Bucket, open_bucket
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
 from receiver.tables import Database, check_head, open_database, upgrade
@@ -218,16 +219,8 @@ def _open_jobs(settings: Settings, database: Database) -> Jobs:
 
 
 async def _worker(stack: AsyncExitStack, settings: Settings, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
-    access = credentials(settings)
-    client = None
-    if access is not None:
-        config = ApiConfig(
-            url=settings.api_url,
-            credentials=access,
-            timeout_s=settings.api_timeout_s,
-            url_margin_s=settings.url_margin_s,
-        )
-        client = await stack.enter_async_context(open_api(config))
+    config = api_config(settings)
+    client = await stack.enter_async_context(open_api(config)) if config is not None else None
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
     runs, keys = Runs(database), KeyTemplate(settings.s3_prefix, settings.key_template)
     pipeline = Pipeline(

@@ -88,6 +88,19 @@ class Catalogue:
             found = {State(state): count for state, count in (await tx.execute(query)).all()}
         return {state: found.get(state, 0) for state in State}
 
+    async def source_hosts(self) -> dict[str, int]:
+        """Return how many recordings come from each download host (with its port, where a URL had one)."""
+        host = recordings.c.source_host
+        query = sa.select(host, sa.func.count().label("many")).where(host.is_not(None)).group_by(host)
+        async with self._database.read() as tx:
+            return {row.source_host: row.many for row in await tx.execute(query)}
+
+    async def failure_messages(self, code: str) -> list[str]:
+        """Return what the recordings say whose last run failed with this code, each message once."""
+        query = sa.select(recordings.c.error_message).where(recordings.c.error_code == code).distinct()
+        async with self._database.read() as tx:
+            return [message for (message,) in await tx.execute(query) if message]
+
     async def retry(self, recording_id: RecordingId, *, now: datetime) -> Recording:
         """Make a recording pending again, its attempts counted anew; raises `NotFoundError`, `WrongStateError`.
 

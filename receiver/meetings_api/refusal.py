@@ -58,6 +58,8 @@ def listing_refusal(answer: Answer, *, setting: str) -> JobError:
 def login_refusal(answer: Answer) -> JobError:
     """Return the error for a `POST /session` that brought no session."""
     said = _said(answer)
+    if answer.content_type == "text/html":
+        return ApiBadAnswerError(f"a web page answered {answer.status}, not the Meetings API; look at RECEIVER_API_URL")
     if 400 <= answer.status < 500 and answer.status != 429:
         return ApiLoginRefusedError(
             "the Meetings API refused the login; look at RECEIVER_API_APP_ID, RECEIVER_API_AUTH_KEY, "

@@ -38,6 +38,7 @@ class Session:
         self._user = user
         self._token: str | None = None
         self._good_until = 0.0
+        self.user_id: int | None = None
         self._flight: Flight[str] | None = None
 
     async def secret(self) -> str:
@@ -76,7 +77,7 @@ class Session:
                     f"the login opened a session of user {user_id or 'unknown'}, not of RECEIVER_API_USER_ID "
                     f"{user.expected_user_id}; a mistyped login can create a new user: correct the login or the id"
                 )
-            self._token = token
+            self._token, self.user_id = token, user_id
             self._good_until = time.monotonic() + usable_s(answer)
             log.info("session_opened", user_id=user_id)
             return token

@@ -54,6 +54,7 @@ class Wire:
         self._host = URL(url).host or url
         self._timeout_s = timeout_s
         self._pause = Pause(patience_s=timeout_s)
+        self.last: Answer | None = None
 
     async def get(self, path: str, *, header: str, secret: str) -> Answer:
         return await self._exchange("GET", path, headers={header: secret}, secrets=(secret,))
@@ -76,7 +77,7 @@ class Wire:
                 allow_redirects=False,
             ) as response:
                 label = str(response.status)
-                answer = await self._read(response, secrets)
+                answer = self.last = await self._read(response, secrets)
         except TimeoutError as error:
             label = "timeout"
             raise ApiUnavailableError(

@@ -38,7 +38,7 @@ _log = logs.get("tables")
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class Standing:
     """Where a database stands. `is_newer`: at a revision that this release does not know, but may work on."""
 
     current: str | None
@@ -69,13 +69,13 @@ def _current(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _standing(connection: sa.Connection) -> _Standing:
+def _standing(connection: sa.Connection) -> Standing:
     """Compare the database with this release; raises `SchemaOutdatedError` for a newer one that left it behind."""
     current, scripts = _current(connection), _scripts()
     head = scripts.get_current_head()
     known = {script.revision for script in scripts.walk_revisions()}
     if current is None or current in known:
-        return _Standing(current, head, is_newer=False)
+        return Standing(current, head, is_newer=False)
     oldest = None
     if sa.inspect(connection).has_table(schema_compatibility.name):
         columns = schema_compatibility.c
@@ -84,7 +84,7 @@ def _standing(connection: sa.Connection) -> _Standing:
         ).scalar_one_or_none()
     # revisions form one line: a release that knows the oldest one is that one's or a later one's
     if oldest in known:
-        return _Standing(current, head, is_newer=True)
+        return Standing(current, head, is_newer=True)
     raise SchemaOutdatedError(
         f"the database is at {current}, which is newer than this release (it knows {head}) and "
         + (f"works with releases from {oldest} on" if oldest else "names no older release that may work with it")
@@ -126,6 +126,12 @@ async def upgrade(database: Database, revision: str = "head") -> tuple[str | Non
     return before.current, after
 
 
+async def standing(database: Database) -> Standing:
+    """Compare the database with this release; raises `SchemaOutdatedError` for a newer one that left it behind."""
+    async with database.read() as connection:
+        return await connection.run_sync(_standing)
+
+
 async def is_at_head(database: Database) -> bool:
     """Tell whether the database is at exactly this release's schema."""
     async with database.read() as connection:
@@ -138,8 +144,7 @@ async def check_head(database: Database) -> None:
     That is its own schema, or a newer one which says so: while machines are upgraded one after the other, those still
     on the old release may be restarted.
     """
-    async with database.read() as connection:
-        found = await connection.run_sync(_standing)
+    found = await standing(database)
     if found.is_newer:
         _log.warning("schema_newer", revision=found.current, known=found.head)
     elif found.current != found.head:

@@ -1,0 +1,70 @@
+"""What a database says of itself before the service works on it: its server, its durability, this user's rights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+
+from receiver.errors import ReceiverError
+from receiver.tables.metadata import metadata
+from receiver.tables.schema import NOT_MOVED
+
+if TYPE_CHECKING:
+    from receiver.tables.database import Database
+
+_POSTGRESQL = ("server_version", "synchronous_commit", "fsync", "full_page_writes")
+_SQLITE_SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
+
+
+class WriteRefusedError(ReceiverError):
+    """This user may not change a table that the service writes to."""
+
+
+async def durability(database: Database) -> dict[str, str]:
+    """Return what durability rests on, as connections of this service have it, and a server's version."""
+    async with database.read() as connection:
+        if not database.is_sqlite:
+            shown = sa.select(*(sa.func.current_setting(name).label(name) for name in _POSTGRESQL))
+            return {name: str(value) for name, value in (await connection.execute(shown)).mappings().one().items()}
+        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one()
+        level = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
+    return {"journal_mode": str(mode), "synchronous": _SQLITE_SYNCHRONOUS.get(level, str(level))}
+
+
+async def try_writing(database: Database) -> None:
+    """Insert, update and delete no row in every table that the service writes to, and roll back.
+
+    Raises `WriteRefusedError` where a right is missing, `StorageUnavailableError` where nobody may write now.
+    """
+    try:
+        async with database.write() as tx:
+            for table, column in await tx.run_sync(_written):
+                for statement in (
+                    f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0",  # noqa: S608  (quoted names of the schema)
+                    f"UPDATE {table} SET {column} = {column} WHERE 1 = 0",  # noqa: S608
+                    f"DELETE FROM {table} WHERE 1 = 0",  # noqa: S608
+                ):
+                    await tx.exec_driver_sql(statement)
+            await tx.rollback()
+    except ProgrammingError as e:
+        raise WriteRefusedError(str(e.orig).splitlines()[0].rpartition("'>: ")[2]) from e
+
+
+def refused_because(error: ReceiverError) -> str | None:
+    """Return the SQLSTATE with which a PostgreSQL refused, where one did."""
+    cause = error.__cause__
+    origin = cause.orig if isinstance(cause, DBAPIError) else cause
+    return getattr(origin, "sqlstate", None)
+
+
+def _written(connection: sa.Connection) -> list[tuple[str, str]]:
+    """Return the quoted names of the tables that the service writes to, each with its first column."""
+    inspector, quote = sa.inspect(connection), connection.dialect.identifier_preparer.quote
+    ours = {table.name for table in metadata.tables.values() if not table.info.get(NOT_MOVED)}
+    return [
+        (quote(name), quote(inspector.get_columns(name)[0]["name"]))
+        for name in inspector.get_table_names()
+        if name in ours or name.startswith("pgqueuer")
+    ]

@@ -30,6 +30,16 @@ _BY_CODE = {
     "IllegalLocationConstraintException": _REGION,
     "NotImplemented": "the store lacks this: use one that has it",
 }
+_RIGHTS = {
+    "PutObject": "s3:PutObject under the prefix (and the use of the KMS key, where one is set)",
+    "HeadObject": "s3:GetObject under the prefix",
+    "CreateMultipartUpload": "s3:PutObject under the prefix",
+    "UploadPart": "s3:PutObject under the prefix",
+    "CompleteMultipartUpload": "s3:PutObject under the prefix",
+    "ListParts": "s3:ListMultipartUploadParts under the prefix",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload under the prefix",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads on the bucket",
+}
 
 
 def said(error: JobError) -> str:
@@ -54,13 +64,13 @@ def bucket_remedy(error: JobError) -> str:
     )
 
 
-def right_remedy(error: JobError, rights: str) -> str:
-    """Return what to do where one operation failed on a bucket that answers others; `rights` are what it needs."""
+def right_remedy(error: JobError) -> str:
+    """Return what to do where one operation failed on a bucket that answers others."""
     sight = sight_of(error)
     if sight is not None and (known := _BY_CODE.get(sight.code)):
         return known
     if isinstance(error, StoreDeniedError):
-        return f"allow this identity {rights} under the prefix"
+        return f"allow this identity {_RIGHTS.get(str(error).partition(' ')[0], 'the operation')}"
     return "look at the store: it could not do this now"
 
 

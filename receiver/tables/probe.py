@@ -33,14 +33,15 @@ async def durability(database: Database) -> dict[str, str]:
     return {"journal_mode": str(mode), "synchronous": _SQLITE_SYNCHRONOUS.get(level, str(level))}
 
 
-async def try_writing(database: Database) -> None:
-    """Insert, update and delete no row in every table that the service writes to, and roll back.
+async def try_writing(database: Database) -> int:
+    """Insert, update and delete no row in every table that the service writes to, roll back, and return their number.
 
     Raises `WriteRefusedError` where a right is missing, `StorageUnavailableError` where nobody may write now.
     """
     try:
         async with database.write() as tx:
-            for table, column in await tx.run_sync(_written):
+            written = await tx.run_sync(_written)
+            for table, column in written:
                 for statement in (
                     f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0",  # noqa: S608  (quoted names of the schema)
                     f"UPDATE {table} SET {column} = {column} WHERE 1 = 0",  # noqa: S608
@@ -50,6 +51,7 @@ async def try_writing(database: Database) -> None:
             await tx.rollback()
     except ProgrammingError as e:
         raise WriteRefusedError(str(e.orig).splitlines()[0].rpartition("'>: ")[2]) from e
+    return len(written)
 
 
 def refused_because(error: ReceiverError) -> str | None:

@@ -109,7 +109,7 @@ async def _schema(database: Database) -> Finding:
         )
     if found.current == found.head:
         return ok(name, f"at {found.head}, as this release needs it")
-    seen = f"at {found.current or 'no schema at all'}, this release needs {found.head}"
+    seen = f"{f'at {found.current}' if found.current else 'there is none yet'}, this release needs {found.head}"
     if database.is_sqlite:
         return warning(name, seen, "`receiver serve` upgrades it at its start; or run `receiver migrate`")
     return wrong(name, seen, "run `receiver migrate` with the same settings")
@@ -134,7 +134,7 @@ def _durable(found: dict[str, str]) -> Finding:
 async def _writable(database: Database) -> Finding:
     name = "database write"
     try:
-        await try_writing(database)
+        tables = await try_writing(database)
     except WriteRefusedError as e:
         return wrong(name, str(e), "grant this user SELECT, INSERT, UPDATE and DELETE on every table of the index")
     except StorageUnavailableError as e:
@@ -143,7 +143,9 @@ async def _writable(database: Database) -> Finding:
         if "locked" in str(e):
             return wrong(name, str(e), "another program has held the write lock for 5 s: end it (a shell, a backup)")
         return wrong(name, str(e), f"see that this user may write to the database of {_URL}, and that it has room")
-    return ok(name, "every table of the index takes this user's writes (tried, and rolled back)")
+    if not tables:
+        return skipped(name, "there is no table yet")
+    return ok(name, f"all {tables} tables of the index take this user's writes (tried, and rolled back)")
 
 
 def _file(path: Path) -> Iterator[Finding]:

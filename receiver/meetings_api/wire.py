@@ -55,6 +55,7 @@ class Wire:
         self._timeout_s = timeout_s
         self._pause = Pause(patience_s=timeout_s)
         self.last: Answer | None = None
+        """The latest answer, whatever became of it."""
 
     async def get(self, path: str, *, header: str, secret: str) -> Answer:
         return await self._exchange("GET", path, headers={header: secret}, secrets=(secret,))

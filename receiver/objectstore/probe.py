@@ -112,7 +112,7 @@ async def credentials_source() -> tuple[str, str] | None:
     try:
         found = await get_session().get_credentials()
         frozen = await found.get_frozen_credentials() if found is not None else None
-    except BotoCoreError as e:
+    except (BotoCoreError, ClientError) as e:  # the latter of a role that may not be taken on
         raise StoreUnavailableError(f"looking for AWS credentials: {e}") from e
     return None if found is None or frozen is None else (found.method, f"…{(frozen.access_key or '')[-4:]}")
 

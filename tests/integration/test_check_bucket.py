@@ -179,7 +179,7 @@ async def test_a_store_that_is_silent_is_given_up_on(seaweed, store):
         proxy.rules.append(Rule("PUT", stall_after=0))
         findings = bucket_findings(settings(seaweed, S3_ENDPOINT_URL=proxy.endpoint_url))
         found = await asyncio.wait_for(collected("bucket", findings, deadline_s=1), 15)
-    expect(found[-1:], "bucket", Health.WRONG, "no answer within 1 s after `bucket region`")
+    expect(found[-1:], "bucket", Health.WRONG, "no answer within 1 s after `bucket ")
     assert left_in(store) == ([], [])
 
 
@@ -280,6 +280,17 @@ async def test_a_store_that_tells_no_checksum(proxied):
     head = b'HTTP/1.1 200 OK\r\nContent-Length: 32\r\nETag: "e"\r\n\r\n'
     found = await proxied(Rule(r"^HEAD /.*/[0-9a-f]{12}(\?| )", answer=head))
     expect(found, "bucket checksum", Health.WRONG, "does not tell", "CRC64NVME")
+
+
+async def test_a_storage_class_that_the_store_does_not_know(proxied):
+    found = await proxied(Rule(PUT, answer=s3_error(400, "InvalidStorageClass")))
+    expect(found, "bucket put", Health.WRONG, "InvalidStorageClass", "RECEIVER_S3_STORAGE_CLASS")
+
+
+async def test_an_upload_whose_beginning_was_not_confirmed_is_ended(proxied, store):
+    found = await proxied(Rule(r"^POST .*\?uploads", lose_answer=True))
+    expect(found, "bucket multipart", Health.WRONG, "CreateMultipartUpload")
+    assert left_in(store) == ([], [])
 
 
 async def test_a_store_that_does_not_keep_what_it_confirmed(proxied):

@@ -145,6 +145,12 @@ async def test_what_a_proxy_did(answer, words):
     assert SECRET not in str(found)
 
 
+async def test_a_refusal_may_be_for_this_machines_address():
+    async with SourceServer(lambda _request: Answer(401, PROBLEM, iter([b'{"title":"Not admit"}']))) as proxy:
+        found = await webhook(f"http://127.0.0.1:{proxy.port}", WEBHOOK_ALLOWED_IPS="203.0.113.0/24")
+    expect(found, "webhook", Health.WARNING, "RECEIVER_WEBHOOK_ALLOWED_IPS", "an address on the list")
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from receiver.app.check.bucket_trial import Trial
-from receiver.app.check.findings import clock, ok, skipped, wrong
+from receiver.app.check.findings import Health, clock, ok, skipped, wrong
 from receiver.app.check.refusals import NO_CREDENTIALS, bucket_remedy, said
 from receiver.app.configs import bucket_config
 from receiver.errors import BucketMissingError, JobError, StoreDeniedError, StoreUnavailableError
@@ -47,7 +47,7 @@ async def bucket_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
             return
         async for finding in _looked_at(bucket, root):
             yield finding
-            if finding.state == "wrong" and finding.name == "bucket":
+            if finding.name == "bucket" and finding.state is Health.WRONG:
                 yield skipped("bucket rights", "nothing was tried, since the bucket could not be used")
                 return
         trial = Trial(bucket, f"{root}{FOLDER}{secrets.token_hex(6)}")

@@ -203,7 +203,7 @@ class Trial:
         ended = True
         try:
             async with asyncio.timeout(_CLEAN_UP_S):
-                for upload in self._open:
+                for upload in await self._still_open():
                     ended &= await self._done(self._bucket.abort_upload(upload))
                 kept = {key for key in kept if not await self._done(self._bucket.delete(key))}
         except TimeoutError:
@@ -222,6 +222,13 @@ class Trial:
             f"this identity may not delete, so this check left behind: {', '.join(left)}",
             "right where nothing may ever be deleted; erasure would need s3:DeleteObjectVersion, s3:ListBucketVersions",
         )
+
+    async def _still_open(self) -> set[OpenUpload]:
+        """Return this trial's uploads, also one whose beginning was not confirmed, where they may be listed."""
+        try:
+            return {*self._open, *await self._bucket.open_uploads(self._small)}
+        except JobError:
+            return set(self._open)
 
     async def _done(self, doing: Awaitable[None]) -> bool:
         try:

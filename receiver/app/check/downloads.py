@@ -32,7 +32,8 @@ def judged(allowed: Sequence[Origin], seen: Known) -> list[Finding]:
     name = "download hosts"
     failed = {origin for origin in _named(_REFUSED, seen) if not _passes(allowed, origin)}
     others = {f"https://{host}" for host in seen.hosts if not _host_passes(allowed, host)} - failed
-    found = [ok(name, f"allowed: {_listed(allowed)}; hosts seen: {len(seen.hosts)}, all of them allowed")]
+    hosts = f"all {len(seen.hosts)} that were seen are" if seen.hosts else "none was seen yet"
+    found = [ok(name, f"allowed: {_listed(allowed)}; {hosts}")]
     if failed or others:
         line = ",".join([_listed(allowed), *sorted(failed | others)])
         remedy = f"where that is the platform's storage: RECEIVER_DOWNLOAD_HOSTS={line}, then retry"

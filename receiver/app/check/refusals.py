@@ -30,6 +30,7 @@ _BY_CODE = {
     "IllegalLocationConstraintException": _REGION,
     "NotImplemented": "the store lacks this: use one that has it",
 }
+_WAYS = "RECEIVER_S3_STORAGE_CLASS, RECEIVER_S3_SSE or RECEIVER_S3_KMS_KEY_ID"
 _RIGHTS = {
     "PutObject": "s3:PutObject under the prefix (and the use of the KMS key, where one is set)",
     "HeadObject": "s3:GetObject under the prefix",
@@ -71,7 +72,9 @@ def right_remedy(error: JobError) -> str:
         return known
     if isinstance(error, StoreDeniedError):
         return f"allow this identity {_RIGHTS.get(str(error).partition(' ')[0], 'the operation')}"
-    return "look at the store: it could not do this now"
+    if sight is not None and sight.status == 400:
+        return f"correct how objects are to be written: {_WAYS}"
+    return f"look at the store: it could not do this now; {_WAYS} may ask too much of it"
 
 
 def region_remedy(sight: StoreSight) -> str:

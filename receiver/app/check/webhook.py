@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 15.0
 _READ_BYTES = 64 * 1024
 _NAME = "webhook"
+_NOT_ADMITTED = "a POST arrives, but the service there knows another secret"
 
 
 async def webhook_findings(
@@ -42,7 +43,14 @@ async def webhook_findings(
         yield warning(
             "webhook transport", f"{base} is not encrypted, and the URL is a secret", "speak TLS at the proxy"
         )
-    yield await _tried(f"{base}{PATH}/{secret}", base)
+    finding = await _tried(f"{base}{PATH}/{secret}", base)
+    if finding.seen == _NOT_ADMITTED and settings.webhook_allowed_ips:
+        finding = warning(
+            _NAME,
+            "a POST arrives; that it is refused may be for this machine's address, not on RECEIVER_WEBHOOK_ALLOWED_IPS",
+            "run the check from an address on the list, or look for a delivery after the next recording",
+        )
+    yield finding
 
 
 async def _tried(url: str, base: str) -> Finding:
@@ -73,8 +81,8 @@ def answered(status: int, content_type: str, body: bytes, base: str) -> Finding:
     if is_ours and status == 401:
         return wrong(
             _NAME,
-            "a POST arrives, but the service there knows another secret, or this machine's address is not admitted",
-            "restart it with these RECEIVER_WEBHOOK_SECRETS; see RECEIVER_WEBHOOK_ALLOWED_IPS and FORWARDED_ALLOW_IPS",
+            _NOT_ADMITTED,
+            "start it again with these RECEIVER_WEBHOOK_SECRETS",
         )
     seen = f"something else answered at {base}: {status} {content_type or 'without a type'}"
     if 300 <= status < 400:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from receiver import logs
-from receiver.meetings_api import AdminKey, Credentials, StaticToken, UserLogin
+from receiver.meetings_api import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
 from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.applications import Starlette
 
     from receiver.settings import Settings
 
-_LIMIT_CONCURRENCY = 512
+LIMIT_CONCURRENCY = 512
 """Connections and tasks the HTTP server holds at once; beyond, it answers 503 (slow senders cannot pile up)."""
 
 
@@ -38,6 +40,21 @@ def credentials(settings: Settings) -> Credentials | None:
         email=settings.api_user_email,
         password=settings.api_user_password.get_secret_value(),
         expected_user_id=settings.api_user_id,
+    )
+
+
+def api_config(now: Callable[[], Settings]) -> ApiConfig | None:
+    """Return how the API is asked, with the credentials that `now` has each time; None where no way to it is set."""
+    settings = now()
+    access = credentials(settings)
+    if access is None:
+        return None
+    return ApiConfig(
+        url=settings.api_url,
+        credentials=lambda: credentials(now()) or access,
+        timeout_s=settings.api_timeout_s,
+        url_margin_s=settings.url_margin_s,
+        rate_per_s=settings.api_rate_per_s,
     )
 
 
@@ -126,6 +143,6 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=True,
         forwarded_allow_ips=settings.forwarded_allow_ips,
-        limit_concurrency=_LIMIT_CONCURRENCY,
+        limit_concurrency=LIMIT_CONCURRENCY,
         timeout_graceful_shutdown=5,
     )

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from receiver import api, logs, page, problems, webhook
 from receiver.app.configs import (
+    api_config,
     bucket_config,
     credentials,
     cursor_keys,
@@ -33,7 +34,7 @@ from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.jobs import Jobs, Schedule, open_jobs
 from receiver.lifecycle import RetryPolicy
-from receiver.meetings_api import ApiConfig, open_api
+from receiver.meetings_api import open_api
 from receiver.objectstore import Bucket, open_bucket
 from receiver.operators import Actions, Guard
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
@@ -228,16 +229,9 @@ def _open_jobs(settings: Settings, database: Database) -> Jobs:
 
 async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
     settings = secrets.now()
-    access = credentials(settings)
+    config = api_config(secrets.now)
     client = None
-    if access is not None:
-        config = ApiConfig(
-            url=settings.api_url,
-            credentials=lambda: credentials(secrets.now()) or access,
-            timeout_s=settings.api_timeout_s,
-            url_margin_s=settings.url_margin_s,
-            rate_per_s=settings.api_rate_per_s,
-        )
+    if config is not None:
         shared = DatabasePause(database, config.url)
         client = await stack.enter_async_context(open_api(config, shared=shared))
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))

@@ -96,6 +96,19 @@ class Catalogue:
         found = {State(state): count for state, count in rows}
         return {state: found.get(state, 0) for state in State}
 
+    async def source_hosts(self) -> dict[str, int]:
+        """Return how many recordings come from each download host (with its port, where a URL had one)."""
+        host = recordings.c.source_host
+        query = sa.select(host, sa.func.count().label("many")).where(host.is_not(None)).group_by(host)
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return {row.source_host: row.many for row in rows}
+
+    async def failure_messages(self, code: str) -> list[str]:
+        """Return what the recordings say whose last run failed with this code, each message once."""
+        query = sa.select(recordings.c.error_message).where(recordings.c.error_code == code).distinct()
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return [message for (message,) in rows if message]
+
     async def retry(self, recording_id: RecordingId, *, now: datetime) -> Recording:
         """Make a recording pending again, its attempts counted anew; raises `NotFoundError`, `WrongStateError`.
 

@@ -17,6 +17,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "serve": ("receiver.cli.service:serve", "Receive webhooks, archive recordings, answer operators."),
         "work": ("receiver.cli.work:work", "Archive recordings, one worker of many."),
         "migrate": ("receiver.cli.service:migrate", "Bring the database to this release's schema."),
+        "check": ("receiver.cli.check:command", "Try all that the settings lead to, and say what is wrong."),
         "recordings": ("receiver.cli.commands:recordings", "List, show, download, retry and cancel recordings."),
         "deliveries": ("receiver.cli.commands:deliveries", "List and show the webhooks that came in."),
         "demo": ("receiver.cli.demo:demo", "Record and archive a meeting on this machine, with no account."),

@@ -15,7 +15,7 @@ from receiver import logs
 from receiver.settings import PREFIX, Needs, Settings, load, unknown_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DOTENV = Path(".env")
 
@@ -23,16 +23,22 @@ DOTENV = Path(".env")
 def settings_for(needs: Needs, *, log_level: int = logging.WARNING) -> Settings:
     """Send logs to stderr, warn of unknown variables and return the settings; raises `SettingsError`."""
     logs.configure(level=log_level)
-    from_file = dotenv_values(DOTENV) if DOTENV.is_file() else {}
-    warn_unknown({**{name: value or "" for name, value in from_file.items()}, **os.environ})
+    for warning in misspelt(given()):
+        click.echo(f"Warning: {warning}", err=True)
     return load(needs, dotenv=DOTENV)
 
 
-def warn_unknown(environ: Mapping[str, str]) -> None:
+def given() -> dict[str, str]:
+    """Return the variables of the environment and of the `.env` file."""
+    from_file = dotenv_values(DOTENV) if DOTENV.is_file() else {}
+    return {**{name: value or "" for name, value in from_file.items()}, **os.environ}
+
+
+def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
     """Name each RECEIVER_ variable that is no setting, and the setting that was probably meant."""
     known = [name.upper() for name in Settings.model_fields]
     known += [f"{name}_FILE" for name in known]
     for name in unknown_names(environ):
         nearest = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
         hint = f"; did you mean {PREFIX}{nearest[0]}?" if nearest else ""
-        click.echo(f"Warning: {name} is not a setting and is ignored{hint}", err=True)
+        yield f"{name} is not a setting and is ignored{hint}"

@@ -4,15 +4,18 @@ from receiver.meetings_api.client import ApiConfig, MeetingsApi, open_api
 from receiver.meetings_api.credentials import AdminKey, Credentials, StaticToken, UserLogin
 from receiver.meetings_api.expiry import url_expiry
 from receiver.meetings_api.pause import SharedPause
+from receiver.meetings_api.probe import ApiSight, look_at_api
 
 __all__ = [
     "AdminKey",
     "ApiConfig",
+    "ApiSight",
     "Credentials",
     "MeetingsApi",
     "SharedPause",
     "StaticToken",
     "UserLogin",
+    "look_at_api",
     "open_api",
     "url_expiry",
 ]

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Access(Protocol):
-    """`path` is the recordings listing's, without the meeting; `setting` is where an operator would look."""
+    """`path` is the recordings listing's, without the meeting; `setting` is where an operator would look.
+
+    `user_id` is whose session a login opened, as far as the API told.
+    """
 
     @property
     def header(self) -> str: ...
@@ -24,6 +27,8 @@ class Access(Protocol):
     def path(self) -> str: ...
     @property
     def setting(self) -> str: ...
+    @property
+    def user_id(self) -> int | None: ...
 
     async def secret(self) -> str:
         """Return the header's value."""
@@ -46,6 +51,7 @@ class FixedAccess:
     path: str
     setting: str
     value: Callable[[], str]
+    user_id: int | None = None
 
     async def secret(self) -> str:
         return self.value()

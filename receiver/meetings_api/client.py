@@ -85,6 +85,11 @@ class MeetingsApi:
             listing = await self._listings.get(meeting_id, since=_just_after(listing))
         return _url_in(listing, recording_id)
 
+    @property
+    def user_id(self) -> int | None:
+        """Whose session the last login opened, as far as the API told."""
+        return self._access.user_id
+
     async def close(self) -> None:
         """End what is under way; those who wait for it get `ApiUnavailableError`."""
         await self._listings.close()

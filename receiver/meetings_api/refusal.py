@@ -68,6 +68,8 @@ def login_refusal(answer: Answer) -> JobError:
             f"the Meetings API refused the login since this host's clock is {_off(answer)} its own; set this host's "
             f"clock (NTP), then retry what failed meanwhile{said}"
         )
+    if answer.content_type == "text/html":
+        return ApiBadAnswerError(f"a web page answered {answer.status}, not the Meetings API; look at RECEIVER_API_URL")
     if 400 <= answer.status < 500 and answer.status != 429:
         return ApiLoginRefusedError(
             "the Meetings API refused the login; look at RECEIVER_API_APP_ID, RECEIVER_API_AUTH_KEY, "

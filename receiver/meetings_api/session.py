@@ -41,6 +41,7 @@ class Session:
         self._logged_in: UserLogin | None = None
         self._token: str | None = None
         self._good_until = 0.0
+        self.user_id: int | None = None
         self._flight: Flight[str] | None = None
 
     async def secret(self) -> str:
@@ -79,7 +80,7 @@ class Session:
                     f"the login opened a session of user {user_id or 'unknown'}, not of RECEIVER_API_USER_ID "
                     f"{user.expected_user_id}; a mistyped login can create a new user: correct the login or the id"
                 )
-            self._token, self._logged_in = token, user
+            self._token, self._logged_in, self.user_id = token, user, user_id
             self._good_until = time.monotonic() + usable_s(answer)
             log.info("session_opened", user_id=user_id)
             return token

@@ -54,6 +54,8 @@ class Wire:
         self._host = URL(url).host or url
         self._timeout_s = timeout_s
         self._manners = manners
+        self.last: Answer | None = None
+        """The latest answer, whatever became of it."""
 
     async def get(self, path: str, *, header: str, secret: str) -> Answer:
         return await self._manners.send(lambda: self._sent("GET", path, headers={header: secret}, secrets=(secret,)))
@@ -75,7 +77,7 @@ class Wire:
                 allow_redirects=False,
             ) as response:
                 label = str(response.status)
-                answer = await self._read(response, secrets)
+                answer = self.last = await self._read(response, secrets)
         except TimeoutError as error:
             label = "timeout"
             raise ApiUnavailableError(

@@ -2,5 +2,27 @@
 
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.client import BucketConfig, open_bucket
+from receiver.objectstore.probe import (
+    Keeping,
+    ProbedBucket,
+    StoreSight,
+    checksum_of,
+    credentials_source,
+    fetched,
+    open_probe,
+    sight_of,
+)
 
-__all__ = ["Bucket", "BucketConfig", "open_bucket"]
+__all__ = [
+    "Bucket",
+    "BucketConfig",
+    "Keeping",
+    "ProbedBucket",
+    "StoreSight",
+    "checksum_of",
+    "credentials_source",
+    "fetched",
+    "open_bucket",
+    "open_probe",
+    "sight_of",
+]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 READ_CHUNK_BYTES = 256 * 1024
-_PREFIX = "crc64nvme:"
+CHECKSUM_PREFIX = "crc64nvme:"
 _log = logs.get("objectstore")
 
 
@@ -103,7 +103,7 @@ class Bucket:
                 Key=key,
                 Body=body,  # type: ignore[arg-type]  # botocore takes a bytearray for bytes, its stubs do not
                 ContentType=content_type,
-                ChecksumCRC64NVME=_encoded(crc64nvme(body)),
+                ChecksumCRC64NVME=encoded(crc64nvme(body)),
                 **condition,
                 **self._write_options,
             )
@@ -150,10 +150,10 @@ class Bucket:
                 raise
         if body.left:
             raise StoreUnavailableError(f"{where}: the store answered before it had the whole part")
-        ours, theirs = _encoded(body.crc), answer.get("ChecksumCRC64NVME", None)
+        ours, theirs = encoded(body.crc), answer.get("ChecksumCRC64NVME", None)
         if theirs not in {None, ours}:
             raise StoreChecksumError(f"{where}: what the store received differs from what was sent")
-        return UploadedPart(number=number, etag=answer["ETag"], size_bytes=size_bytes, checksum=_PREFIX + ours)
+        return UploadedPart(number=number, etag=answer["ETag"], size_bytes=size_bytes, checksum=CHECKSUM_PREFIX + ours)
 
     async def list_parts(self, upload: OpenUpload) -> list[HeldPart] | None:
         """Return the parts that the store holds of an open upload, by number; None where the upload is no more."""
@@ -196,7 +196,11 @@ class Bucket:
         self, upload: OpenUpload, parts: Sequence[UploadedPart], checksum: str, size_bytes: int
     ) -> dict[str, Any]:
         table = [
-            {"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC64NVME": part.checksum.removeprefix(_PREFIX)}
+            {
+                "PartNumber": part.number,
+                "ETag": part.etag,
+                "ChecksumCRC64NVME": part.checksum.removeprefix(CHECKSUM_PREFIX),
+            }
             for part in sorted(parts, key=lambda part: part.number)
         ]
         answer: Any = await self._client.complete_multipart_upload(
@@ -204,7 +208,7 @@ class Bucket:
             Key=upload.key,
             UploadId=upload.upload_id,
             MultipartUpload={"Parts": table},  # type: ignore[typeddict-item]
-            ChecksumCRC64NVME=checksum.removeprefix(_PREFIX),
+            ChecksumCRC64NVME=checksum.removeprefix(CHECKSUM_PREFIX),
             ChecksumType="FULL_OBJECT",
             MpuObjectSize=size_bytes,
             IfNoneMatch="*",
@@ -297,11 +301,11 @@ class Bucket:
                     raise
 
 
-def _encoded(crc: int) -> str:
+def encoded(crc: int) -> str:
     return base64.b64encode(crc.to_bytes(8, "big")).decode()
 
 
 def _full_checksum(answer: Any) -> str | None:
     """Return the whole object's checksum; a composite one (`…-3`) says nothing about the whole."""
     value = answer.get("ChecksumCRC64NVME")
-    return _PREFIX + value if value and "-" not in value else None
+    return CHECKSUM_PREFIX + value if value and "-" not in value else None

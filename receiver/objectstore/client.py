@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10
 POOL_CONNECTIONS = 64
+B = TypeVar("B", bound=Bucket)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,14 @@ class BucketConfig:
 
 @asynccontextmanager
 async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
-    """Yield the bucket. Of its two clients `once` sends from threads and never repeats a request."""
+    """Yield the bucket; nothing is sent before the first use."""
+    async with opened_as(Bucket, config) as bucket:
+        yield bucket
+
+
+@asynccontextmanager
+async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
+    """Yield a bucket of this kind. Of its two clients `once` sends from threads and never repeats a request."""
     session = get_session()
     async with AsyncExitStack() as stack:
         with translated("open", config.bucket):
@@ -57,7 +65,7 @@ async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
                 # CreateMultipartUpload after a lost answer would leave the first upload open
                 for options in ({"attempts": config.attempts}, {"attempts": 1, "http_session_cls": RelaySession})
             ]
-        yield Bucket(
+        yield kind(
             name=config.bucket,
             client=clients[0],
             once=clients[1],

@@ -4,8 +4,20 @@
 `app` and the entry read settings; the parts get what they need from `app`.
 """
 
-from receiver.settings.loading import PREFIX, Needs, load, read_again, rotated_files, unknown_names
+from receiver.settings.loading import PREFIX, Needs, Problem, load, read_again, rotated_files, survey, unknown_names
 from receiver.settings.model import Settings
 from receiver.settings.values import OpsToken, Role
 
-__all__ = ["PREFIX", "Needs", "OpsToken", "Role", "Settings", "load", "read_again", "rotated_files", "unknown_names"]
+__all__ = [
+    "PREFIX",
+    "Needs",
+    "OpsToken",
+    "Problem",
+    "Role",
+    "Settings",
+    "load",
+    "read_again",
+    "rotated_files",
+    "survey",
+    "unknown_names",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,22 +46,43 @@ ROTATED = (
 _REQUIRED = {Needs.DATABASE: (), Needs.BUCKET: ("s3_bucket",), Needs.SERVE: ("s3_bucket", "webhook_secrets")}
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one setting; `example` is a line that would be right, where there is one."""
+
+    name: str
+    what: str
+    example: str | None = None
+
+    def __str__(self) -> str:
+        return self.what + (f" (example: {self.example})" if self.example else "")
+
+
 def load(needs: Needs, environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
     """Read, check and return the settings; the environment wins over `.env`, and `X` over `X_FILE`.
 
     Raises `SettingsError` whose message lists every problem found.
     """
+    settings, problems = survey(needs, environ, dotenv)
+    if problems:
+        raise SettingsError("\n".join(dict.fromkeys(map(str, problems))))
+    return settings
+
+
+def survey(
+    needs: Needs, environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")
+) -> tuple[Settings, tuple[Problem, ...]]:
+    """Read the settings as `load` does; return every problem beside them. A setting that is wrong has its default."""
     values, problems = _read(_given(environ, dotenv))
-    settings: Settings | None = None
     try:
         settings = Settings.model_validate(values)
     except ValidationError as e:
         problems += [_field_problem(error) for error in e.errors(include_url=False)]
+        wrong = {problem.name for problem in problems}
+        settings = Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
     problems += [_problem(name, "is not set") for name in _REQUIRED[needs] if name not in values]
     problems += _credential_problems(values.keys())
-    if settings is None or problems:
-        raise SettingsError("\n".join(dict.fromkeys(problems)))
-    return settings
+    return settings, tuple(problems)
 
 
 def rotated_files(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> dict[str, Path]:
@@ -82,7 +104,7 @@ def read_again(name: str, path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as e:
         raise SettingsError(f"{variable} names '{path}', which cannot be read: {e}") from e
     except ValidationError as e:
-        problems = (_field_problem(error) for error in e.errors(include_url=False))
+        problems = (str(_field_problem(error)) for error in e.errors(include_url=False))
         raise SettingsError(f"{variable} names '{path}': {'; '.join(problems)}") from None
     if not value:
         raise SettingsError(f"{variable} names '{path}', which is empty")
@@ -108,9 +130,9 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
-def _read(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def _read(given: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
     values: dict[str, str] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for name in Settings.model_fields:
         variable = PREFIX + name.upper()
         if value := given.get(variable):
@@ -119,24 +141,24 @@ def _read(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             try:
                 values[name] = _text(Path(path))
             except (OSError, UnicodeDecodeError) as e:
-                problems.append(f"{variable}_FILE names {path!r}, which cannot be read: {e}")
+                problems.append(Problem(name, f"{variable}_FILE names {path!r}, which cannot be read: {e}"))
     return values, problems
 
 
-def _field_problem(error: Any) -> str:
+def _field_problem(error: Any) -> Problem:
     name = str(error["loc"][0])
     message = str(error["msg"]).removeprefix("Value error, ")
     return _problem(name, f"is wrong: {message[:1].lower()}{message[1:]}")
 
 
-def _problem(name: str, what: str) -> str:
+def _problem(name: str, what: str) -> Problem:
     default = Settings.model_fields[name].default
     example = EXAMPLES.get(name) or (str(default) if default not in (None, "", ()) else None)
     variable = PREFIX + name.upper()
-    return f"{variable} {what}" + (f" (example: {variable}={example})" if example else "")
+    return Problem(name, f"{variable} {what}", f"{variable}={example}" if example else None)
 
 
-def _credential_problems(names: Any) -> list[str]:
+def _credential_problems(names: Any) -> list[Problem]:
     """Tell which variables of a half-set way to the API are missing, or that two ways are set at once."""
     session = {"api_app_id", "api_auth_key", "api_auth_secret", "api_user_login", "api_user_email", "api_user_password"}
     ways = [way for way in ("api_admin_key", "api_token") if way in names]
@@ -148,5 +170,5 @@ def _credential_problems(names: Any) -> list[str]:
             return [_problem("api_user_login", "or RECEIVER_API_USER_EMAIL must be set, and not both")]
     if len(ways) > 1:
         listed = " and ".join(PREFIX + way.upper() for way in ways)
-        return [f"{listed} are both set; choose one way to the API and unset the other"]
+        return [Problem(ways[0], f"{listed} are both set; choose one way to the API and unset the other")]
     return []

@@ -16,7 +16,8 @@ from receiver.tables.metadata import (
     upload_parts,
 )
 from receiver.tables.move import Content, MoveReport, move
-from receiver.tables.schema import check_head, upgrade
+from receiver.tables.probe import WriteRefusedError, durability, refused_because, try_writing
+from receiver.tables.schema import check_head, standing, upgrade
 from receiver.tables.sqlite import SqliteDatabase
 
 
@@ -34,16 +35,21 @@ __all__ = [
     "Database",
     "MoveReport",
     "SqliteDatabase",
+    "WriteRefusedError",
     "api_pauses",
     "check_head",
     "deliveries",
     "delivery_recordings",
+    "durability",
     "metadata",
     "move",
     "open_database",
     "own",
     "participants",
     "recordings",
+    "refused_because",
+    "standing",
+    "try_writing",
     "upgrade",
     "upload_parts",
 ]

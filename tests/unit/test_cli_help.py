@@ -38,7 +38,7 @@ def test_help_imports_no_library_but_click(arguments):
 def test_help_lists_every_command_with_what_it_does():
     done = CliRunner().invoke(root, ["--help"])
     assert done.exit_code == 0
-    for name in ("serve", "migrate", "recordings", "deliveries", "demo", "sandbox"):
+    for name in ("serve", "migrate", "check", "recordings", "deliveries", "demo", "sandbox"):
         assert f"\n  {name} " in done.stdout
 
 
@@ -47,6 +47,7 @@ def test_help_lists_every_command_with_what_it_does():
     [
         "serve",
         "migrate",
+        "check",
         "demo",
         "sandbox",
         "recordings list",

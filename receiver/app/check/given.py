@@ -1,0 +1,85 @@
+"""What the settings alone tell: their problems, weak tokens, unencrypted ways, too few open files."""
+
+from __future__ import annotations
+
+import resource
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from receiver.app.check.findings import ok, warning, wrong
+from receiver.app.configs import LIMIT_CONCURRENCY
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Sequence
+
+    from receiver.app.check.findings import Finding
+    from receiver.settings import Problem, Settings
+
+_MIN_TOKEN_CHARS = 16
+
+
+async def given_findings(settings: Settings, problems: Sequence[Problem]) -> AsyncGenerator[Finding, None]:
+    """Look at the settings; nothing is sent."""
+    for problem in problems:
+        seen, _, advice = problem.what.partition("; ")
+        yield wrong("settings", seen, advice or (f"for example {problem.example}" if problem.example else "correct it"))
+    if not problems:
+        yield ok("settings", "all that are set can be read")
+    for finding in (*_ways(settings), _tokens(settings), _open_files(settings)):
+        yield finding
+
+
+def _ways(settings: Settings) -> Iterator[Finding]:
+    for part, name, url in (
+        ("bucket", "RECEIVER_S3_ENDPOINT_URL", settings.s3_endpoint_url),
+        ("api", "RECEIVER_API_URL", settings.api_url),
+    ):
+        if url is not None and url.startswith("http:") and not _is_loopback(url):
+            yield warning(
+                f"{part} transport", f"{url} is not encrypted: what is sent may be read", f"use https in {name}"
+            )
+    plain = [origin.host for origin in settings.download_hosts if origin.scheme == "http" and not _local(origin.host)]
+    if plain:
+        yield warning(
+            "download transport",
+            f"recordings may come unencrypted from {', '.join(plain)}",
+            "list https:// origins in RECEIVER_DOWNLOAD_HOSTS",
+        )
+
+
+def _is_loopback(url: str) -> bool:
+    return _local(urlsplit(url).hostname or "")
+
+
+def _local(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _tokens(settings: Settings) -> Finding:
+    name, tokens = "ops tokens", settings.ops_tokens
+    if not tokens:
+        return warning(
+            name,
+            "none is set, so the operators' API answers 403 to everybody",
+            "set RECEIVER_OPS_TOKENS=name:role:token, each token of 16 or more random characters",
+        )
+    short = [token.name for token in tokens if len(token.token.get_secret_value()) < _MIN_TOKEN_CHARS]
+    if short:
+        remedy = f"give {', '.join(short)} a token of {_MIN_TOKEN_CHARS} or more random characters"
+        return warning(name, f"shorter than {_MIN_TOKEN_CHARS} characters: that of {', '.join(short)}", remedy)
+    return ok(name, ", ".join(f"{token.name} ({token.role})" for token in tokens))
+
+
+def _open_files(settings: Settings) -> Finding:
+    """Count a connection to the source and one to the store for each part, and the HTTP server's own."""
+    name = "open files"
+    needed = LIMIT_CONCURRENCY + 2 * settings.concurrency * settings.part_concurrency + 64
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    seen = f"this shell allows {allowed}, the settings may need {needed}"
+    if allowed != resource.RLIM_INFINITY and allowed < needed:
+        return warning(name, seen, f"raise the limit for the service: ulimit -n {needed}, or LimitNOFILE={needed}")
+    return ok(name, seen)

@@ -1,0 +1,47 @@
+"""What the index already tells of the platform: a meeting to ask for, and hosts that files came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import ProgrammingError
+
+from receiver.app.configs import sqlite_path
+from receiver.catalogue import Catalogue, Filters
+from receiver.errors import ReceiverError, SourceUrlForbiddenError
+from receiver.tables import open_database
+
+if TYPE_CHECKING:
+    from receiver.records import MeetingId
+    from receiver.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Nothing, where there is no index yet or it cannot be read; `database_findings` says why."""
+
+    meeting_id: MeetingId | None = None
+    hosts: dict[str, int] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
+    """Messages of recordings whose download URL was not allowed."""
+
+
+async def known(settings: Settings) -> Known:
+    """Read the index without changing it."""
+    path = sqlite_path(settings)
+    if path is not None and not path.is_file():
+        return Known()
+    database = open_database(settings.database_url)
+    try:
+        catalogue = Catalogue(database)
+        newest = (await catalogue.page(Filters(), limit=1)).items
+        return Known(
+            newest[0].meeting.id if newest else None,
+            await catalogue.source_hosts(),
+            await catalogue.failure_messages(SourceUrlForbiddenError.code),
+        )
+    except (ReceiverError, ProgrammingError):
+        return Known()
+    finally:
+        await database.close()

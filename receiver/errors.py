@@ -250,10 +250,9 @@ class StoreChecksumError(JobError):
 
 
 class ObjectConflictError(JobError):
-    """Another object with other bytes already lies under the key; it was left untouched."""
+    """Other bytes came to lie under the key while the file was on its way; they were left untouched."""
 
     code = "object_conflict"
-    kind = Kind.PERMANENT
 
 
 class KeyTakenError(ReceiverError):

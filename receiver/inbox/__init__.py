@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DataError, DBAPIError
 
-from receiver import failpoints
+from receiver import failpoints, logs, metrics
 from receiver.errors import StorageUnavailableError
 from receiver.failpoints import Failpoint
 from receiver.inbox.batch import Batcher
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from receiver.jobs import Jobs
     from receiver.tables import Database
 
+_log = logs.get("inbox")
 # Values of the query parameters that make a download URL a credential, in any JSON spelling of "=".
 _URL_SIGNATURE = re.compile(
     rb"(?i)((?:Signature|AWSAccessKeyId|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)(?:=|%3D|\\u003d))"
@@ -89,12 +90,15 @@ class Inbox:
 
     async def _write(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
         async with self._database.write() as tx:
-            stored, work = await self._store.write(tx, batch)
-            if work:
-                await self._jobs.enqueue(tx, work)
+            stored, changes = await self._store.write(tx, batch)
+            if changes.work:
+                await self._jobs.enqueue(tx, changes.work)
         failpoints.reach(Failpoint.DELIVERY_COMMITTED)
-        if work:
+        if changes.work:
             self._jobs.wake()
+        for recording_id in changes.unfetched:
+            metrics.changed_files.labels(outcome="not_fetched").inc()
+            _log.warning("recording_file_changed", recording_id=recording_id)
         return stored
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from receiver import failpoints, logs, metrics
@@ -140,12 +140,15 @@ class Pipeline:
         manifest = write_manifest(recording, stored, archived_at=archived_at)
         await self._parts.bucket.replace(manifest_key(stored.key), manifest, content_type="application/json")
         failpoints.reach(Failpoint.MANIFEST_STORED)
-        await self._parts.runs.finish(claim, stored, now=archived_at)
+        await self._parts.runs.finish(replace(claim, recording=recording), stored, now=archived_at)
         failpoints.reach(Failpoint.ARCHIVED)
         metrics.runs.labels(outcome="archived").inc()
         metrics.bytes_stored.inc(stored.size_bytes)
         metrics.archive_seconds.observe(max(0.0, (archived_at - recording.first_seen_at).total_seconds()))
         _log.info("recording_archived", key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256)
+        if stored.version > 1:
+            metrics.changed_files.labels(outcome="kept").inc()
+            _log.warning("recording_file_changed", key=stored.key, version=stored.version)
 
     async def _end_uploads(self, claim: Claim, *, keep: UnfinishedUpload | None) -> None:
         """End what runs that were killed left open under the recording's key, but for the one to go on with.
@@ -161,13 +164,13 @@ class Pipeline:
 
     async def _adopted(self, claim: Claim) -> tuple[StoredFile, Recording] | None:
         """Prove and keep an object that an earlier run completed before it could record it."""
-        if claim.key is None:
+        if claim.noted is None:
             return None
-        stored = await self._parts.copier.prove_existing(target=self._parts.bucket, key=claim.key)
+        stored = await self._parts.copier.prove_existing(target=self._parts.bucket, noted=claim.noted)
         if stored is None:
             return None
         await self._end_uploads(claim, keep=None)
-        _log.info("object_adopted", key=claim.key)
+        _log.info("object_adopted", key=stored.key)
         return stored, claim.recording
 
     async def _copied(self, claim: Claim) -> tuple[StoredFile, Recording]:

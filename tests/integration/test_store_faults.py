@@ -12,6 +12,7 @@ from receiver import metrics
 from receiver.errors import (
     BucketMissingError,
     JobError,
+    KeyTakenError,
     SourceChangedError,
     StoreChecksumError,
     StoreDeniedError,
@@ -282,15 +283,17 @@ async def test_an_abort_that_fails_does_not_hide_why():
             await run.copy(target)
 
 
-async def test_a_key_that_is_taken_then_free_is_tried_in_the_next_run():
+@pytest.mark.parametrize("content", [CONTENT, Content(40 * KIB)], ids=["parts", "one request"])
+async def test_a_key_that_is_taken_then_free_is_tried_in_the_next_run(content):
     class Fickle(MemoryTarget):
-        async def head(self, key):
-            self.objects.clear()
-            return await super().head(key)
+        async def complete_upload(self, upload, parts, *, checksum):
+            raise KeyTakenError(upload.key)
+
+        async def put(self, key, body, *, content_type):
+            raise KeyTakenError(key)
 
     target = Fickle()
-    target.objects["recordings/r1.mp4"] = (b"here for a moment", "video/mp4")
-    async with source_and_run() as (_, run):
-        with pytest.raises(StoreUnavailableError):
+    async with source_and_run(content) as (_, run):
+        with pytest.raises(StoreUnavailableError, match="taken, then gone"):
             await run.copy(target)
     assert target.uploads == {}

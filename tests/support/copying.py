@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from receiver.records import FreshUrl, Origin, StoredFile, UnfinishedUpload, UploadedPart, UrlOrigin
+from receiver.records import FreshUrl, NotedObject, Origin, StoredFile, UnfinishedUpload, UploadedPart, UrlOrigin
 from receiver.transfer import Copier, DownloadPolicy, Limits, open_copier
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Run:
     has_begun: asyncio.Event = field(default_factory=asyncio.Event)
     begun: list[tuple[UnfinishedUpload | None, str]] = field(default_factory=list)
     parts: list[UploadedPart] = field(default_factory=list)
+    noted: list[NotedObject] = field(default_factory=list)
+    forgotten: int = 0
     resume: UnfinishedUpload | None = None
 
     async def refresh(self, rejected: FreshUrl | None) -> FreshUrl:
@@ -64,6 +66,12 @@ class Run:
 
     async def stored(self, part: UploadedPart) -> None:
         self.parts.append(part)
+
+    async def completing(self, noted: NotedObject) -> None:
+        self.noted.append(noted)
+
+    async def aborted(self) -> None:
+        self.forgotten += 1
 
     async def copy(self, target: Target) -> StoredFile:
         return await self.copier.copy(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from receiver import logs
 from receiver.errors import (
     SourceChangedError,
+    SourceError,
     SourceIncompleteError,
     SourceStalledError,
     StoreChecksumError,
@@ -92,9 +93,13 @@ class Copier:
                 target=target, key=key_for(media.extension), media=media, ledger=ledger, limits=self._limits
             )
 
-        stored = await self._go_on(source, goal, target, ledger, resume) if resume is not None else None
-        if stored is None:
-            stored = await self._copy_whole(source, goal)
+        try:
+            stored = await self._go_on(source, goal, target, ledger, resume) if resume is not None else None
+            if stored is None:
+                stored = await self._copy_whole(source, goal)
+        except SourceError as e:
+            e.origin = source.origin
+            raise
         _log.info("file_stored", key=stored.key, size_bytes=stored.size_bytes)
         return stored
 
@@ -171,7 +176,7 @@ class Copier:
         sent_object = NotedObject(key=head.key, size_bytes=source.size_bytes, checksum=checksum)
         stored = await self.prove_existing(target=target, noted=sent_object)
         if stored is None:
-            raise StoreChecksumError(f"{head.key} does not hold the bytes that were sent; the next run sends them anew")
+            raise StoreChecksumError(f"{head.key} does not hold the bytes that were sent")
         return stored
 
     async def _goal_again(
@@ -189,7 +194,9 @@ class Copier:
             async with asyncio.timeout(self._limits.deadline_s(size_bytes)):
                 return await self._shared.threads.run(reading, stop)
         except TimeoutError as e:
-            raise SourceStalledError(f"slower than {self._limits.min_rate_bytes_s} bytes per second") from e
+            raise SourceStalledError(
+                f"the file came slower than {self._limits.min_rate_bytes_s} bytes per second"
+            ) from e
 
     async def prove_existing(self, *, target: Target, noted: NotedObject) -> StoredFile | None:
         """Prove an object that a run completed but did not record, by reading all of it back.
@@ -212,10 +219,7 @@ def _check_structure(frontier: Frontier, key: str) -> None:
     if structure is None:
         return
     if structure.is_cut:
-        raise SourceIncompleteError(
-            f"the file was cut before the platform stored it: {structure.problem}; play it there, and cancel the "
-            "recording if it is no better"
-        )
+        raise SourceIncompleteError(f"the file was cut before the platform stored it: {structure.problem}")
     if structure.problem is not None:
         _log.warning("structure_odd", key=key, reason=structure.problem)
 
@@ -223,7 +227,7 @@ def _check_structure(frontier: Frontier, key: str) -> None:
 def _proven(target: Target, head: ObjectHead, frontier: Frontier, content_type: str) -> StoredFile:
     """Build the record of a copy, which exists only where the store's size and checksum are our own."""
     if head.checksum is None:
-        raise StoreChecksumError(f"the store keeps no CRC64NVME of {head.key}; it must support full-object checksums")
+        raise StoreChecksumError(f"the store keeps no CRC64NVME of {head.key}, and full-object checksums are a must")
     if (head.size_bytes, head.checksum) != (frontier.position, frontier.checksum):
         raise StoreChecksumError(f"the store reports another size or checksum of {head.key} than its bytes have")
     return StoredFile(

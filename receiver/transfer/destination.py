@@ -137,8 +137,7 @@ class Destination:
             head = await self._adopted(noted, taken=e)
             if head is None:
                 raise ObjectConflictError(
-                    f"other bytes came to lie under {upload.key} while this file was on its way; they were left "
-                    "untouched, and the next run stores the file beside them: see what else writes there"
+                    f"other bytes came to lie under {upload.key} while this file was on its way, and were left alone"
                 ) from e
             await abort(self.target, upload)
             return head
@@ -147,7 +146,7 @@ class Destination:
         """Return the object under the key if its bytes are those that were to be stored."""
         head = await self.target.head(noted.key)
         if head is None and taken is not None:
-            raise StoreUnavailableError(f"{noted.key} was taken, then gone; the next run sees which") from taken
+            raise StoreUnavailableError(f"{noted.key} was taken, then gone") from taken
         if head is None or not noted.matches(head):
             if head is not None:
                 _check_comparable(head, noted.size_bytes)
@@ -202,8 +201,8 @@ def _check_comparable(head: ObjectHead, size_bytes: int) -> None:
     """Refuse to store beside what may be the same bytes: a store without checksums would fill with copies."""
     if head.checksum is None and head.size_bytes == size_bytes:
         raise StoreChecksumError(
-            f"{head.key} holds as many bytes as the file, and the store keeps no CRC64NVME of it to compare: use a "
-            "store with full-object checksums, or move that object away, and retry"
+            f"{head.key} holds as many bytes as the file, and the store keeps no CRC64NVME of it to compare: it must "
+            "support full-object checksums, or, if the object is another's, that one be moved away"
         )
 
 

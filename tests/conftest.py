@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.databases import database, database_url, empty_database_url, postgres
-from tests.support.fixtures import sandbox, service
+from tests.support.fixtures import sandbox, service, store_proxy
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "sandbox",
     "seaweed",
     "service",
+    "store_proxy",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any
 
@@ -22,12 +21,9 @@ FILES = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-async def proxy(service: Service) -> AsyncIterator[StoreProxy]:
+@pytest.fixture(autouse=True)
+def _settings(service: Service) -> None:
     service.settings |= {"PART_SIZE_MB": "5", "MAX_ATTEMPTS": "1"}
-    async with StoreProxy(service.seaweed.endpoint_url) as proxy:
-        service.environ["RECEIVER_S3_ENDPOINT_URL"] = proxy.endpoint_url
-        yield proxy
 
 
 async def replaced(sandbox: Sandbox, made: dict[str, Any]) -> tuple[bytes, str]:
@@ -54,10 +50,10 @@ async def counted(service: Service, outcome: str) -> bool:
 
 @FILES
 async def test_a_failed_recording_that_comes_with_another_file(
-    sandbox: Sandbox, service: Service, proxy: StoreProxy, file: dict
+    sandbox: Sandbox, service: Service, store_proxy: StoreProxy, file: dict
 ) -> None:
     """The first file was stored, and its run failed before that was recorded."""
-    proxy.rules.append(Rule(r"PUT .*\.json", times=99, answer=s3_error(400, "InvalidRequest")))
+    store_proxy.rules.append(Rule(r"PUT .*\.json", times=99, answer=s3_error(400, "InvalidRequest")))
     made = await make_meeting(sandbox, file)
     (old,) = made["recordings"]
     await service.start()
@@ -65,7 +61,7 @@ async def test_a_failed_recording_that_comes_with_another_file(
     await service.until(lambda items: items[0]["state"] == "failed")
     await check_invariants(service, archived={})
 
-    proxy.rules.clear()
+    store_proxy.rules.clear()
     body, new_sha256 = await replaced(sandbox, made)
     await service.post(body)
     (item,) = await service.until_archived(1)
@@ -79,16 +75,16 @@ async def test_a_failed_recording_that_comes_with_another_file(
 
 @FILES
 async def test_a_failed_recording_that_is_retried_with_the_same_file(
-    sandbox: Sandbox, service: Service, proxy: StoreProxy, file: dict
+    sandbox: Sandbox, service: Service, store_proxy: StoreProxy, file: dict
 ) -> None:
-    proxy.rules.append(Rule(r"PUT .*\.json", times=99, answer=s3_error(400, "InvalidRequest")))
+    store_proxy.rules.append(Rule(r"PUT .*\.json", times=99, answer=s3_error(400, "InvalidRequest")))
     made = await make_meeting(sandbox, file)
     (old,) = made["recordings"]
     await service.start()
     await service.post(json.dumps(made["payload"]).encode())
     await service.until(lambda items: items[0]["state"] == "failed")
 
-    proxy.rules.clear()
+    store_proxy.rules.clear()
     async with service.client() as client:
         await client.post(f"/api/recordings/{old['_id']}/retry")
     (item,) = await service.until_archived(1)

@@ -109,9 +109,10 @@ class Runs:
     ) -> Recording:
         """Record what is about to be an object, of this upload or of a single request; then it may become one.
 
-        Without it an object under the key is not known for this recording's. Raises `FenceLostError`.
+        Without it an object under the key is not known for this recording's. It is of the file that the claim names,
+        also where a delivery has named another since. Raises `FenceLostError`.
         """
-        values = _begun(noted.key, upload, origin, source_host)
+        values = _begun(noted.key, upload, origin, source_host) | _file_of(claim)
         values |= {"size_bytes": noted.size_bytes, "checksum": noted.checksum}
         return await self._write(claim, keep_parts=upload is not None, **values)
 
@@ -161,8 +162,7 @@ class Runs:
             claim,
             keep_parts=False,
             state=State.ARCHIVED,
-            file_uid=claim.recording.file_uid,
-            updated_at=claim.recording.updated_at,
+            **_file_of(claim),
             object_bucket=stored.bucket,
             object_key=stored.key,
             object_version_id=stored.version_id,
@@ -221,6 +221,10 @@ def _begun(key: str, upload: UnfinishedUpload | None, origin: UrlOrigin, source_
             "source_size_bytes": upload.source_size_bytes,
         }
     return values if source_host is None else values | {"source_host": source_host}
+
+
+def _file_of(claim: Claim) -> dict[str, Any]:
+    return {"file_uid": claim.recording.file_uid, "updated_at": claim.recording.updated_at}
 
 
 def _noted(row: sa.Row[Any]) -> NotedObject | None:

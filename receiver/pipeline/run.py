@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from receiver import failpoints, logs, metrics
@@ -140,7 +140,7 @@ class Pipeline:
         manifest = write_manifest(recording, stored, archived_at=archived_at)
         await self._parts.bucket.replace(manifest_key(stored.key), manifest, content_type="application/json")
         failpoints.reach(Failpoint.MANIFEST_STORED)
-        await self._parts.runs.finish(replace(claim, recording=recording), stored, now=archived_at)
+        await self._parts.runs.finish(claim, stored, now=archived_at)
         failpoints.reach(Failpoint.ARCHIVED)
         metrics.runs.labels(outcome="archived").inc()
         metrics.bytes_stored.inc(stored.size_bytes)

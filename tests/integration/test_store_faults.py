@@ -187,7 +187,7 @@ async def test_a_single_fault_on_the_wire_is_survived(bucket, proxy, rule):
 )
 async def test_a_lasting_fault_on_the_wire_is_named(bucket, proxy, rule, error):
     proxy.rules.append(replace(rule))
-    async with through(proxy, bucket, progress_timeout_s=2) as spoiled, source_and_run() as (_, run):
+    async with through(proxy, bucket, progress_timeout_s=2, attempts=2) as spoiled, source_and_run() as (_, run):
         with pytest.raises(JobError) as caught:
             await run.copy(spoiled)
     assert type(caught.value) is error
@@ -213,7 +213,7 @@ async def test_a_lost_answer_is_replaced_by_what_lies_under_the_key(bucket, prox
     """The store completes the upload, the answer is lost, and no later request gets an answer either."""
     proxy.rules.append(Rule("POST .*uploadId=", lose_answer=True))
     proxy.rules.append(Rule("POST .*uploadId=", times=99, answer=s3_error(503, "SlowDown")))
-    async with through(proxy, bucket) as spoiled, source_and_run() as (_, run):
+    async with through(proxy, bucket, attempts=2) as spoiled, source_and_run() as (_, run):
         stored = await run.copy(spoiled)
     assert (await bucket.head(stored.key)).checksum == stored.checksum
 
@@ -258,6 +258,19 @@ async def test_an_abort_that_fails_does_not_hide_why():
     async with source_and_run() as (_, run):
         with pytest.raises(StoreDeniedError, match="the reason"):
             await run.copy(target)
+    assert run.forgotten == 0, "the next run may go on with an upload that could not be ended"
+
+
+async def test_a_run_that_ended_its_upload_has_the_ledger_forget_it():
+    target = MemoryTarget()
+    target.part_faults[3] = PartFault(StoreDeniedError("scripted"))
+    async with source_and_run() as (_, run):
+        with pytest.raises(StoreDeniedError):
+            await run.copy(target)
+        assert (run.forgotten, target.uploads) == (1, {})
+        target.part_faults.clear()
+        await run.copy(target)
+    assert run.forgotten == 1
 
 
 @pytest.mark.parametrize("content", [CONTENT, Content(40 * KIB)], ids=["parts", "one request"])

@@ -18,6 +18,14 @@ FILE = {"kind": "generated", "size_bytes": 12_000_000}
 """Three parts of 5 MiB at most."""
 
 
+async def posted(sandbox: Sandbox, service: Service, *files: dict[str, Any]) -> dict[str, Any]:
+    """Start the service and post a meeting with these files; return what the platform says of it."""
+    made = await make_meeting(sandbox, *files)
+    await service.start()
+    assert (await service.post(json.dumps(made["payload"]).encode())).status_code == 202
+    return made
+
+
 async def healed_after(
     sandbox: Sandbox, service: Service, faults: list[dict[str, Any]], codes: list[str], size_bytes: int = 6_000_000
 ) -> None:

@@ -73,6 +73,7 @@ async def test_a_failed_recording_that_comes_with_another_file(
     await check_invariants(service, archived={old["_id"]: new_sha256}, kept={first_key: old["sha256"]})
 
 
+@ON_SQLITE  # what is noted is the same as above
 @FILES
 async def test_a_failed_recording_that_is_retried_with_the_same_file(
     sandbox: Sandbox, service: Service, store_proxy: StoreProxy, file: dict

@@ -34,7 +34,7 @@ async def test_the_parts_of_a_run_that_gave_up_are_no_progress(
     sandbox: Sandbox, service: Service, store_proxy: StoreProxy
 ) -> None:
     """They were sent, and ended with the upload: the next run sends them again."""
-    service.settings["PART_SIZE_MB"] = "5"
+    service.settings |= {"PART_SIZE_MB": "5", "PART_CONCURRENCY": "1"}  # so that two parts are noted by then
     wait = s3_error(503, "SlowDown", "Retry-After: 60\r\n")
     store_proxy.rules.append(Rule("PUT .*partNumber=3", answer=wait))
     made = await posted(sandbox, service, FILE)

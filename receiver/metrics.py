@@ -29,6 +29,12 @@ archive_seconds = Histogram(
 stray_uploads = Counter(
     "receiver_stray_uploads", "Multipart uploads that no recording claimed, ended.", registry=registry
 )
+changed_files = Counter(
+    "receiver_changed_files",
+    "Files that differ from one stored of the same recording: kept beside it, or named by a delivery and not fetched.",
+    ["outcome"],
+    registry=registry,
+)
 api_requests = Counter("receiver_api_requests", "Meetings API requests by status.", ["status"], registry=registry)
 api_breaker_state = Gauge(
     "receiver_api_breaker_state",

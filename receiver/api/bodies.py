@@ -46,10 +46,14 @@ class ErrorBody(Body):
 
 
 class ArchiveBody(Body):
-    """Where the proven copy lies. `checksum` is the store's, `sha256` our own."""
+    """Where the proven copy lies. `checksum` is the store's, `sha256` our own.
+
+    `file_version` is 1, and higher where the key held another file already: the earlier ones lie beside this one.
+    """
 
     bucket: str
     key: str
+    file_version: int
     version_id: str | None
     size_bytes: int
     sha256: str
@@ -120,6 +124,7 @@ class RecordingBody(Body):
             and ArchiveBody(
                 bucket=stored.bucket,
                 key=stored.key,
+                file_version=stored.version,
                 version_id=stored.version_id,
                 size_bytes=stored.size_bytes,
                 sha256=stored.sha256,

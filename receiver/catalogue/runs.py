@@ -12,6 +12,7 @@ from receiver.lifecycle import CLAIMABLE
 from receiver.records import (
     Claim,
     Failure,
+    NotedObject,
     OpenUpload,
     Recording,
     RecordingId,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from receiver.lifecycle import Decision
 
 _NO_UPLOAD = {"upload_id": None, "upload_part_size_bytes": None, "source_etag": None, "source_size_bytes": None}
+_NO_OBJECT = {"size_bytes": None, "checksum": None}
 
 
 class Runs:
@@ -60,7 +62,7 @@ class Runs:
                     recordings.c.fence,
                     recordings.c.attempts,
                     recordings.c.payload_url,
-                    *(recordings.c[name] for name in ("object_key", *_NO_UPLOAD)),
+                    *(recordings.c[name] for name in ("object_key", *_NO_OBJECT, *_NO_UPLOAD)),
                 )
             )
             row = taken.one_or_none()
@@ -74,6 +76,7 @@ class Runs:
                 attempt=row.attempts,
                 payload_url=row.payload_url,
                 key=row.object_key,
+                noted=_noted(row),
                 upload=_unfinished(tx, recording_id, row),
             )
 
@@ -93,26 +96,30 @@ class Runs:
         Without a `source_host`, the one that intake read from the payload stays. An upload without parts is a new one,
         so the parts noted before were another's and are forgotten. Raises `FenceLostError`.
         """
-        values: dict[str, Any] = dict(_NO_UPLOAD)
-        if upload is not None:
-            values = {
-                "upload_id": upload.upload.upload_id,
-                "upload_part_size_bytes": upload.part_size_bytes,
-                "source_etag": upload.source_etag,
-                "source_size_bytes": upload.source_size_bytes,
-            }
-        if source_host is not None:
-            values["source_host"] = source_host
-        keep_parts = upload is not None and bool(upload.parts)
-        values |= {"object_key": key, "url_origin": origin}
+        values = _begun(key, upload, origin, source_host) | _NO_OBJECT
+        return await self._write_and_read(claim, keep_parts=upload is not None and bool(upload.parts), **values)
 
-        def change_and_read(tx: sa.Connection) -> Recording | None:
-            _change(tx, claim, values, keep_parts=keep_parts)
-            return one_recording(tx, claim.recording.id)
+    async def note_object(
+        self,
+        claim: Claim,
+        noted: NotedObject,
+        upload: UnfinishedUpload | None,
+        origin: UrlOrigin,
+        *,
+        source_host: str | None = None,
+    ) -> Recording:
+        """Record what is about to be an object, of this upload or of a single request; then it may become one.
 
-        changed = await self._database.write(change_and_read)
-        assert changed is not None  # noqa: S101  (its row was written in this transaction)
-        return changed
+        Without it an object under the key is not known for this recording's. It is of the file that the claim names,
+        also where a delivery has named another since. Raises `FenceLostError`.
+        """
+        values = _begun(noted.key, upload, origin, source_host) | _file_of(claim)
+        values |= {"size_bytes": noted.size_bytes, "checksum": noted.checksum}
+        return await self._write_and_read(claim, keep_parts=upload is not None, **values)
+
+    async def forget_upload(self, claim: Claim) -> None:
+        """Record that the noted upload was ended, and its parts with it. Raises `FenceLostError`."""
+        await self._write(claim, keep_parts=False, **_NO_UPLOAD)
 
     async def noted_uploads(self) -> frozenset[OpenUpload]:
         """Return the uploads that recordings with work to do have noted: a run may be or go on with each of them."""
@@ -151,11 +158,15 @@ class Runs:
         await self._database.write(note)
 
     async def finish(self, claim: Claim, stored: StoredFile, *, now: datetime) -> None:
-        """Record the proven object: `archived`. Raises `FenceLostError`."""
+        """Record the proven object of the file that the claim's recording names: `archived`. Raises `FenceLostError`.
+
+        A delivery may have named another file meanwhile, which this object is not.
+        """
         await self._write(
             claim,
             keep_parts=False,
             state=State.ARCHIVED,
+            **_file_of(claim),
             object_bucket=stored.bucket,
             object_key=stored.key,
             object_version_id=stored.version_id,
@@ -194,12 +205,43 @@ class Runs:
     async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> None:
         await self._database.write(lambda tx: _change(tx, claim, values, keep_parts=keep_parts))
 
+    async def _write_and_read(self, claim: Claim, *, keep_parts: bool, **values: Any) -> Recording:
+        def change_and_read(tx: sa.Connection) -> Recording | None:
+            _change(tx, claim, values, keep_parts=keep_parts)
+            return one_recording(tx, claim.recording.id)
+
+        changed = await self._database.write(change_and_read)
+        assert changed is not None  # noqa: S101  (its row was written in this transaction)
+        return changed
+
 
 def _change(tx: sa.Connection, claim: Claim, values: dict[str, Any], *, keep_parts: bool) -> None:
     if tx.execute(sa.update(recordings).where(_held_by(claim)).values(values)).rowcount != 1:
         raise FenceLostError(_taken_over(claim))
     if not keep_parts:
         tx.execute(_forget(claim.recording.id))
+
+
+def _begun(key: str, upload: UnfinishedUpload | None, origin: UrlOrigin, source_host: str | None) -> dict[str, Any]:
+    values: dict[str, Any] = {"object_key": key, "url_origin": origin, **_NO_UPLOAD}
+    if upload is not None:
+        values |= {
+            "upload_id": upload.upload.upload_id,
+            "upload_part_size_bytes": upload.part_size_bytes,
+            "source_etag": upload.source_etag,
+            "source_size_bytes": upload.source_size_bytes,
+        }
+    return values if source_host is None else values | {"source_host": source_host}
+
+
+def _file_of(claim: Claim) -> dict[str, Any]:
+    return {"file_uid": claim.recording.file_uid, "updated_at": claim.recording.updated_at}
+
+
+def _noted(row: sa.Row[Any]) -> NotedObject | None:
+    if row.checksum is None:
+        return None
+    return NotedObject(key=row.object_key, size_bytes=row.size_bytes, checksum=row.checksum)
 
 
 def _held_by(claim: Claim) -> sa.ColumnElement[bool]:

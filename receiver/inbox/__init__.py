@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DataError, DBAPIError
 
-from receiver import failpoints
+from receiver import failpoints, logs, metrics
 from receiver.errors import StorageUnavailableError
 from receiver.failpoints import Failpoint
 from receiver.inbox.batch import Batcher
-from receiver.inbox.store import Incoming, Store, Stored
-from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RecordingId, RejectedRecord
+from receiver.inbox.store import Changes, Incoming, Store, Stored
+from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RejectedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from receiver.jobs import Jobs
     from receiver.tables import Database
 
+_log = logs.get("inbox")
 # Values of the query parameters that make a download URL a credential, in any JSON spelling of "=".
 _URL_SIGNATURE = re.compile(
     rb"(?i)((?:Signature|AWSAccessKeyId|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)(?:=|%3D|\\u003d))"
@@ -90,16 +91,19 @@ class Inbox:
         raise AssertionError  # pragma: no cover
 
     async def _write(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
-        def store(tx: sa.Connection) -> tuple[Sequence[Stored], Sequence[RecordingId]]:
-            stored, work = self._store.write(tx, batch)
-            if work:
-                self._jobs.enqueue(tx, work)
-            return stored, work
+        def store(tx: sa.Connection) -> tuple[Sequence[Stored], Changes]:
+            stored, changes = self._store.write(tx, batch)
+            if changes.work:
+                self._jobs.enqueue(tx, changes.work)
+            return stored, changes
 
-        stored, work = await self._database.write(store)
+        stored, changes = await self._database.write(store)
         failpoints.reach(Failpoint.DELIVERY_COMMITTED)
-        if work:
+        if changes.work:
             self._jobs.wake()
+        for recording_id in changes.unfetched:
+            metrics.changed_files.labels(outcome="not_fetched").inc()
+            _log.warning("recording_file_changed", recording_id=recording_id)
         return stored
 
 

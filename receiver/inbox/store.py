@@ -58,11 +58,18 @@ class _News:
 
 
 @dataclass(slots=True)
-class _Changes:
-    """Known recordings by what happens to them, and the state of each afterwards."""
+class Changes:
+    """What a batch did to recordings: who needs `work` (sorted), and the state of each afterwards.
+
+    `replaced` were known by another file until now, so an object that a run noted but did not record is not of this
+    one. `unfetched` are archived and were named with another file, which changes nothing.
+    """
 
     refreshed: list[RecordingFacts] = field(default_factory=list)
+    replaced: list[RecordingId] = field(default_factory=list)
+    unfetched: list[RecordingId] = field(default_factory=list)
     reopened: list[RecordingId] = field(default_factory=list)
+    work: list[RecordingId] = field(default_factory=list)
     states: dict[RecordingId, State] = field(default_factory=dict)
 
 
@@ -81,19 +88,20 @@ class Store:
             insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
         )
 
-    def write(self, tx: sa.Connection, batch: Sequence[Incoming]) -> tuple[list[Stored], list[RecordingId]]:
-        """Write the batch; return what became of each delivery, in order, and the sorted ids that need work."""
+    def write(self, tx: sa.Connection, batch: Sequence[Incoming]) -> tuple[list[Stored], Changes]:
+        """Write the batch; return what became of each delivery, in order, and of the recordings they name."""
         first_of: dict[str, Incoming] = {}
         for incoming in batch:
             first_of.setdefault(incoming.digest, incoming)
         new = self._deliver(tx, first_of)
         added = [first_of[digest] for digest in first_of if digest in new]
         _link(tx, added)
-        states, work = self._record(tx, added)
+        changes = self._record(tx, added)
+        states = changes.states
         old = [incoming for digest, incoming in first_of.items() if digest not in new]
         ids = _delivery_ids(tx, old)
         if old:
-            states |= _states(tx, [fact.id for one in old for fact in one.facts if fact.id not in states])
+            states = states | _states(tx, [fact.id for one in old for fact in one.facts if fact.id not in states])
         ids |= {incoming.digest: incoming.row["id"] for incoming in added}
         fresh = {id(incoming) for incoming in added}
         outcomes = [
@@ -104,29 +112,28 @@ class Store:
             )
             for incoming in batch
         ]
-        return outcomes, work
+        return outcomes, changes
 
     def _deliver(self, tx: sa.Connection, first_of: dict[str, Incoming]) -> set[str]:
         """Add the bodies never seen before; return their digests."""
         rows = [first_of[digest].row for digest in sorted(first_of)]
         return set(tx.execute(self._add_deliveries, rows).scalars())
 
-    def _record(
-        self, tx: sa.Connection, added: Sequence[Incoming]
-    ) -> tuple[dict[RecordingId, State], list[RecordingId]]:
-        """Add the recordings that are new, refresh those that are known; return all their states and who needs work."""
+    def _record(self, tx: sa.Connection, added: Sequence[Incoming]) -> Changes:
+        """Add the recordings that are new, refresh those that are known."""
         news = _gather(added)
         if not news:
-            return {}, []
+            return Changes()
         rows = [self._new_row(one) for one in news.values()]
         new = set(tx.execute(self._add_recordings, rows).scalars())
         known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
-        changes = self._refresh(tx, known) if known else _Changes()
+        changes = self._refresh(tx, known) if known else Changes()
         _add_participants(tx, [one.latest for key, one in news.items() if key in new] + changes.refreshed)
-        states = changes.states | dict.fromkeys(new, State.PENDING)
-        return states, sorted([*new, *changes.reopened])
+        changes.states |= dict.fromkeys(new, State.PENDING)
+        changes.work = sorted([*new, *changes.reopened])
+        return changes
 
-    def _refresh(self, tx: sa.Connection, known: dict[RecordingId, _News]) -> _Changes:
+    def _refresh(self, tx: sa.Connection, known: dict[RecordingId, _News]) -> Changes:
         """Bring known recordings up to date, unless they are archived."""
         changes = _compare(tx, known)
         if changes.refreshed:
@@ -136,6 +143,9 @@ class Store:
             tx.execute(update, rows)
             for ids in _pieces([fact.id for fact in changes.refreshed]):
                 tx.execute(sa.delete(participants).where(participants.c.recording_id.in_(ids)))
+        if changes.replaced:
+            replaced = sa.update(recordings).where(_ROW_ID).values(size_bytes=None, checksum=None)
+            tx.execute(replaced, [{"row_id": key} for key in changes.replaced])
         if changes.reopened:
             reopen = sa.update(recordings).where(_ROW_ID).values(state=State.PENDING, attempts=0)
             rows = [{"row_id": key, "next_attempt_at": known[key].at} for key in changes.reopened]
@@ -194,17 +204,30 @@ def _is_newer(fact: RecordingFacts, than: datetime | None) -> bool:
     return than is None or (fact.updated_at is not None and fact.updated_at >= than)
 
 
-def _compare(tx: sa.Connection, known: dict[RecordingId, _News]) -> _Changes:
+def _is_another_file(fact: RecordingFacts, row: sa.Row[*tuple[Any, ...]]) -> bool:
+    """Tell whether the platform seems to have replaced the file; what either side does not know says nothing."""
+    pairs = ((fact.file_uid, row.file_uid), (fact.updated_at, row.updated_at))
+    return any(None not in pair and pair[0] != pair[1] for pair in pairs)
+
+
+def _compare(tx: sa.Connection, known: dict[RecordingId, _News]) -> Changes:
     """Lock the rows of known recordings and decide what the news changes of each."""
-    changes = _Changes()
+    changes = Changes()
+    c = recordings.c
     for ids in _pieces(list(known)):
-        query = sa.select(recordings.c.id, recordings.c.state, recordings.c.updated_at).where(recordings.c.id.in_(ids))
-        for row in tx.execute(query.order_by(recordings.c.id).with_for_update()):
+        query = sa.select(c.id, c.state, c.file_uid, c.updated_at).where(c.id.in_(ids))
+        for row in tx.execute(query.order_by(c.id).with_for_update()):
             state, latest = State(row.state), known[row.id].latest
             changes.states[row.id] = State.PENDING if state in _REOPENED else state
+            is_newer = _is_newer(latest, row.updated_at)
+            is_another = is_newer and _is_another_file(latest, row)
             if state in FINAL - _REOPENED:
+                if is_another and state is State.ARCHIVED:
+                    changes.unfetched.append(row.id)
                 continue
-            if _is_newer(latest, row.updated_at):
+            if is_another:
+                changes.replaced.append(row.id)
+            if is_newer:
                 changes.refreshed.append(latest)
             if state in _REOPENED:
                 changes.reopened.append(row.id)

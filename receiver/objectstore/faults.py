@@ -20,6 +20,7 @@ from receiver.errors import (
     ReceiverError,
     StoreChecksumError,
     StoreDeniedError,
+    StoreRefusedError,
     StoreUnavailableError,
 )
 
@@ -32,6 +33,9 @@ OPERATOR_WAIT_S = 10.0
 _CHECKSUM_CODES = frozenset(
     {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "ChecksumMismatch"}
 )
+_PASSING_STATUSES = frozenset({408, 409, 425, 429})
+_PASSING_CODES = frozenset({"NoSuchUpload", "NoSuchKey", "InvalidPart", "IncompleteBody", "RequestTimeout", "SlowDown"})
+"""Answers of 4xx that a later run need not meet: an upload or part that is gone, a body that was cut on its way."""
 _WRONG_PLACE_CODES = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "301"})
 
 
@@ -45,9 +49,15 @@ def translated(operation: str, where: str) -> Iterator[None]:
     except ClientError as e:
         raise _from_answer(e, operation, where) from e
     except (NoCredentialsError, PartialCredentialsError) as e:
-        raise StoreDeniedError(f"{operation}: no complete AWS credentials were found", retry_after_s=10) from e
+        raise StoreDeniedError(
+            f"{operation}: no complete AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "name a profile in AWS_PROFILE, or give the host a role",
+            retry_after_s=OPERATOR_WAIT_S,
+        ) from e
     except ParamValidationError as e:
-        raise BucketMissingError(f"{operation} {where}: not a valid S3 name", retry_after_s=OPERATOR_WAIT_S) from e
+        raise BucketMissingError(
+            f"{operation} {where}: not a valid S3 name or key", retry_after_s=OPERATOR_WAIT_S
+        ) from e
     except (BotoCoreError, aiohttp.ClientError, OSError) as e:
         raise StoreUnavailableError(f"{operation} {where}: {type(e).__name__}") from e
 
@@ -59,16 +69,14 @@ def _from_answer(error: ClientError, operation: str, where: str) -> ReceiverErro
     if status == 412:
         return KeyTakenError(said)
     if code in _WRONG_PLACE_CODES:
-        hint = (
-            "set RECEIVER_S3_REGION to the bucket's region"
-            if code in {"PermanentRedirect", "301"}
-            else "check RECEIVER_S3_BUCKET"
-        )
-        return BucketMissingError(f"{said}; {hint}", retry_after_s=OPERATOR_WAIT_S)
+        elsewhere = "; the bucket is in another region" if code in {"PermanentRedirect", "301"} else ""
+        return BucketMissingError(f"{said}{elsewhere}", retry_after_s=OPERATOR_WAIT_S)
     if code in _CHECKSUM_CODES:
         return StoreChecksumError(said)
     if status in {401, 403} or code in {"ExpiredToken", "InvalidToken"}:
-        return StoreDeniedError(f"{said}; check the credentials and their rights", retry_after_s=OPERATOR_WAIT_S)
+        return StoreDeniedError(said, retry_after_s=OPERATOR_WAIT_S)
+    if (400 <= status < 500 and status not in _PASSING_STATUSES and code not in _PASSING_CODES) or status == 501:
+        return StoreRefusedError(said)
     return StoreUnavailableError(said, retry_after_s=_retry_after_s(error))
 
 

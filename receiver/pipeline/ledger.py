@@ -13,7 +13,7 @@ from receiver.failpoints import Failpoint
 
 if TYPE_CHECKING:
     from receiver.catalogue import Runs
-    from receiver.records import Claim, UnfinishedUpload, UploadedPart, UrlOrigin
+    from receiver.records import Claim, NotedObject, UnfinishedUpload, UploadedPart, UrlOrigin
 
 _log = logs.get("pipeline")
 
@@ -26,6 +26,7 @@ class RowLedger:
         self._claim = claim
         self._origin = origin
         self._note_every_s = note_every_s
+        self._upload: UnfinishedUpload | None = None
         self._unnoted: list[UploadedPart] = []
         self._noting = asyncio.Lock()
         self._began_s = time.monotonic()
@@ -37,6 +38,7 @@ class RowLedger:
         """Note the key, the upload, who named the URL and its host."""
         if upload is not None:
             failpoints.reach(Failpoint.UPLOAD_OPENED)
+        self._upload = upload
         self.recording = await self._runs.note_upload(
             self._claim, key, upload, self._origin, source_host=self.source_host
         )
@@ -54,6 +56,20 @@ class RowLedger:
         if time.monotonic() - self._noted_s >= self._note_every_s and not self._noting.locked():
             async with self._noting:
                 await self._note()
+
+    async def completing(self, noted: NotedObject) -> None:
+        """Note the size and checksum of what is about to be an object."""
+        self.recording = await self._runs.note_object(
+            self._claim, noted, self._upload, self._origin, source_host=self.source_host
+        )
+
+    async def aborted(self) -> None:
+        """Have the row forget the upload and its parts: what it showed of them as done is to be sent again."""
+        self._unnoted.clear()
+        try:
+            await self._runs.forget_upload(self._claim)
+        except StorageUnavailableError as e:
+            _log.warning("parts_not_forgotten", error=str(e))
 
     async def _note(self) -> None:
         self._noted_s = now_s = time.monotonic()

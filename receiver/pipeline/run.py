@@ -147,6 +147,9 @@ class Pipeline:
         metrics.bytes_stored.inc(stored.size_bytes)
         metrics.archive_seconds.observe(max(0.0, (archived_at - recording.first_seen_at).total_seconds()))
         _log.info("recording_archived", key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256)
+        if stored.version > 1:
+            metrics.changed_files.labels(outcome="kept").inc()
+            _log.warning("recording_file_changed", key=stored.key, version=stored.version)
 
     async def _end_uploads(self, claim: Claim, *, keep: UnfinishedUpload | None) -> None:
         """End what runs that were killed left open under the recording's key, but for the one to go on with.
@@ -162,13 +165,13 @@ class Pipeline:
 
     async def _adopted(self, claim: Claim) -> tuple[StoredFile, Recording] | None:
         """Prove and keep an object that an earlier run completed before it could record it."""
-        if claim.key is None:
+        if claim.noted is None:
             return None
-        stored = await self._parts.copier.prove_existing(target=self._parts.bucket, key=claim.key)
+        stored = await self._parts.copier.prove_existing(target=self._parts.bucket, noted=claim.noted)
         if stored is None:
             return None
         await self._end_uploads(claim, keep=None)
-        _log.info("object_adopted", key=claim.key)
+        _log.info("object_adopted", key=stored.key)
         return stored, claim.recording
 
     async def _copied(self, claim: Claim) -> tuple[StoredFile, Recording]:

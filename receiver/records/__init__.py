@@ -2,7 +2,16 @@
 
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord
 from receiver.records.kinds import DeliveryId, DeliveryStatus, MeetingId, RecordingId, State, UrlOrigin, Via
-from receiver.records.objects import HeldPart, ObjectHead, OpenUpload, StoredFile, UnfinishedUpload, UploadedPart
+from receiver.records.objects import (
+    HeldPart,
+    NotedObject,
+    ObjectHead,
+    OpenUpload,
+    StoredFile,
+    UnfinishedUpload,
+    UploadedPart,
+    versions_of,
+)
 from receiver.records.recordings import Claim, Failure, Host, Meeting, Page, Recording, RecordingFacts
 from receiver.records.sources import FreshUrl, ListedRecording, Origin
 
@@ -19,6 +28,7 @@ __all__ = [
     "ListedRecording",
     "Meeting",
     "MeetingId",
+    "NotedObject",
     "ObjectHead",
     "OpenUpload",
     "Origin",
@@ -34,4 +44,5 @@ __all__ = [
     "UploadedPart",
     "UrlOrigin",
     "Via",
+    "versions_of",
 ]

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
+
+_VERSION = re.compile(r"\.v([1-9]\d*)\.[a-z0-9]+$")
+
+
+def versions_of(key: str) -> Iterator[str]:
+    """Yield where the first file of a recording lies, then the second, and so on: `a.mp4`, `a.v2.mp4`, `a.v3.mp4`.
+
+    An object is never overwritten: a file that finds another under its key goes to the next of these.
+    """
+    yield key
+    stem, dot, extension = key.rpartition(".")
+    for number in itertools.count(2):
+        yield f"{stem}.v{number}{dot}{extension}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +48,25 @@ class StoredFile:
     sha256: str
     checksum: str
     content_type: str
+
+    @property
+    def version(self) -> int:
+        """Count the files of the recording up to this one: from 2 on, earlier ones lie beside it."""
+        found = _VERSION.search(self.key)
+        return int(found[1]) if found else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotedObject:
+    """What a run was about to store, noted before it did: an object with this size and checksum is that run's."""
+
+    key: str
+    size_bytes: int
+    checksum: str
+
+    def matches(self, head: ObjectHead | None) -> bool:
+        """Tell whether this is what lies in the store."""
+        return head is not None and (head.size_bytes, head.checksum) == (self.size_bytes, self.checksum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

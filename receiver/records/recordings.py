@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from receiver.progress import Transfer
     from receiver.records.kinds import MeetingId, RecordingId, State, UrlOrigin, Via
-    from receiver.records.objects import StoredFile, UnfinishedUpload
+    from receiver.records.objects import NotedObject, StoredFile, UnfinishedUpload
 
 T = TypeVar("T")
 
@@ -93,8 +93,8 @@ class Recording:
 class Claim:
     """A run's right to work on a recording: every write of the run is conditional on `fence`.
 
-    `attempt` counts this run (1 for the first). `key` is set once an earlier run chose the object's key, and
-    `upload` while a multipart upload of an earlier run may still be open to go on with.
+    `attempt` counts this run (1 for the first). `key` is set once an earlier run chose the object's key, `noted` once
+    one was about to store it, and `upload` while a multipart upload of an earlier run may still be open to go on with.
     """
 
     recording: Recording
@@ -102,6 +102,7 @@ class Claim:
     attempt: int
     payload_url: str | None
     key: str | None
+    noted: NotedObject | None
     upload: UnfinishedUpload | None
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from receiver import logs
 from receiver.errors import (
-    ObjectConflictError,
     SourceChangedError,
+    SourceError,
     SourceIncompleteError,
     SourceStalledError,
     StoreChecksumError,
 )
-from receiver.records import StoredFile
+from receiver.records import NotedObject, StoredFile
 from receiver.transfer.connection import Connections
 from receiver.transfer.destination import Destination, abort, held_open
 from receiver.transfer.fetch import Fetcher
@@ -84,7 +84,7 @@ class Copier:
         What `ledger` raises ends the copy; where its first call does, nothing is stored. With `resume`, the parts that
         an earlier run sent are kept if the source is still the same file; if not, that upload is ended. However this
         ends, no upload of it stays open, but where the fence was lost. An object under the key is never overwritten:
-        the same bytes are adopted, others are an `ObjectConflictError`.
+        the same bytes are adopted, beside others the file is stored under the next free version of the key.
         """
         source = Source(self._shared, refresh)
 
@@ -93,9 +93,13 @@ class Copier:
                 target=target, key=key_for(media.extension), media=media, ledger=ledger, limits=self._limits
             )
 
-        stored = await self._go_on(source, goal, target, resume) if resume is not None else None
-        if stored is None:
-            stored = await self._copy_whole(source, goal)
+        try:
+            stored = await self._go_on(source, goal, target, ledger, resume) if resume is not None else None
+            if stored is None:
+                stored = await self._copy_whole(source, goal)
+        except SourceError as e:
+            e.origin = source.origin
+            raise
         _log.info("file_stored", key=stored.key, size_bytes=stored.size_bytes)
         return stored
 
@@ -145,28 +149,34 @@ class Copier:
             return frontier, await goal.complete(unfinished.upload, parts, checksum=frontier.checksum)
 
     async def _go_on(
-        self, source: Source, goal_of: Callable[[Media], Destination], target: Target, resume: UnfinishedUpload
+        self,
+        source: Source,
+        goal_of: Callable[[Media], Destination],
+        target: Target,
+        ledger: Ledger,
+        resume: UnfinishedUpload,
     ) -> StoredFile | None:
         """Send what an earlier run's upload lacks; None, and that upload ended, where this is not surely its file.
 
         This run has not seen the earlier bytes, so the object is read back from the store to be hashed.
         """
-        async with held_open(target, resume.upload):
+        async with held_open(target, resume.upload, ledger):
             parts = confirmed(resume, await target.list_parts(resume.upload) or ())
             goal = await self._goal_again(source, goal_of, resume) if parts else None
             if goal is not None:
-                _log.info("upload_resumed", key=goal.key, parts_kept=len(parts))
+                _log.info("upload_resumed", key=resume.upload.key, parts_kept=len(parts))
                 unfinished = replace(resume, parts=parts)
-                await goal.ledger.began(unfinished, goal.key)
-                sent = await PartsRelay(source, goal.ledger.stored).send(target, unfinished)
+                await ledger.began(unfinished, resume.upload.key)
+                sent = await PartsRelay(source, ledger.stored).send(target, unfinished)
                 checksum = combined(sent)
-                await goal.complete(resume.upload, sent, checksum=checksum)
+                head = await goal.complete(resume.upload, sent, checksum=checksum)
         if goal is None:
             await abort(target, resume.upload)
             return None
-        stored = await self.prove_existing(target=target, key=goal.key)
-        if stored is None or (stored.size_bytes, stored.checksum) != (source.size_bytes, checksum):
-            raise StoreChecksumError(f"{goal.key} does not hold the bytes that were sent")
+        sent_object = NotedObject(key=head.key, size_bytes=source.size_bytes, checksum=checksum)
+        stored = await self.prove_existing(target=target, noted=sent_object)
+        if stored is None:
+            raise StoreChecksumError(f"{head.key} does not hold the bytes that were sent")
         return stored
 
     async def _goal_again(
@@ -176,28 +186,29 @@ class Copier:
         stream, head = await self._begun(source, SNIFF_BYTES)
         stream.close()
         goal = goal_of(sniff(head))
-        return goal if same_file(resume, source) and goal.key == resume.upload.key else None
+        same = same_file(resume, source) and await goal.free_key(source.size_bytes) == resume.upload.key
+        return goal if same else None
 
     async def _soon(self, reading: Callable[[], T], stop: Stop, size_bytes: int) -> T:
         try:
             async with asyncio.timeout(self._limits.deadline_s(size_bytes)):
                 return await self._shared.threads.run(reading, stop)
         except TimeoutError as e:
-            raise SourceStalledError(f"slower than {self._limits.min_rate_bytes_s} bytes per second") from e
+            raise SourceStalledError(
+                f"the file came slower than {self._limits.min_rate_bytes_s} bytes per second"
+            ) from e
 
-    async def prove_existing(self, *, target: Target, key: str) -> StoredFile | None:
-        """Prove an object that an earlier run completed but did not record, by reading all of it back.
+    async def prove_existing(self, *, target: Target, noted: NotedObject) -> StoredFile | None:
+        """Prove an object that a run completed but did not record, by reading all of it back.
 
-        None where there is no object; one whose bytes do not agree with the store's own size and checksum, or that
-        the store has no whole checksum of, is an error.
+        None where there is no object, or another than the noted one. Bytes that do not agree with the store's own size
+        and checksum are an error.
         """
-        head = await target.head(key)
-        if head is None:
+        head = await target.head(noted.key)
+        if head is None or not noted.matches(head):
             return None
-        if head.checksum is None:
-            raise ObjectConflictError(f"{key} was not written by this service: the store has no CRC64NVME of it")
         frontier = Frontier()
-        async for chunk in target.read(key):
+        async for chunk in target.read(noted.key):
             frontier.feed(frontier.position, chunk)
         return _proven(target, head, frontier, head.content_type or UNKNOWN.content_type)
 
@@ -208,10 +219,7 @@ def _check_structure(frontier: Frontier, key: str) -> None:
     if structure is None:
         return
     if structure.is_cut:
-        raise SourceIncompleteError(
-            f"the file was cut before the platform stored it: {structure.problem}; play it there, and cancel the "
-            "recording if it is no better"
-        )
+        raise SourceIncompleteError(f"the file was cut before the platform stored it: {structure.problem}")
     if structure.problem is not None:
         _log.warning("structure_odd", key=key, reason=structure.problem)
 
@@ -219,7 +227,7 @@ def _check_structure(frontier: Frontier, key: str) -> None:
 def _proven(target: Target, head: ObjectHead, frontier: Frontier, content_type: str) -> StoredFile:
     """Build the record of a copy, which exists only where the store's size and checksum are our own."""
     if head.checksum is None:
-        raise StoreChecksumError(f"the store keeps no CRC64NVME of {head.key}; it must support full-object checksums")
+        raise StoreChecksumError(f"the store keeps no CRC64NVME of {head.key}, and full-object checksums are a must")
     if (head.size_bytes, head.checksum) != (frontier.position, frontier.checksum):
         raise StoreChecksumError(f"the store reports another size or checksum of {head.key} than its bytes have")
     return StoredFile(

@@ -1,4 +1,4 @@
-"""Where a file goes: one key of the target, written once or not at all."""
+"""Where a file goes: one key of the target, or the next beside it, written once or not at all."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import asyncio
 import contextlib
 import itertools
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from receiver import logs
-from receiver.errors import FenceLostError, KeyTakenError, ObjectConflictError, ReceiverError, StoreUnavailableError
-from receiver.records import UnfinishedUpload
+from receiver.errors import (
+    FenceLostError,
+    KeyTakenError,
+    ObjectConflictError,
+    ReceiverError,
+    StoreChecksumError,
+    StoreUnavailableError,
+)
+from receiver.records import NotedObject, UnfinishedUpload, versions_of
 from receiver.transfer.pace import LONGEST_PAUSE_S
 
 if TYPE_CHECKING:
@@ -29,13 +36,16 @@ CLEANUP_TIMEOUT_S = 15.0
 MAX_TRIES = 4
 
 _log = logs.get("transfer")
-_cleanups: set[asyncio.Task[None]] = set()
+_cleanups: set[asyncio.Future[object]] = set()
 """Strong references: the event loop keeps only weak ones, and a second cancellation leaves a cleanup on its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """`ledger` makes the upload durable, so that a later run can go on with it, and raises where the fence is lost."""
+    """`key` is where the recording's first file goes; one that finds others there goes to the first of its versions
+    that is free. `ledger` makes the upload durable, so that a later run can go on with it, and raises where the fence
+    is lost.
+    """
 
     target: Target
     key: str
@@ -43,23 +53,38 @@ class Destination:
     ledger: Ledger
     limits: Limits
 
+    async def free_key(self, size_bytes: int) -> str:
+        """Return the first version of the key that holds no object."""
+        for key in versions_of(self.key):
+            head = await self.target.head(key)
+            if head is None:
+                return key
+            _check_comparable(head, size_bytes)
+        raise AssertionError  # pragma: no cover
+
     async def put(self, body: bytearray, frontier: Frontier) -> ObjectHead:
-        """Write a small file in one request."""
-        await self.ledger.began(None, self.key)
-        try:
-            return await self.target.put(self.key, body, content_type=self.media.content_type)
-        except KeyTakenError as e:
-            return await self._adopt(frontier.position, frontier.checksum, e)
+        """Write a small file in one request, or adopt the same bytes where they lie under a version of the key."""
+        for key in versions_of(self.key):
+            noted = NotedObject(key=key, size_bytes=frontier.position, checksum=frontier.checksum)
+            await self.ledger.completing(noted)
+            try:
+                return await self.target.put(key, body, content_type=self.media.content_type)
+            except KeyTakenError as e:
+                head = await self._adopted(noted, taken=e)
+                if head is not None:
+                    return head
+        raise AssertionError  # pragma: no cover
 
     @asynccontextmanager
     async def upload(self, source: Source, *, part_size_bytes: int) -> AsyncIterator[UnfinishedUpload]:
-        """Hold an upload open, as `held_open` does.
+        """Hold an upload to the first free version of the key open, as `held_open` does.
 
         The ledger hears of the key before the upload exists: a process killed between the two leaves an upload that
         the next run finds in the store's own list under that key.
         """
-        await self.ledger.began(None, self.key)
-        opening = asyncio.ensure_future(self._opened())
+        key = await self.free_key(source.size_bytes)
+        await self.ledger.began(None, key)
+        opening = asyncio.ensure_future(self._opened(key))
         try:
             upload = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -72,46 +97,61 @@ class Destination:
             source_size_bytes=source.size_bytes,
         )
         try:
-            await self.ledger.began(unfinished, self.key)
+            await self.ledger.began(unfinished, key)
         except BaseException:  # a lost fence too: the ledger does not name the upload, so no other run goes on with it
             await _finished(abort(self.target, upload))
             raise
-        async with held_open(self.target, upload):
+        async with held_open(self.target, upload, self.ledger):
             yield unfinished
 
-    async def _opened(self) -> OpenUpload:
+    async def _opened(self, key: str) -> OpenUpload:
         """Open an upload, again where the store fails; one whose answer was lost is ended before."""
         for tries in itertools.count(1):
             try:
-                return await self.target.begin_upload(self.key, content_type=self.media.content_type)
+                return await self.target.begin_upload(key, content_type=self.media.content_type)
             except StoreUnavailableError as e:
                 pause_s = max(e.retry_after_s or 0, self.limits.pause_s * 2 ** (tries - 1))
                 if tries == MAX_TRIES or pause_s > LONGEST_PAUSE_S:
                     raise
                 await asyncio.sleep(pause_s)
-            for stray in await self.target.open_uploads(self.key):
-                if stray.key == self.key:
+            for stray in await self.target.open_uploads(key):
+                if stray.key == key:
                     await abort(self.target, stray)
         raise AssertionError  # pragma: no cover
 
     async def complete(self, upload: OpenUpload, parts: Sequence[UploadedPart], *, checksum: str) -> ObjectHead:
-        """Make the parts the object, or adopt the same bytes where another run was faster."""
+        """Make the parts the object, or adopt the same bytes where they lie under an earlier version of the key.
+
+        Other bytes that came to lie under the upload's own key meanwhile are an `ObjectConflictError`.
+        """
+        size_bytes = sum(part.size_bytes for part in parts)
+        noted = NotedObject(key=upload.key, size_bytes=size_bytes, checksum=checksum)
+        for key in itertools.takewhile(lambda key: key != upload.key, versions_of(self.key)):
+            if (head := await self._adopted(replace(noted, key=key))) is not None:
+                await abort(self.target, upload)
+                return head
+        await self.ledger.completing(noted)
         try:
             return await self.target.complete_upload(upload, parts, checksum=checksum)
         except KeyTakenError as e:
-            head = await self._adopt(sum(part.size_bytes for part in parts), checksum, e)
+            head = await self._adopted(noted, taken=e)
+            if head is None:
+                raise ObjectConflictError(
+                    f"other bytes came to lie under {upload.key} while this file was on its way, and were left alone"
+                ) from e
             await abort(self.target, upload)
             return head
 
-    async def _adopt(self, size_bytes: int, checksum: str, taken: KeyTakenError) -> ObjectHead:
-        head = await self.target.head(self.key)
-        if head is None:
-            raise StoreUnavailableError(f"{self.key} was taken, then gone") from taken
-        if (head.size_bytes, head.checksum) != (size_bytes, checksum):
-            raise ObjectConflictError(
-                f"{self.key} already holds other bytes ({head.size_bytes} of them); it was left untouched"
-            ) from taken
-        _log.info("object_adopted", key=self.key, size_bytes=head.size_bytes)
+    async def _adopted(self, noted: NotedObject, taken: KeyTakenError | None = None) -> ObjectHead | None:
+        """Return the object under the key if its bytes are those that were to be stored."""
+        head = await self.target.head(noted.key)
+        if head is None and taken is not None:
+            raise StoreUnavailableError(f"{noted.key} was taken, then gone") from taken
+        if head is None or not noted.matches(head):
+            if head is not None:
+                _check_comparable(head, noted.size_bytes)
+            return None
+        _log.info("object_adopted", key=noted.key, size_bytes=noted.size_bytes)
         return head
 
     async def _abort_when_open(self, opening: asyncio.Future[OpenUpload]) -> None:
@@ -122,8 +162,8 @@ class Destination:
 
 
 @asynccontextmanager
-async def held_open(target: Target, upload: OpenUpload) -> AsyncIterator[None]:
-    """Abort the upload unless the block completes it, also when the block is cancelled.
+async def held_open(target: Target, upload: OpenUpload, ledger: Ledger) -> AsyncIterator[None]:
+    """Abort the upload unless the block completes it, also when the block is cancelled, and have the ledger forget it.
 
     A run that lost its fence leaves it open: the run that has the fence now may be going on with it, or ends it.
     """
@@ -133,23 +173,40 @@ async def held_open(target: Target, upload: OpenUpload) -> AsyncIterator[None]:
         _log.info("upload_left_to_another_run", key=upload.key)
         raise
     except BaseException:
-        await _finished(abort(target, upload))
+        await _finished(_forgotten(target, upload, ledger))
         raise
 
 
-async def abort(target: Target, upload: OpenUpload) -> None:
-    """End an upload; a store that cannot now is left with it, which is logged."""
+async def _forgotten(target: Target, upload: OpenUpload, ledger: Ledger) -> None:
+    """End an upload, and only once it is no more let the ledger drop its parts: until then a run may go on with it."""
+    if await abort(target, upload):
+        with contextlib.suppress(ReceiverError):  # the next run finds the upload gone by itself
+            await ledger.aborted()
+
+
+async def abort(target: Target, upload: OpenUpload) -> bool:
+    """End an upload and tell whether it is no more; a store that cannot now is left with it, which is logged."""
     try:
         async with asyncio.timeout(CLEANUP_TIMEOUT_S):
             await target.abort_upload(upload)
     except (ReceiverError, TimeoutError) as e:
         # Every upload is in the store's own list: the next run of this key will end it.
         _log.warning("upload_left_open", key=upload.key, upload_id=upload.upload_id, reason=str(e))
-    else:
-        _log.info("upload_aborted", key=upload.key)
+        return False
+    _log.info("upload_aborted", key=upload.key)
+    return True
 
 
-async def _finished(cleanup: Awaitable[None]) -> None:
+def _check_comparable(head: ObjectHead, size_bytes: int) -> None:
+    """Refuse to store beside what may be the same bytes: a store without checksums would fill with copies."""
+    if head.checksum is None and head.size_bytes == size_bytes:
+        raise StoreChecksumError(
+            f"{head.key} holds as many bytes as the file, and the store keeps no CRC64NVME of it to compare: it must "
+            "support full-object checksums, or, if the object is another's, that one be moved away"
+        )
+
+
+async def _finished(cleanup: Awaitable[object]) -> None:
     """Await a cleanup that a further cancellation can no longer stop."""
     task = asyncio.ensure_future(cleanup)
     _cleanups.add(task)

@@ -134,7 +134,7 @@ class PartsRelay:
             async with asyncio.timeout(self._limits.deadline_s(part.size_bytes)):
                 return await target.upload_part(upload, part.number, chunks, size_bytes=part.size_bytes)
         except TimeoutError as e:
-            slow = f"part {part.number} was slower than {self._limits.min_rate_bytes_s} bytes per second"
+            slow = f"{upload.key} part {part.number} was slower than {self._limits.min_rate_bytes_s} bytes per second"
             raise (SourceStalledError(slow) if chunks.reading else StoreUnavailableError(slow)) from e
 
 

@@ -72,6 +72,14 @@ def origin_of(url: URL) -> str:
     return f"{url.scheme}://{host}:{url.port}"
 
 
+def origin_in(text: str) -> str | None:
+    """Name a URL that was not checked yet; None for one that cannot be parsed."""
+    try:
+        return origin_of(URL(text, encoded=True))
+    except ValueError:
+        return None
+
+
 def _unwrapped(text: str) -> IPv4Address | IPv6Address:
     """Read an address; the IPv4 address inside a mapped, 6to4 or NAT64 one is what would be reached."""
     address = ip_address(text.partition("%")[0])

@@ -17,7 +17,7 @@ from receiver.errors import (
 )
 from receiver.transfer.extent import Extent, read_extent
 from receiver.transfer.fetch import bad_status
-from receiver.transfer.policy import origin_of
+from receiver.transfer.policy import origin_in, origin_of
 from receiver.transfer.stop import Stop
 from receiver.transfer.stream import Stream
 
@@ -39,7 +39,7 @@ class Refresh(Protocol):
 
 
 class Source:
-    """`size_bytes`, `etag` and `resumable` are known once it was opened.
+    """`size_bytes`, `etag` and `resumable` are known once it was opened; `origin` names the host for messages.
 
     Made on the event loop; what asks the host is called from threads.
     """
@@ -50,6 +50,7 @@ class Source:
         self._renewing = asyncio.Lock()
         self._url: FreshUrl | None = None
         self._first: Extent | None = None
+        self.origin: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -76,8 +77,8 @@ class Source:
         try:
             if extent.total == 0:
                 raise SourceEmptyError("the file has no bytes")
-            if extent.total > self.shared.limits.max_file_bytes:
-                raise SourceTooLargeError(f"the file has {extent.total} bytes; RECEIVER_MAX_FILE_BYTES allows fewer")
+            if extent.total > (limit := self.shared.limits.max_file_bytes):
+                raise SourceTooLargeError(f"the file has {extent.total} bytes, RECEIVER_MAX_FILE_BYTES allows {limit}")
             if extent.first != 0:
                 raise SourceLengthMismatchError(f"the whole file was asked, the answer begins at byte {extent.first}")
         except BaseException:
@@ -100,7 +101,7 @@ class Source:
                 raise SourceChangedError("the file's length or ETag changed while it was being read")
             if answer.status != 206:
                 self._first = replace(opened, resumable=False)
-                raise SourceTruncatedError("the host stopped serving ranges, so the next run starts anew")
+                raise SourceTruncatedError("the host stopped serving ranges")
             if extent.first != first or extent.end > end:
                 raise SourceLengthMismatchError(
                     f"bytes {first} to {end - 1} were asked, {extent.first} to {extent.end - 1} came"
@@ -119,6 +120,7 @@ class Source:
             _log.info("source_url_refused", origin=origin_of(answer.url), status=answer.status)
             url = stop.ask(self._current_url(url))
             answer = self.shared.fetcher.get(url.url, headers, stop)
+        self.origin = origin_of(answer.url)
         try:
             if answer.status in _URL_REFUSED:
                 raise SourceDeniedError(f"{origin_of(answer.url)} refused a fresh URL ({answer.status})")
@@ -133,4 +135,5 @@ class Source:
         async with self._renewing:
             if self._url is None or self._url is rejected:
                 self._url = await self._refresh(rejected)
+                self.origin = origin_in(self._url.url)
             return self._url

@@ -123,7 +123,9 @@ class Stream:
         try:
             count = answer.readinto(into)
         except TimeoutError as e:
-            raise SourceStalledError(f"no byte came for {self._limits.progress_timeout_s:g} s after {received}") from e
+            raise SourceStalledError(
+                f"no byte came for {self._limits.progress_timeout_s:g} s after byte {received}"
+            ) from e
         except (HTTPException, OSError) as e:
             raise SourceTruncatedError(f"the download was cut at byte {received} of {self._end}") from e
         if not count:

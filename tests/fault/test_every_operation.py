@@ -71,7 +71,7 @@ class World:
         self.operations = Operations(0, Fate.FINE, lasting=False)
         self.content = SIZES["one request"]
 
-    async def open(self, seaweed_url: str) -> None:
+    async def open(self, seaweed_url: str, attempts: int) -> None:
         enter = self._stack.enter_async_context
         self._source = await enter(SourceServer(self._serve))
         self._api: ScriptedApi = await enter(scripted_api())
@@ -84,7 +84,7 @@ class World:
                     endpoint_url=self._proxy.endpoint_url,
                     region="us-east-1",
                     progress_timeout_s=5,
-                    attempts=2,
+                    attempts=attempts,
                 )
             )
         )
@@ -155,10 +155,10 @@ class World:
 
 
 @pytest.fixture
-async def world(seaweed, bucket, database_url) -> AsyncIterator[World]:
+async def world(request, seaweed, bucket, database_url) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         made = World(stack, bucket, database_url)
-        await made.open(seaweed.endpoint_url)
+        await made.open(seaweed.endpoint_url, getattr(request, "param", 2))
         yield made
 
 
@@ -194,6 +194,7 @@ async def test_a_passing_fault_of_any_operation_is_survived(world: World, size: 
             break
 
 
+@pytest.mark.parametrize("world", [1], indirect=True, ids=["asked once"])  # a second time it would be no better
 @ON_SQLITE  # what a lasting fault leaves lies in the bucket; that either database may fail is shown above
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.UNANSWERED])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,25 +11,23 @@ from tests.support.invariants import check_invariants
 from tests.support.service import Service, control, make_meeting
 from tests.support.store_proxy import Rule, StoreProxy, s3_error
 
-FILES = 40
-
-
-@pytest.fixture
-async def proxy(service: Service) -> AsyncIterator[StoreProxy]:
-    async with StoreProxy(service.seaweed.endpoint_url) as proxy:
-        service.environ["RECEIVER_S3_ENDPOINT_URL"] = proxy.endpoint_url
-        yield proxy
+FILES = 16
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"),
-    [(s3_error(403, "AccessDenied"), "store_denied"), (s3_error(404, "NoSuchBucket"), "bucket_missing")],
-    ids=["403", "404"],
+    ("answer", "code", "database_url"),
+    [
+        (s3_error(403, "AccessDenied"), "store_denied", "sqlite"),
+        (s3_error(403, "AccessDenied"), "store_denied", "postgresql"),
+        (s3_error(404, "NoSuchBucket"), "bucket_missing", "sqlite"),  # what follows is the same
+    ],
+    indirect=["database_url"],
+    ids=["403-sqlite", "403-postgresql", "404-sqlite"],
 )
 async def test_the_queue_pauses_and_goes_on(
-    sandbox: Sandbox, service: Service, proxy: StoreProxy, answer: bytes, code: str
+    sandbox: Sandbox, service: Service, store_proxy: StoreProxy, answer: bytes, code: str
 ) -> None:
-    proxy.rules.append(Rule(".*", times=1_000_000, answer=answer))
+    store_proxy.rules.append(Rule(".*", times=1_000_000, answer=answer))
     made = await make_meeting(sandbox, *[{"kind": "mp4"}] * FILES)
     service.settings["CONCURRENCY"] = "4"
     await service.start()
@@ -44,7 +41,7 @@ async def test_the_queue_pauses_and_goes_on(
     gets = [(await control(sandbox, "GET", f"/recordings/{r['_id']}"))["gets"] for r in made["recordings"]]
     assert sum(gets) <= 8, "recordings that wait ask nobody for their files"
 
-    proxy.rules.clear()
+    store_proxy.rules.clear()
     items = await service.until_archived(FILES)
     assert all(item["attempts"] == 1 for item in items)
     async with service.client() as client:

@@ -146,6 +146,7 @@ async def test_a_recording_in_full(database: Database, viewer: httpx.AsyncClient
         "archive": {
             "bucket": "team",
             "key": "recordings/2026/11/23/m/r.mp4",
+            "file_version": 1,
             "version_id": "v1",
             "size_bytes": 5_000_000_000,
             "sha256": "ab" * 32,

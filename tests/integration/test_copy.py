@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from receiver.errors import FenceLostError, ObjectConflictError, StoreChecksumError
+from receiver.records import NotedObject
 from tests.support.copying import KIB, run_of
 from tests.support.memory_target import MemoryTarget
 from tests.support.source_server import MIB, Content, SourceServer, ranged, whole
@@ -54,9 +55,12 @@ async def test_the_request_carries_nothing_but_what_a_download_needs(bucket):
     assert set(request.headers) == {"Host", "Accept", "Accept-Encoding", "User-Agent", "Range"}
 
 
-@pytest.mark.parametrize(("size", "calls"), [(50 * KIB, 1), (6 * MIB, 1), (6 * MIB, 2)])
-async def test_a_run_that_lost_its_fence_stores_nothing(size, calls):
-    """`began` is told the key before anything is stored, and the upload before it gets a byte."""
+@pytest.mark.parametrize(
+    ("size", "lost_at"),
+    [(50 * KIB, "completing"), (6 * MIB, "began"), (6 * MIB, "began again"), (6 * MIB, "completing")],
+)
+async def test_a_run_that_lost_its_fence_stores_nothing(size, lost_at):
+    """The ledger hears of the key before anything is stored, of the upload before a byte, of the object in time."""
     content = Content(size)
     target = MemoryTarget()
     async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
@@ -64,15 +68,20 @@ async def test_a_run_that_lost_its_fence_stores_nothing(size, calls):
         async def began(upload, key):
             run.begun.append((upload, key))
             assert target.tries == []
-            if len(run.begun) == calls:
+            if lost_at == ["began", "began again"][len(run.begun) - 1]:
                 raise FenceLostError("r1")
 
-        run.began = began
+        async def completing(noted):
+            raise FenceLostError("r1")
+
+        run.began, run.completing = began, completing
         with pytest.raises(FenceLostError):
             await run.copy(target)
-    assert [key for _, key in run.begun] == ["recordings/r1.mp4"] * calls
-    assert [upload is None for upload, _ in run.begun] == [True, False][:calls]
-    assert target.uploads == target.objects == {}
+    whole = [] if size < MIB else [True] if lost_at == "began" else [True, False]
+    assert [key for _, key in run.begun] == ["recordings/r1.mp4"] * len(whole)
+    assert [upload is None for upload, _ in run.begun] == whole
+    assert target.objects == {}
+    assert len(target.uploads) == (size > MIB and lost_at == "completing"), "one that has parts is the next run's"
 
 
 @pytest.mark.parametrize("size", [50 * KIB, 6 * MIB])
@@ -85,34 +94,90 @@ async def test_the_same_bytes_under_the_key_are_adopted(bucket, size):
 
 
 @pytest.mark.parametrize("size", [50 * KIB, 6 * MIB])
-async def test_other_bytes_under_the_key_are_left_alone(bucket, size):
+async def test_beside_other_bytes_the_file_goes_to_the_next_free_key(bucket, size):
+    key = "recordings/r1.mp4"
+    before = [await bucket.put(k, k.encode(), content_type="video/mp4") for k in (key, "recordings/r1.v2.mp4")]
     content = Content(size)
-    before = await bucket.put("recordings/r1.mp4", b"another file", content_type="video/mp4")
+    async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
+        stored = await run.copy(bucket)
+        assert (stored.key, stored.version, stored.sha256) == ("recordings/r1.v3.mp4", 3, content.sha256)
+        assert await run.copy(bucket) == stored, "the same bytes under a later version are adopted too"
+    assert [await bucket.head(head.key) for head in before] == before
+    assert [k async for k in bucket.keys("")] == sorted([*(head.key for head in before), stored.key])
+    assert await bucket.open_uploads("") == []
+    assert run.noted[-1].matches(await bucket.head(stored.key))
+
+
+@pytest.mark.parametrize("size", [50 * KIB, 6 * MIB])
+async def test_the_same_bytes_under_an_earlier_version_are_adopted(size):
+    content = Content(size)
+    target = MemoryTarget()
+    async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
+        first = await run.copy(target)
+        await target.put("recordings/r1.v2.mp4", b"another", content_type="video/mp4")
+        assert await run.copy(target) == first
+    assert sorted(target.objects) == ["recordings/r1.mp4", "recordings/r1.v2.mp4"]
+    assert target.uploads == {}
+
+
+async def test_other_bytes_that_come_while_the_file_is_on_its_way_are_left_alone():
+    class Raced(MemoryTarget):
+        async def complete_upload(self, upload, parts, *, checksum):
+            self.objects.setdefault(upload.key, (b"another", "video/mp4"))
+            return await super().complete_upload(upload, parts, checksum=checksum)
+
+    content = Content(6 * MIB)
+    target = Raced()
     async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
         with pytest.raises(ObjectConflictError):
-            await run.copy(bucket)
-    assert await bucket.head("recordings/r1.mp4") == before
-    assert await bucket.open_uploads("") == []
+            await run.copy(target)
+    assert target.objects["recordings/r1.mp4"] == (b"another", "video/mp4")
+    assert target.uploads == {}
 
 
-async def test_an_object_of_an_earlier_run_is_proven_by_reading_it_back(bucket):
-    content = Content(12 * MIB)
-    async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
-        assert await run.copier.prove_existing(target=bucket, key="recordings/r1.mp4") is None
-        stored = await run.copy(bucket)
-        assert await run.copier.prove_existing(target=bucket, key=stored.key) == stored
-
-
-@pytest.mark.parametrize(
-    ("told", "error"), [(None, ObjectConflictError), ("crc64nvme:AAAAAAAAAAA=", StoreChecksumError)]
-)
-async def test_an_object_that_the_store_describes_otherwise_is_not_proven(told, error):
+@pytest.mark.parametrize("size", [50 * KIB, 6 * MIB])
+async def test_a_store_that_cannot_tell_what_it_holds_gets_no_second_copy(size):
+    content = Content(size)
     target = MemoryTarget()
-    await target.put("k", b"bytes", content_type="video/mp4")
+    target.lies["recordings/r1.mp4"] = None
+    async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
+        for _ in range(2):
+            with pytest.raises(StoreChecksumError, match="full-object checksums"):
+                await run.copy(target)
+    assert list(target.objects) == ["recordings/r1.mp4"]
+    assert target.uploads == {}
+
+
+@pytest.mark.parametrize("size", [50 * KIB, 12 * MIB])
+async def test_an_object_of_an_earlier_run_is_proven_by_reading_it_back(bucket, size):
+    content = Content(size)
+    async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
+        stored = await run.copy(bucket)
+        (noted,) = run.noted
+        assert await run.copier.prove_existing(target=bucket, noted=noted) == stored
+        await bucket.delete(stored.key)
+        assert await run.copier.prove_existing(target=bucket, noted=noted) is None
+
+
+@pytest.mark.parametrize("told", [None, "crc64nvme:AAAAAAAAAAA="])
+async def test_an_object_other_than_the_noted_one_is_not_taken_for_it(told):
+    target = MemoryTarget()
+    head = await target.put("k", b"bytes", content_type="video/mp4")
+    noted = NotedObject(key="k", size_bytes=head.size_bytes, checksum=head.checksum)
     target.lies["k"] = told
     async with run_of("http://127.0.0.1:1/") as run:
-        with pytest.raises(error):
-            await run.copier.prove_existing(target=target, key="k")
+        assert await run.copier.prove_existing(target=target, noted=noted) is None
+
+
+async def test_an_object_whose_bytes_are_not_what_the_store_says_is_not_proven():
+    target = MemoryTarget()
+    head = await target.put("k", b"bytes", content_type="video/mp4")
+    target.objects["k"] = (b"bytez", "video/mp4")
+    target.lies["k"] = head.checksum
+    noted = NotedObject(key="k", size_bytes=head.size_bytes, checksum=head.checksum)
+    async with run_of("http://127.0.0.1:1/") as run:
+        with pytest.raises(StoreChecksumError):
+            await run.copier.prove_existing(target=target, noted=noted)
 
 
 @pytest.mark.parametrize("size", [50 * KIB, 6 * MIB])

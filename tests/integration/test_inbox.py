@@ -11,12 +11,13 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from receiver import metrics
 from receiver.catalogue import Catalogue, Filters, Runs
 from receiver.errors import StorageUnavailableError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.lifecycle import Decision
-from receiver.records import DeliveryStatus, Failure, RecordingId, State
+from receiver.records import DeliveryStatus, Failure, NotedObject, RecordingId, State, UrlOrigin
 from receiver.tables import Database, deliveries, open_database, recordings
 from tests.support.clock import NOW
 from tests.support.intake import STORED, accept
@@ -91,6 +92,58 @@ async def test_a_later_delivery_changes_nothing_that_is_archived(database: Datab
     answer = await accept(inbox, payload("a", "b", duration=99, updated_at="2027-01-01T00:00:00Z"), now=NOW)
     assert answer.recordings == (("a", State.ARCHIVED), ("b", State.PENDING))
     assert await Catalogue(database).recording(RecordingId("a")) == before
+
+
+LATER = {"updated_at": "2026-11-22T11:00:00Z"}
+EARLIER = {"updated_at": "2026-11-22T09:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("news", "counted"),
+    [
+        ({"file_uid": "f2"}, 1),
+        (LATER, 1),
+        ({"file_uid": "f2"} | EARLIER, 0),
+        ({"duration": 99}, 0),
+        ({"file_uid": None}, 0),
+    ],
+    ids=["another file", "written later", "another file, reordered", "the same file", "a file that is not named"],
+)
+async def test_another_file_of_an_archived_recording_is_counted(
+    database: Database, inbox: Inbox, news: dict, counted: int
+) -> None:
+    labels = {"outcome": "not_fetched"}
+    before = metrics.registry.get_sample_value("receiver_changed_files_total", labels) or 0
+    await accept(inbox, payload("a", file_uid="f1"), now=NOW)
+    await _archive(database, "a")
+    archived = await Catalogue(database).recording(RecordingId("a"))
+    for _ in range(2):  # a resend is no more news
+        await accept(inbox, payload("a", **{"file_uid": "f1", "x": 1} | news), now=NOW)
+    assert (metrics.registry.get_sample_value("receiver_changed_files_total", labels) or 0) - before == counted
+    assert await Catalogue(database).recording(RecordingId("a")) == archived
+
+
+@pytest.mark.parametrize(
+    ("news", "known"),
+    [({"file_uid": "f2"}, False), (LATER, False), ({"file_uid": "f2"} | EARLIER, True), ({"duration": 99}, True)],
+    ids=["another file", "written later", "another file, reordered", "the same file"],
+)
+@pytest.mark.parametrize("state", [State.FAILED, State.MISSING, State.WAITING])
+async def test_an_object_that_was_not_recorded_is_not_that_of_another_file(
+    database: Database, inbox: Inbox, news: dict, known: bool, state: State
+) -> None:
+    await accept(inbox, payload("a", file_uid="f1"), now=NOW)
+    runs = Runs(database)
+    claim = await runs.claim(RecordingId("a"), now=NOW)
+    assert claim is not None
+    noted = NotedObject(key="k.mp4", size_bytes=1, checksum="crc64nvme:x")
+    await runs.note_object(claim, noted, None, UrlOrigin.API)
+    decision = Decision(state=state, attempts=1, next_attempt_at=NOW if state is State.WAITING else None)
+    await runs.settle(claim, decision, Failure(code="x", message="y", at=NOW))
+    await accept(inbox, payload("a", **{"file_uid": "f1", "x": 1} | news), now=NOW)
+    again = await runs.claim(RecordingId("a"), now=NOW)
+    assert again is not None
+    assert (again.key, again.noted) == ("k.mp4", noted if known else None)
 
 
 async def test_of_two_deliveries_the_newer_facts_win_in_either_order(database: Database, inbox: Inbox) -> None:

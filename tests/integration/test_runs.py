@@ -17,6 +17,7 @@ from receiver.lifecycle import Decision
 from receiver.records import (
     Claim,
     Failure,
+    NotedObject,
     OpenUpload,
     RecordingId,
     State,
@@ -38,6 +39,7 @@ PARTS = tuple(UploadedPart(number=n, etag=f'"e{n}"', size_bytes=5, checksum=f"cr
 UPLOAD = UnfinishedUpload(
     upload=OpenUpload(key="k.mp4", upload_id="u"), part_size_bytes=5, source_etag='"v1"', source_size_bytes=12
 )
+NOTED = NotedObject(key="k.mp4", size_bytes=10, checksum="crc64nvme:x")
 
 
 @pytest.fixture
@@ -70,6 +72,8 @@ async def test_a_run_that_lost_its_fence_changes_nothing(database: Database, run
         runs.hand_back(lost, now=NOW),
         runs.note_upload(lost, "k.mp4", UPLOAD, UrlOrigin.API),
         runs.note_parts(lost, [PARTS[0]], elapsed_s=1),
+        runs.note_object(lost, NOTED, UPLOAD, UrlOrigin.API),
+        runs.forget_upload(lost),
     ):
         with pytest.raises(FenceLostError):
             await write
@@ -147,6 +151,47 @@ async def test_no_part_is_remembered_beyond_the_last_run(
     if ending == FAILED:
         await Catalogue(database).retry(A, now=NOW)
         assert (await claimed(runs)).upload is None
+
+
+async def test_another_run_is_told_what_was_to_be_the_object_until_a_copy_begins_anew(
+    database: Database, runs: Runs
+) -> None:
+    claim = await uploading(runs)
+    assert claim.noted is None
+    await runs.note_object(claim, NOTED, UPLOAD, UrlOrigin.API)
+    await runs.settle(claim, WAITING, FAILURE)
+    again = await claimed(runs)
+    assert (again.noted, again.upload) == (NOTED, replace(UPLOAD, parts=PARTS)), "killed before it was one, it goes on"
+    await runs.note_upload(again, "k.v2.mp4", None, UrlOrigin.API)
+    anew = await claimed(runs)
+    assert (anew.key, anew.noted) == ("k.v2.mp4", None)
+    await runs.note_object(anew, replace(NOTED, key="k.v3.mp4"), None, UrlOrigin.API)
+    assert (await claimed(runs)).noted == replace(NOTED, key="k.v3.mp4")
+    assert (await Catalogue(database).recording(A)).archive is None
+
+
+async def test_an_upload_that_was_ended_leaves_no_part_behind(database: Database, runs: Runs) -> None:
+    claim = await uploading(runs)
+    await runs.forget_upload(claim)
+    assert await noted_parts(database) == 0
+    await runs.settle(claim, WAITING, FAILURE)
+    assert (await Catalogue(database).recording(A)).transfer is None
+    again = await claimed(runs)
+    assert (again.key, again.upload) == ("k.mp4", None)
+
+
+async def test_an_archived_row_names_the_file_that_was_copied(database: Database, runs: Runs) -> None:
+    """A delivery names another one while the copy runs."""
+    inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=True)
+    claim = await claimed(runs)
+    copied = (claim.recording.file_uid, claim.recording.updated_at)
+    await accept(inbox, payload("a", file_uid="f2", updated_at="2026-11-22T11:00:00Z"), now=NOW)
+    noted = await runs.note_object(claim, NOTED, None, UrlOrigin.API)  # the manifest says the same
+    assert (noted.file_uid, noted.updated_at) == copied
+    await accept(inbox, payload("a", file_uid="f3", updated_at="2026-11-22T12:00:00Z"), now=NOW)
+    await runs.finish(claim, STORED, now=LATER)
+    done = await Catalogue(database).recording(A)
+    assert (done.file_uid, done.updated_at) == copied
 
 
 async def test_an_upload_noted_without_its_cut_is_not_gone_on_with(database: Database, runs: Runs) -> None:

@@ -6,7 +6,7 @@ Section or fact: the platform's test; the client's.
 - `size` in MB and `duration` in seconds, or not: test_units;
   test_size_and_duration_are_taken_in_any_unit_and_prove_nothing, test_the_example_payload_is_archived
 - user SigV2 and 1 h, webhook SigV2 and 7 d, admin SigV4 and 7 d: test_a_url_lives_as_long_as_its_sample_says, both
-- expired: test_an_expired_url_is_refused_as_s3_does; test_a_url_that_expires_twice_on_the_way_costs_few_bytes_more
+- expired: test_an_expired_url_is_refused_as_s3_does; test_a_url_that_expires_costs_few_bytes_more
 - unknown scheme: test_a_url_of_unknown_scheme_lives_an_hour_from_the_fetch, test_expiry_is_read_from_the_query
 - hosts seen are on the default allow-list: test_a_star_stands_for_whole_labels
 - malformed escapes: test_a_broken_escape_is_refused_by_the_storage_as_any_wrong_signature;

@@ -9,13 +9,19 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from receiver.records import FreshUrl, Origin, StoredFile, UnfinishedUpload, UploadedPart, UrlOrigin
+import pytest
+
+from receiver.errors import JobError
+from receiver.records import FreshUrl, NotedObject, Origin, StoredFile, UnfinishedUpload, UploadedPart, UrlOrigin
 from receiver.transfer import Copier, DownloadPolicy, Limits, open_copier
+from tests.support.memory_target import MemoryTarget
+from tests.support.source_server import SourceServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from receiver.transfer import Target
+    from tests.support.source_server import Answer, Request
 
 KIB = 1024
 LOOPBACK = ip_network("127.0.0.0/8")
@@ -49,6 +55,8 @@ class Run:
     has_begun: asyncio.Event = field(default_factory=asyncio.Event)
     begun: list[tuple[UnfinishedUpload | None, str]] = field(default_factory=list)
     parts: list[UploadedPart] = field(default_factory=list)
+    noted: list[NotedObject] = field(default_factory=list)
+    forgotten: int = 0
     resume: UnfinishedUpload | None = None
 
     async def refresh(self, rejected: FreshUrl | None) -> FreshUrl:
@@ -64,6 +72,12 @@ class Run:
 
     async def stored(self, part: UploadedPart) -> None:
         self.parts.append(part)
+
+    async def completing(self, noted: NotedObject) -> None:
+        self.noted.append(noted)
+
+    async def aborted(self) -> None:
+        self.forgotten += 1
 
     async def copy(self, target: Target) -> StoredFile:
         return await self.copier.copy(
@@ -81,3 +95,18 @@ async def run_of(*urls: str, origins: tuple[Origin, ...] | None = None, **change
     listed = origins or tuple({Origin("http", "127.0.0.1", int(url.split(":")[2].split("/")[0])) for url in urls})
     async with open_copier(DownloadPolicy(origins=listed, networks=(LOOPBACK,)), limits(**changes)) as copier:
         yield Run(copier, list(urls))
+
+
+async def failure(
+    handler: Callable[[Request], Answer], *, target: MemoryTarget | None = None, **changes: float
+) -> tuple[JobError, SourceServer]:
+    """Run a copy that must fail, check that it left nothing behind, and return why."""
+    target = target or MemoryTarget()
+    async with SourceServer(handler) as source, run_of(source.url(), **changes) as run:
+        with pytest.raises(JobError) as caught:
+            await run.copy(target)
+    assert target.objects == {}
+    assert target.uploads == {}
+    assert "s3cr3t" not in str(caught.value)
+    assert str(caught.value).count(f"http://127.0.0.1:{source.port}") == 1, "operators look at a host, not at a file"
+    return caught.value, source

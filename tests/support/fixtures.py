@@ -8,6 +8,7 @@ import pytest
 
 from receiver.sandbox import Sandbox, SandboxConfig
 from tests.support.service import Service
+from tests.support.store_proxy import StoreProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,3 +37,11 @@ async def service(
     yield made
     if made.process is not None and made.process.returncode is None:
         await made.stop()
+
+
+@pytest.fixture
+async def store_proxy(service: Service) -> AsyncIterator[StoreProxy]:
+    """Stand between the receiver and its bucket."""
+    async with StoreProxy(service.seaweed.endpoint_url) as proxy:
+        service.environ["RECEIVER_S3_ENDPOINT_URL"] = proxy.endpoint_url
+        yield proxy

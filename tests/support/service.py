@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -43,6 +44,13 @@ class Service:
     """Whether the process is measured for coverage, which makes its start three times as slow."""
     process: asyncio.subprocess.Process | None = None
     url: str = ""
+    acknowledged: set[str] = field(default_factory=set)
+    """SHA-256 of every body that was answered with a 2xx."""
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the process was started and has not ended."""
+        return self.process is not None and self.process.returncode is None
 
     @property
     def database_url(self) -> str:
@@ -138,7 +146,10 @@ class Service:
     async def post(self, body: bytes) -> httpx.Response:
         """Deliver a webhook body."""
         async with httpx.AsyncClient(timeout=30) as client:
-            return await client.post(self.webhook_url, content=body, headers={"Content-Type": "application/json"})
+            answer = await client.post(self.webhook_url, content=body, headers={"Content-Type": "application/json"})
+        if answer.is_success:
+            self.acknowledged.add(hashlib.sha256(body).hexdigest())
+        return answer
 
     async def recordings(self, **query: Any) -> list[dict[str, Any]]:
         """Return every recording, through the API."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from receiver.errors import JobError, Kind
+from receiver.errors import JobError, Kind, SourceTruncatedError
 
 TABLE = Path(__file__).parents[2] / "deploy" / "errors.md"
 FOLLOWS = {
@@ -20,7 +21,8 @@ FOLLOWS = {
 
 def classes(base: type[JobError] = JobError) -> Iterator[type[JobError]]:
     for found in base.__subclasses__():
-        yield found
+        if not found.__subclasses__():
+            yield found
         yield from classes(found)
 
 
@@ -47,3 +49,26 @@ def test_every_row_says_when_and_what_to_do():
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 def test_every_error_says_what_happened(error: type[JobError]):
     assert (vars(error)["__doc__"] or "").strip()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [e for e in ERRORS if e.code.startswith(("source_", "store_", "bucket_", "object_"))],
+    ids=lambda e: e.__name__,
+)
+def test_every_error_of_a_source_or_the_store_says_what_to_do(error: type[JobError]):
+    """Its words need no more than the setting's own name: the service's settings begin with RECEIVER_."""
+    assert str(error("what happened")) == f"what happened; {error.remedy}"
+    assert len(error.remedy) > 40
+    documented = {code: remedy for code, _, _, remedy in rows()}[f"`{error.code}`"]
+    for name in re.findall(r"RECEIVER_(\w+)", error.remedy):
+        assert f"`{name}`" in documented
+
+
+def test_an_error_of_a_source_names_its_origin_once():
+    error = SourceTruncatedError("cut")
+    error.origin = "https://x.example:443"
+    assert str(error).startswith("https://x.example:443: cut; ")
+    named = SourceTruncatedError("https://x.example:443 hung up")
+    named.origin = "https://x.example:443"
+    assert str(named).startswith("https://x.example:443 hung up; ")

@@ -1,0 +1,37 @@
+"""A store that cannot be reached or lets nobody in: each is named, with what to set."""
+
+from __future__ import annotations
+
+import pytest
+
+from receiver.errors import BucketMissingError, StoreDeniedError, StoreUnavailableError
+from receiver.objectstore import BucketConfig, open_bucket
+
+
+async def test_an_unreachable_store_is_unavailable(seaweed, aws_env):
+    async with open_bucket(BucketConfig(bucket="b-1", endpoint_url="http://127.0.0.1:1", region="us-east-1")) as bucket:
+        with pytest.raises(StoreUnavailableError, match="RECEIVER_S3_ENDPOINT_URL"):
+            await bucket.head("k")
+
+
+async def test_wrong_keys_are_denied(bucket, seaweed, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    async with open_bucket(BucketConfig(bucket=bucket.name, endpoint_url=seaweed.endpoint_url)) as denied:
+        with pytest.raises(StoreDeniedError):
+            await denied.put("k", b"x", content_type="video/mp4")
+
+
+async def test_no_credentials_are_denied(seaweed, aws_env, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    async with open_bucket(BucketConfig(bucket="b-1", endpoint_url=seaweed.endpoint_url)) as denied:
+        with pytest.raises(StoreDeniedError, match=r"AWS_ACCESS_KEY_ID.*AWS_SECRET_ACCESS_KEY.*AWS_PROFILE.*role"):
+            await denied.head("k")
+
+
+async def test_a_missing_bucket_is_named(seaweed, aws_env):
+    async with open_bucket(BucketConfig(bucket="no-such-bucket", endpoint_url=seaweed.endpoint_url)) as missing:
+        with pytest.raises(BucketMissingError):
+            await missing.begin_upload("k", content_type="video/mp4")
+        with pytest.raises(BucketMissingError):
+            await missing.put("k", b"x", content_type="video/mp4")

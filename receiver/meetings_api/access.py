@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
 
 class Access(Protocol):
-    """`path` is the recordings listing's, without the meeting; `setting` is where an operator would look."""
+    """`path` is the recordings listing's, without the meeting; `setting` is where an operator would look.
+
+    `meetings_path` is None where the API has no listing of meetings for these credentials.
+    """
 
     @property
     def header(self) -> str: ...
     @property
     def path(self) -> str: ...
+    @property
+    def meetings_path(self) -> str | None: ...
     @property
     def setting(self) -> str: ...
 
@@ -42,6 +47,7 @@ class FixedAccess:
 
     header: str
     path: str
+    meetings_path: str | None
     setting: str
     value: str = field(repr=False)
 
@@ -62,10 +68,11 @@ def access_for(credentials: Credentials, wire: Wire) -> Access:
     match credentials:
         case AdminKey(key=key):
             path, setting = "/admin/meetings/recordings/", "RECEIVER_API_ADMIN_KEY"
-            return FixedAccess(header="CB-Administration-API-Key", path=path, setting=setting, value=key)
+            header = "CB-Administration-API-Key"
+            return FixedAccess(header=header, path=path, meetings_path=None, setting=setting, value=key)
         case StaticToken(token=token):
             path, setting = "/meetings/recordings/", "RECEIVER_API_TOKEN"
-            return FixedAccess(header="CB-Token", path=path, setting=setting, value=token)
+            return FixedAccess(header="CB-Token", path=path, meetings_path="/meetings", setting=setting, value=token)
         case UserLogin():
             return Session(wire, credentials)
     assert_never(credentials)

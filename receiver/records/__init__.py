@@ -3,8 +3,9 @@
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord
 from receiver.records.kinds import DeliveryId, DeliveryStatus, MeetingId, RecordingId, State, UrlOrigin, Via
 from receiver.records.objects import HeldPart, ObjectHead, OpenUpload, StoredFile, UnfinishedUpload, UploadedPart
+from receiver.records.reconciliation import KnownRecording, Tally
 from receiver.records.recordings import Claim, Failure, Host, Meeting, Page, Recording, RecordingFacts
-from receiver.records.sources import FreshUrl, ListedRecording, Origin
+from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin
 
 __all__ = [
     "Accepted",
@@ -16,6 +17,8 @@ __all__ = [
     "FreshUrl",
     "HeldPart",
     "Host",
+    "KnownRecording",
+    "ListedMeeting",
     "ListedRecording",
     "Meeting",
     "MeetingId",
@@ -30,6 +33,7 @@ __all__ = [
     "RejectedRecord",
     "State",
     "StoredFile",
+    "Tally",
     "UnfinishedUpload",
     "UploadedPart",
     "UrlOrigin",

@@ -38,6 +38,10 @@ class NotFoundError(ReceiverError):
     """No row has this id."""
 
 
+class WalkTakenError(ReceiverError):
+    """Another process took the reconciliation over; the one that sees this must stop and change nothing."""
+
+
 class WrongStateError(ReceiverError):
     """The recording's state does not allow the asked change; the message names both."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from receiver import logs
-from receiver.meetings_api import AdminKey, Credentials, StaticToken, UserLogin
+from receiver.meetings_api import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
 from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 
@@ -38,6 +38,19 @@ def credentials(settings: Settings) -> Credentials | None:
         email=settings.api_user_email,
         password=settings.api_user_password.get_secret_value(),
         expected_user_id=settings.api_user_id,
+    )
+
+
+def api_config(settings: Settings) -> ApiConfig | None:
+    """Return the way to the Meetings API, or None where no credentials are set."""
+    access = credentials(settings)
+    if access is None:
+        return None
+    return ApiConfig(
+        url=settings.api_url,
+        credentials=access,
+        timeout_s=settings.api_timeout_s,
+        url_margin_s=settings.url_margin_s,
     )
 
 

@@ -88,6 +88,12 @@ class Catalogue:
             found = {State(state): count for state, count in (await tx.execute(query)).all()}
         return {state: found.get(state, 0) for state in State}
 
+    async def missed_webhooks(self) -> int:
+        """Return how many recordings a reconciliation found before any webhook named them."""
+        found = sa.select(sa.func.count()).where(recordings.c.first_seen_via == sa.literal_column("'reconcile'"))
+        async with self._database.read() as tx:
+            return (await tx.execute(found)).scalar_one()
+
     async def retry(self, recording_id: RecordingId, *, now: datetime) -> Recording:
         """Make a recording pending again, its attempts counted anew; raises `NotFoundError`, `WrongStateError`.
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _REOPENED = frozenset({State.FAILED, State.MISSING})
-"""A later delivery that names such a recording is news of it: it is tried again from the start."""
+"""A later delivery that names such a recording is news of it: it is tried again from the start.
+
+That the API lists it is news of a missing one alone, or a recording that always fails would be tried for ever.
+"""
 _MOST_NAMES = 500
 """Ids asked for in one query; drivers bound the parameters of a statement."""
 _ROW_ID = recordings.c.id == sa.bindparam("row_id")
@@ -51,11 +54,12 @@ class Stored:
 
 @dataclass(slots=True)
 class _News:
-    """What a batch says of one recording, each delivery after the other."""
+    """What a batch says of one recording, each delivery after the other, or a listing."""
 
     first: RecordingFacts
     latest: RecordingFacts
     at: datetime
+    via: Via
 
 
 @dataclass(slots=True)
@@ -90,7 +94,7 @@ class Store:
         new = await self._deliver(tx, first_of)
         added = [first_of[digest] for digest in first_of if digest in new]
         await _link(tx, added)
-        states, work = await self._record(tx, added)
+        states, _, work = await self._record(tx, _gather(added))
         old = [incoming for digest, incoming in first_of.items() if digest not in new]
         ids = await _delivery_ids(tx, old)
         if old:
@@ -107,25 +111,35 @@ class Store:
         ]
         return outcomes, work
 
+    async def write_found(
+        self, tx: AsyncConnection, facts: Sequence[RecordingFacts], *, via: Via, at: datetime
+    ) -> tuple[frozenset[RecordingId], list[RecordingId]]:
+        """Write what a listing says of recordings; return who is new, and the sorted ids that need work.
+
+        A known one keeps what deliveries said of it, which is more.
+        """
+        news = {fact.id: _News(first=fact, latest=fact, at=at, via=via) for fact in sorted(facts, key=lambda f: f.id)}
+        _, new, work = await self._record(tx, news)
+        return new, work
+
     async def _deliver(self, tx: AsyncConnection, first_of: dict[str, Incoming]) -> set[str]:
         """Add the bodies never seen before; return their digests."""
         rows = [first_of[digest].row for digest in sorted(first_of)]
         return set((await tx.execute(self._add_deliveries, rows)).scalars())
 
     async def _record(
-        self, tx: AsyncConnection, added: Sequence[Incoming]
-    ) -> tuple[dict[RecordingId, State], list[RecordingId]]:
-        """Add the recordings that are new, refresh those that are known; return all their states and who needs work."""
-        news = _gather(added)
+        self, tx: AsyncConnection, news: dict[RecordingId, _News]
+    ) -> tuple[dict[RecordingId, State], frozenset[RecordingId], list[RecordingId]]:
+        """Add the recordings that are new, refresh those that are known; return all states, the new, who needs work."""
         if not news:
-            return {}, []
+            return {}, frozenset(), []
         rows = [self._new_row(one) for one in news.values()]
-        new = set((await tx.execute(self._add_recordings, rows)).scalars())
+        new = frozenset((await tx.execute(self._add_recordings, rows)).scalars())
         known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
         changes = await self._refresh(tx, known) if known else _Changes()
         await _add_participants(tx, [one.latest for key, one in news.items() if key in new] + changes.refreshed)
         states = changes.states | dict.fromkeys(new, State.PENDING)
-        return states, sorted([*new, *changes.reopened])
+        return states, new, sorted([*new, *changes.reopened])
 
     async def _refresh(self, tx: AsyncConnection, known: dict[RecordingId, _News]) -> _Changes:
         """Bring known recordings up to date, unless they are archived."""
@@ -148,7 +162,7 @@ class Store:
             "id": news.first.id,
             "state": State.PENDING,
             "created_at": news.first.created_at or news.at,
-            "first_seen_via": Via.WEBHOOK,
+            "first_seen_via": news.via,
             "first_seen_at": news.at,
             "next_attempt_at": news.at,
             "source_host": source_host(news.latest.payload_url),
@@ -185,7 +199,7 @@ def _gather(added: Sequence[Incoming]) -> dict[RecordingId, _News]:
         for fact in incoming.facts:
             known = news.get(fact.id)
             if known is None:
-                news[fact.id] = _News(first=fact, latest=fact, at=incoming.row["received_at"])
+                news[fact.id] = _News(first=fact, latest=fact, at=incoming.row["received_at"], via=Via.WEBHOOK)
             elif _is_newer(fact, known.latest.updated_at):
                 known.latest = fact
     return dict(sorted(news.items()))
@@ -201,13 +215,14 @@ async def _compare(tx: AsyncConnection, known: dict[RecordingId, _News]) -> _Cha
     for ids in _pieces(list(known)):
         query = sa.select(recordings.c.id, recordings.c.state, recordings.c.updated_at).where(recordings.c.id.in_(ids))
         for row in await tx.execute(query.order_by(recordings.c.id).with_for_update()):
-            state, latest = State(row.state), known[row.id].latest
-            changes.states[row.id] = State.PENDING if state in _REOPENED else state
-            if state in FINAL - _REOPENED:
+            state, one = State(row.state), known[row.id]
+            reopened = _REOPENED if one.via is Via.WEBHOOK else frozenset({State.MISSING})
+            changes.states[row.id] = State.PENDING if state in reopened else state
+            if state in FINAL - reopened:
                 continue
-            if _is_newer(latest, row.updated_at):
-                changes.refreshed.append(latest)
-            if state in _REOPENED:
+            if one.via is Via.WEBHOOK and _is_newer(one.latest, row.updated_at):
+                changes.refreshed.append(one.latest)
+            if state in reopened:
                 changes.reopened.append(row.id)
     return changes
 

@@ -26,7 +26,7 @@ from receiver.meetings_api.refusal import listing_refusal
 from receiver.meetings_api.wire import open_wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from receiver.meetings_api.access import Access
     from receiver.meetings_api.credentials import Credentials
@@ -70,13 +70,12 @@ class MeetingsApi:
         """Tell whether the API lists meetings for these credentials; for an administration key it does not."""
         return self._access.meetings_path is not None
 
-    async def meetings(self, by: MeetingTime, since: datetime) -> AsyncIterator[MeetingsPage]:
+    async def meetings(self, by: MeetingTime, since: datetime, *, offset: int = 0) -> AsyncGenerator[MeetingsPage]:
         """Yield the pages of the user's meetings whose time is `since` or later, in the API's order, whatever it is.
 
         Pages may be short, overlap, or hold other meetings than were asked for. The listing ends with an empty page,
         or with one that says the same as the page before, by which an API that ignores `offset` is known.
         """
-        offset = 0
         before: object = None
         while True:
             answer = await self._meetings_answer(page_query(by, since, offset=offset))

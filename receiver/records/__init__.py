@@ -3,7 +3,7 @@
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord
 from receiver.records.kinds import DeliveryId, DeliveryStatus, MeetingId, RecordingId, State, UrlOrigin, Via
 from receiver.records.objects import HeldPart, ObjectHead, OpenUpload, StoredFile, UnfinishedUpload, UploadedPart
-from receiver.records.reconciliation import KnownRecording, Tally
+from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import Claim, Failure, Host, Meeting, Page, Recording, RecordingFacts
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin
 
@@ -17,6 +17,7 @@ __all__ = [
     "FreshUrl",
     "HeldPart",
     "Host",
+    "KnownMeeting",
     "KnownRecording",
     "ListedMeeting",
     "ListedRecording",
@@ -38,4 +39,5 @@ __all__ = [
     "UploadedPart",
     "UrlOrigin",
     "Via",
+    "Walk",
 ]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.records.kinds import RecordingId, State, Via
+    from receiver.records.recordings import Host, Meeting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,15 @@ class KnownRecording:
     updated_at: datetime | None
     first_seen_via: Via
     first_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownMeeting:
+    """What the catalogue knows of a meeting; `meeting` and `host` as the recording says that was seen last."""
+
+    meeting: Meeting
+    host: Host
+    recordings: tuple[KnownRecording, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +62,19 @@ class Tally:
     def is_good(self) -> bool:
         """Tell whether nothing is left that somebody must look at."""
         return not (self.lost or self.changed or self.unreadable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """One reconciliation over the meetings since `since`, held by the process that drew `holder`.
+
+    `name` tells it from walks over other windows. A walk that `is_resumed` was begun by a process that is gone, and its
+    `tally` is of the meetings that this one had done.
+    """
+
+    name: str
+    holder: str
+    since: datetime
+    began_at: datetime
+    tally: Tally
+    is_resumed: bool

@@ -6,7 +6,16 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 from __future__ import annotations
 
 from receiver.tables.database import Database, open_database
-from receiver.tables.metadata import deliveries, delivery_recordings, metadata, participants, recordings, upload_parts
+from receiver.tables.metadata import (
+    deliveries,
+    delivery_recordings,
+    metadata,
+    participants,
+    reconciled_meetings,
+    reconciliations,
+    recordings,
+    upload_parts,
+)
 from receiver.tables.move import Content, MoveReport, move
 from receiver.tables.schema import check_head, upgrade
 
@@ -21,6 +30,8 @@ __all__ = [
     "move",
     "open_database",
     "participants",
+    "reconciled_meetings",
+    "reconciliations",
     "recordings",
     "upgrade",
     "upload_parts",

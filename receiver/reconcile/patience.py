@@ -12,7 +12,7 @@ from receiver.lifecycle import RetryPolicy, backoff_s
 if TYPE_CHECKING:
     from receiver.errors import ApiUnavailableError
 
-MOST_TRIES = 10
+MOST_TRIES = 12
 """Of one request, while others are answered; at a tight rate limit a request may be unlucky a few times."""
 _SILENCE_S = 60.0
 _FIRST_SILENCE_S = 5.0
@@ -33,8 +33,9 @@ class Patience:
         self._heard = time.monotonic()
 
     async def bear(self, error: ApiUnavailableError, *, tries: int) -> None:
-        """Wait before the next of `tries` so far, or raise the error where the API has been silent for too long."""
+        """Wait as long as the API asked for, or ever longer, or raise the error where it has been silent for too long."""
         asked_s = error.retry_after_s or 0.0
         if time.monotonic() - self._heard > self._silence_s + asked_s:
             raise error
-        await asyncio.sleep(max(asked_s, backoff_s(tries, _BACKOFF, random.random())))  # noqa: S311
+        spread = random.random()  # noqa: S311
+        await asyncio.sleep(asked_s * (1 + spread) if asked_s else backoff_s(tries, _BACKOFF, spread))

@@ -37,8 +37,8 @@ class Progress(Protocol):
         """Let the meeting be handed out again."""
 
 
-class DryProgress:
-    """Keeps the ids in memory, since a dry run writes nothing: about 100 bytes a meeting."""
+class UnstoredProgress:
+    """Keeps the ids in memory, about 100 bytes a meeting: for a dry run, and for meetings that somebody named."""
 
     def __init__(self) -> None:
         self.tally = Tally()

@@ -12,7 +12,7 @@ from receiver.reconcile.checking import Checker
 from receiver.reconcile.crew import AT_ONCE, each
 from receiver.reconcile.difference import GRACE
 from receiver.reconcile.patience import Patience
-from receiver.reconcile.progress import DryProgress, StoredProgress
+from receiver.reconcile.progress import StoredProgress, UnstoredProgress
 from receiver.reconcile.walk import Walker
 from receiver.records import Host, ListedMeeting, Meeting, Tally, Via
 
@@ -74,7 +74,7 @@ class Reconciler:
 
     async def look(self, *, since: datetime, tell: Tell) -> Report:
         """Walk over the window and write nothing; `found` and `reopened` are what `reconcile` would take."""
-        tally = await self._walk(DryProgress(), _take_nothing, since, self.clock(), tell)
+        tally = await self._walk(UnstoredProgress(), _take_nothing, since, self.clock(), tell)
         return Report(since=since, is_resumed=False, tally=tally)
 
     async def backfill(self, meeting_ids: Iterable[MeetingId], *, dry_run: bool, tell: Tell) -> Tally:
@@ -84,13 +84,13 @@ class Reconciler:
         """
         accept = _take_nothing if dry_run else self.accept
         checker = self._checker(Via.BACKFILL, accept, None, timedelta(0))
-        progress = DryProgress()
+        progress = UnstoredProgress()
 
         async def check(meeting: ListedMeeting) -> None:
             await progress.note(meeting.meeting.id, (await checker.check(meeting)).tally)
             tell(progress.tally)
 
-        await each(_named(meeting_ids), check, at_once=AT_ONCE)
+        await each(_named(meeting_ids, progress), check, at_once=AT_ONCE)
         return progress.tally
 
     async def _taken(self, name: str, since: datetime, *, wait: bool) -> Walk | None:
@@ -119,11 +119,13 @@ class Reconciler:
         )
 
 
-async def _named(meeting_ids: Iterable[MeetingId]) -> AsyncIterator[ListedMeeting]:
+async def _named(meeting_ids: Iterable[MeetingId], progress: Progress) -> AsyncIterator[ListedMeeting]:
+    """Yield each meeting once, however often it is named."""
     ids = iter(meeting_ids)
     # in a thread, since whoever writes the ids may be slower than we ask for them
     while (meeting_id := await asyncio.to_thread(next, ids, None)) is not None:
-        yield ListedMeeting(meeting=Meeting(id=meeting_id), host=Host())
+        for meeting in await progress.undone([ListedMeeting(meeting=Meeting(id=meeting_id), host=Host())]):
+            yield meeting
 
 
 async def _take_nothing(facts: Sequence[RecordingFacts], _via: Via) -> frozenset[RecordingId]:

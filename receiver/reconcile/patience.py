@@ -33,7 +33,7 @@ class Patience:
         self._heard = time.monotonic()
 
     async def bear(self, error: ApiUnavailableError, *, tries: int) -> None:
-        """Wait as long as the API asked for, or ever longer, or raise the error where it has been silent for too long."""
+        """Wait as the API asked, or ever longer, or raise the error where it has been silent for too long."""
         asked_s = error.retry_after_s or 0.0
         if time.monotonic() - self._heard > self._silence_s + asked_s:
             raise error

@@ -85,8 +85,10 @@ class StoredProgress:
     async def write(self) -> None:
         """Put on disk what was noted, and that this process lives; raises `WalkTakenError`."""
         async with self._writing:
-            ids, self._unwritten = self._unwritten, []
+            # a write that is cut off leaves them, or the next would count meetings that nothing says are done
+            ids = self._unwritten.copy()
             await self._walks.note(self._walk, ids, self.tally, now=self._clock())
+            del self._unwritten[: len(ids)]
             self._under_way.difference_update(ids)
 
     @asynccontextmanager

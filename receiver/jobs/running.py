@@ -25,17 +25,21 @@ class Running:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._jobs: set[asyncio.Task[Any]] = set()
+        self._schedules: set[asyncio.Task[Any]] = set()
 
     @contextmanager
-    def task(self) -> Iterator[None]:
+    def task(self, *, is_schedule: bool = False) -> Iterator[None]:
         """Count the current task among those to be ended, for the length of the block."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  (a coroutine always runs in a task)
         self._jobs.add(task)
+        if is_schedule:
+            self._schedules.add(task)
         try:
             yield
         finally:
             self._jobs.discard(task)
+            self._schedules.discard(task)
 
     @asynccontextmanager
     async def job(self, job: Job) -> AsyncIterator[None]:
@@ -64,6 +68,8 @@ class Running:
             await asyncio.wait({working, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
             engine.shutdown.set()  # no new job starts; those that run go on
             self._places.close()
+            for task in self._schedules:  # the grace is for transfers; a schedule bears to be cut off
+                task.cancel()
             await asyncio.wait({working}, timeout=grace_s)
         finally:
             engine.shutdown.set()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 from click.testing import CliRunner
 
 from receiver.cli import root
+from receiver.cli.progress import meetings_progress
 from receiver.cli.tally import print_tally
 from receiver.records import Tally
 
@@ -58,3 +62,19 @@ def test_people_are_shown_every_count_and_what_to_do(capsys, tally, code, told):
     assert counts.split()[2] == f"{tally.found:,}"
     assert any(line.startswith(told) for line in remedies) or not told
     assert bool(remedies) == bool(told)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stream", "shown"), [(Terminal(), True), (io.StringIO(), False)], ids=["terminal", "pipe"])
+def test_progress_is_shown_on_a_terminal_alone(monkeypatch, stream, shown):
+    monkeypatch.setattr(sys, "stderr", stream)
+    with meetings_progress() as tell:
+        tell(Tally(meetings=1200, recordings=2, found=1))
+    assert ("1,200 meetings, 2 recordings, 1 found" in stream.getvalue()) is shown
+    assert shown or stream.getvalue() == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import TYPE_CHECKING
 
 from receiver import logs
@@ -16,7 +15,7 @@ from receiver.errors import (
     RecordingGoneError,
 )
 from receiver.reconcile.difference import compare
-from receiver.reconcile.patience import MOST_TRIES, Patience
+from receiver.reconcile.patience import Trial
 from receiver.records import RecordingFacts, Tally, Via
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from receiver.catalogue import Known
     from receiver.meetings_api import MeetingsApi
     from receiver.reconcile.difference import Difference
+    from receiver.reconcile.patience import Patience
     from receiver.records import (
         Host,
         KnownMeeting,
@@ -105,13 +105,13 @@ class Checker:
     async def _listed(self, known: KnownMeeting) -> tuple[ListedRecording, ...] | None:
         """Ask until there is an answer; None, with a line in the log, where this meeting's listing cannot be had."""
         meeting_id = known.meeting.id
-        for tries in count(1):
+        trial = Trial(self.patience)
+        while True:
             try:
                 listed = await self.api.recordings(meeting_id, newer_than_s=0)
             except ApiUnavailableError as e:
-                if tries == MOST_TRIES:
+                if not await trial.again(e):
                     return _unlisted(meeting_id, e)
-                await self.patience.bear(e, tries=tries)
             except RecordingGoneError as e:  # the API knows no such meeting: then it has no recordings
                 self.patience.answered()
                 is_named = self.via is Via.BACKFILL and not known.recordings
@@ -122,7 +122,6 @@ class Checker:
             else:
                 self.patience.answered()
                 return listed
-        raise AssertionError  # pragma: no cover
 
     async def _taken(self, meeting: ListedMeeting, known: KnownMeeting, difference: Difference) -> int:
         """Store what is lacking or was missing; return how many of them the catalogue had not."""

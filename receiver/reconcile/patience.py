@@ -12,30 +12,46 @@ from receiver.lifecycle import RetryPolicy, backoff_s
 if TYPE_CHECKING:
     from receiver.errors import ApiUnavailableError
 
-MOST_TRIES = 12
-"""Of one request, while others are answered; at a tight rate limit a request may be unlucky a few times."""
 _SILENCE_S = 60.0
 _FIRST_SILENCE_S = 5.0
 """Before the first answer: a wrong address or a missing network is told soon."""
-_BACKOFF = RetryPolicy(max_attempts=MOST_TRIES, base_s=1, cap_s=30)
+_STUCK_S = 600.0
+"""While others are answered, a request that fails for so long is not merely unlucky at a tight rate limit."""
+_BACKOFF = RetryPolicy(max_attempts=1, base_s=1, cap_s=30)  # whose attempts nobody counts here
 
 
 class Patience:
     """Shared by all requests of a reconciliation: it ends when none of them is answered any more."""
 
     def __init__(self) -> None:
-        self._silence_s = _FIRST_SILENCE_S
-        self._heard = time.monotonic()
+        self.silence_s = _FIRST_SILENCE_S
+        self.heard = time.monotonic()
 
     def answered(self) -> None:
         """Note that the API is there."""
-        self._silence_s = _SILENCE_S
-        self._heard = time.monotonic()
+        self.silence_s = _SILENCE_S
+        self.heard = time.monotonic()
 
-    async def bear(self, error: ApiUnavailableError, *, tries: int) -> None:
-        """Wait as the API asked, or ever longer, or raise the error where it has been silent for too long."""
-        asked_s = error.retry_after_s or 0.0
-        if time.monotonic() - self._heard > self._silence_s + asked_s:
+
+class Trial:
+    """One request, asked until it is answered."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._began = time.monotonic()
+        self._tries = 0
+
+    async def again(self, error: ApiUnavailableError) -> bool:
+        """Wait as the API asked and ever longer; False where this request is to be given up.
+
+        Raises the error where the API has answered nobody for too long.
+        """
+        now, asked_s = time.monotonic(), error.retry_after_s or 0.0
+        if now - self._patience.heard > self._patience.silence_s + asked_s:
             raise error
-        spread = random.random()  # noqa: S311
-        await asyncio.sleep(asked_s * (1 + spread) if asked_s else backoff_s(tries, _BACKOFF, spread))
+        if now - self._began > _STUCK_S + asked_s:
+            return False
+        self._tries += 1
+        # beyond what was asked for by a chance, or those who were refused together come again together
+        await asyncio.sleep(asked_s + backoff_s(self._tries, _BACKOFF, random.random()))  # noqa: S311
+        return True

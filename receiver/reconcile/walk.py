@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from receiver.errors import ApiUnavailableError
 from receiver.meetings_api import MeetingTime
 from receiver.reconcile.crew import AT_ONCE, each
-from receiver.reconcile.patience import MOST_TRIES
+from receiver.reconcile.patience import Trial
 from receiver.records import Host, ListedMeeting, Meeting
 
 if TYPE_CHECKING:
@@ -80,18 +80,16 @@ class Walker:
             after = ids[-1]
 
     async def _pages(self, by: MeetingTime) -> AsyncGenerator[MeetingsPage]:
-        offset = tries = 0
+        offset, trial = 0, Trial(self._checker.patience)
         while True:
             try:
                 async for page in self._checker.api.meetings(by, self._since, offset=offset):
                     self._checker.patience.answered()
                     yield page
-                    offset, tries = offset + page.entries, 0
+                    offset, trial = offset + page.entries, Trial(self._checker.patience)
             except ApiUnavailableError as e:
-                tries += 1
-                if tries == MOST_TRIES:
+                if not await trial.again(e):
                     raise
-                await self._checker.patience.bear(e, tries=tries)
             else:
                 return
 

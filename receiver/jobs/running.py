@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from receiver.jobs.places import Places
 
+_SCHEDULE_GRACE_S = 1.0
+"""The rest of the grace is for transfers: a schedule bears to be cut off, and may be far from its end."""
 _log = logs.get("jobs")
 
 
@@ -68,9 +70,11 @@ class Running:
             await asyncio.wait({working, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
             engine.shutdown.set()  # no new job starts; those that run go on
             self._places.close()
-            for task in self._schedules:  # the grace is for transfers; a schedule bears to be cut off
+            first_s = min(grace_s, _SCHEDULE_GRACE_S)
+            await asyncio.wait({working}, timeout=first_s)
+            for task in self._schedules:
                 task.cancel()
-            await asyncio.wait({working}, timeout=grace_s)
+            await asyncio.wait({working}, timeout=grace_s - first_s)
         finally:
             engine.shutdown.set()
             self._places.close()

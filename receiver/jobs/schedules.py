@@ -31,7 +31,7 @@ _log = logs.get("jobs")
 class Schedule:
     """`action` runs `first_after` the first start of any process, then `every` so long after its last end.
 
-    It must bear to be cancelled, as it is at once when the process is told to stop, and to be run again after a process
+    It must bear to be cancelled, as it is soon after the process is told to stop, and to be run again after a process
     that died in it. What it raises is logged.
     """
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 registry = CollectorRegistry()
 
@@ -46,6 +53,23 @@ api_breaker_openings = Counter(
     "Times that failures in a row let the Meetings API be left alone.",
     registry=registry,
 )
+
+
+class Counted(Collector):
+    """A counter whose value is what the index holds, since other processes and commands count too."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name = name
+        self._documentation = documentation
+        self.value = 0
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the counter as it was set last."""
+        yield CounterMetricFamily(self._name, self._documentation, value=self.value)
+
+
+webhook_missed = Counted("receiver_webhook_missed", "Recordings that reconciliation found before any webhook.")
+registry.register(webhook_missed)
 
 
 def render() -> tuple[bytes, str]:

@@ -8,24 +8,19 @@ is rejected alone, beside the good ones.
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from receiver import fields
 from receiver.errors import ReceiverError
 from receiver.records import Host, Meeting, MeetingId, Parsed, RecordingFacts, RecordingId, RejectedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MAX_TEXT_CHARS = 8192
-MAX_PARTICIPANTS = 10_000
-_INT64 = 2**63 - 1
-_LATEST_S = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
 class NotJsonError(ReceiverError):
@@ -41,70 +36,22 @@ class NotRecordingDoneError(ReceiverError):
         self.rejected = rejected
 
 
-def _text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    # PostgreSQL takes neither NUL nor lone surrogates
-    clean = value.replace("\0", "").encode("utf-8", "replace").decode()
-    return clean[:MAX_TEXT_CHARS] or None
-
-
-def _count(value: Any) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and number.is_integer() and number <= _INT64 else None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _user_id(value: Any) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _INT64 else None
-
-
-def _user_ids(value: Any) -> tuple[int, ...]:
-    items = value[:MAX_PARTICIPANTS] if isinstance(value, list) else []
-    return tuple(dict.fromkeys(user for item in items if (user := _user_id(item)) is not None))
-
-
-def _time(value: Any) -> datetime | None:
-    """Read epoch seconds (`start_date`) or ISO 8601 (`created_at`); what is neither, or out of range, is None."""
-    seconds = _number(value)
-    if seconds is not None:
-        return datetime.fromtimestamp(seconds, UTC) if seconds <= _LATEST_S else None
-    if not isinstance(value, str) or len(value) > 64:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
 def _url(value: Any) -> str | None:
     """Keep a URL byte for byte, broken escapes too; what no request line can hold is None."""
-    usable = isinstance(value, str) and 0 < len(value) <= MAX_TEXT_CHARS and value.isprintable() and " " not in value
-    return value if usable else None
+    is_text = isinstance(value, str) and 0 < len(value) <= fields.MAX_TEXT_CHARS
+    return value if is_text and value.isprintable() and " " not in value else None
 
 
 def _object(value: Any) -> Any:
     return value if isinstance(value, dict) else {}
 
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Text = Annotated[str | None, BeforeValidator(_text)]
-Count = Annotated[int | None, BeforeValidator(_count)]
-Number = Annotated[float | None, BeforeValidator(_number)]
-UserId = Annotated[int | None, BeforeValidator(_user_id)]
-Time = Annotated[datetime | None, BeforeValidator(_time)]
+Id = Annotated[str, Field(pattern=fields.ID_PATTERN)]
+Text = Annotated[str | None, BeforeValidator(fields.text)]
+Count = Annotated[int | None, BeforeValidator(fields.count)]
+Number = Annotated[float | None, BeforeValidator(fields.number)]
+UserId = Annotated[int | None, BeforeValidator(fields.user_id)]
+Time = Annotated[datetime | None, BeforeValidator(fields.time)]
 Url = Annotated[str | None, BeforeValidator(_url)]
 
 
@@ -136,7 +83,7 @@ class RecordBody(_Body):
 
     id: Id = Field(alias="_id")
     room_id: Id | None = None
-    participants_ids: Annotated[tuple[int, ...], BeforeValidator(_user_ids)] = ()
+    participants_ids: Annotated[tuple[int, ...], BeforeValidator(fields.user_ids)] = ()
     participants_count: Count = None
     file_uid: Text = None
     duration: Number = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.browser import chromium
 from tests.support.databases import database, database_url, empty_database_url, postgres
-from tests.support.fixtures import sandbox, service, store_proxy
+from tests.support.fixtures import logs_stay_as_they_are, sandbox, service, store_proxy
 from tests.support.page import browser, operator, outside, viewer
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
 from tests.support.vendor import host, vendor
@@ -19,6 +19,7 @@ __all__ = [
     "database_url",
     "empty_database_url",
     "host",
+    "logs_stay_as_they_are",
     "operator",
     "outside",
     "postgres",

@@ -51,8 +51,9 @@ async def _readyz(parts: ApiParts) -> Response:
 
 
 async def _metrics(parts: ApiParts) -> Response:
-    """`GET /metrics`: Prometheus exposition; the states are counted when asked, so that they are never stale."""
+    """`GET /metrics`: Prometheus exposition; what the index holds is counted when asked, so that it is never stale."""
     for state, count in (await parts.catalogue.counts()).items():
         metrics.recordings.labels(state=state).set(count)
+    metrics.webhook_missed.value = await parts.catalogue.missed_webhooks()
     content, media_type = metrics.render()
     return Response(content, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

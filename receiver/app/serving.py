@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 
 from receiver import api, logs, page, problems, webhook
+from receiver.app import reconciling
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -26,20 +27,21 @@ from receiver.app.configs import (
     sqlite_path,
     webhook_secrets,
 )
+from receiver.app.opening import checked_database, engine, index_beside
 from receiver.app.process import Server, listening, make_private_file, only_worker
 from receiver.app.secrets import Secrets
 from receiver.app.shared_pause import DatabasePause
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
-from receiver.jobs import Jobs, Schedule, open_jobs
+from receiver.jobs import Jobs, Schedule
 from receiver.lifecycle import RetryPolicy
 from receiver.meetings_api import open_api
 from receiver.objectstore import Bucket, open_bucket
 from receiver.operators import Actions, Guard
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
 from receiver.settings import rotated_files
-from receiver.tables import Database, check_head, open_database, upgrade
+from receiver.tables import Database, open_database, upgrade
 from receiver.transfer import open_copier
 from receiver.worker import Worker
 
@@ -63,18 +65,8 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
-    """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`.
-
-    A command creates and upgrades nothing: the service it stands beside may be of another release.
-    """
-    learn_secrets(settings)
-    path = sqlite_path(settings)
-    if path is not None and not path.exists():
-        raise ReceiverError(
-            f"there is no database at {path}; set RECEIVER_DATABASE_URL as the service has it, "
-            "or run the command in the service's folder"
-        )
-    async with _open_database(settings) as database:
+    """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`."""
+    async with index_beside(settings) as database:
         yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings))
 
 
@@ -109,7 +101,7 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(listening(host, port))
         database = await stack.enter_async_context(_held_database(settings))
-        jobs = _open_jobs(settings, database)
+        jobs = engine(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         app = _web(secrets, database, jobs, bucket, stop)
         server = Server(server_config(app, settings))
@@ -131,7 +123,7 @@ async def work(settings: Settings) -> None:
     secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(_held_database(settings))
-        jobs = _open_jobs(settings, database)
+        jobs = engine(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         worker = await _worker(stack, secrets, database, jobs, bucket)
         await worker.run(stop)
@@ -151,7 +143,7 @@ async def _held_database(settings: Settings) -> AsyncIterator[Database]:
     with only_worker(settings):
         if sqlite_path(settings) is not None:
             await migrate(settings)
-        async with _open_database(settings) as database:
+        async with checked_database(settings) as database:
             yield database
 
 
@@ -217,16 +209,6 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
     return app
 
 
-def _open_jobs(settings: Settings, database: Database) -> Jobs:
-    most = settings.concurrency
-    return open_jobs(
-        database,
-        concurrency=most,
-        host_concurrency=settings.host_concurrency or max(1, most * 3 // 4),
-        global_concurrency=settings.global_concurrency,
-    )
-
-
 async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
     settings = secrets.now()
     config = api_config(secrets.now)
@@ -252,7 +234,13 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             jitter=random.random,
         )
     )
-    return Worker(jobs, pipeline, grace_s=settings.shutdown_grace_s, schedules=_schedules(bucket, runs, keys))
+    found = None if client is None else reconciling.reconciler(database, jobs, client)
+    return Worker(
+        jobs,
+        pipeline,
+        grace_s=settings.shutdown_grace_s,
+        schedules=(*_schedules(bucket, runs, keys), *reconciling.schedules(settings, found)),
+    )
 
 
 def _schedules(bucket: Bucket, runs: Runs, keys: KeyTemplate) -> tuple[Schedule, ...]:
@@ -262,13 +250,3 @@ def _schedules(bucket: Bucket, runs: Runs, keys: KeyTemplate) -> tuple[Schedule,
     if not keys.root:  # nothing tells this service's uploads from those of others in the bucket
         return ()
     return (Schedule(name="strays", every=timedelta(hours=1), first_after=timedelta(minutes=1), action=strays),)
-
-
-@asynccontextmanager
-async def _open_database(settings: Settings) -> AsyncIterator[Database]:
-    database = open_database(settings.database_url)
-    try:
-        await check_head(database)
-        yield database
-    finally:
-        await database.close()

@@ -109,6 +109,11 @@ class Catalogue:
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return [message for (message,) in rows if message]
 
+    async def missed_webhooks(self) -> int:
+        """Return how many recordings a reconciliation found before any webhook named them."""
+        found = sa.select(sa.func.count()).where(recordings.c.first_seen_via == sa.literal_column("'reconcile'"))
+        return await self._database.read(lambda tx: tx.execute(found).scalar_one())
+
     async def retry(self, recording_id: RecordingId, *, now: datetime) -> Recording:
         """Make a recording pending again, its attempts counted anew; raises `NotFoundError`, `WrongStateError`.
 

@@ -20,6 +20,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "check": ("receiver.cli.check:command", "Try all that the settings lead to, and say what is wrong."),
         "recordings": ("receiver.cli.commands:recordings", "List, show, download, retry and cancel recordings."),
         "deliveries": ("receiver.cli.commands:deliveries", "List and show the webhooks that came in."),
+        "reconcile": ("receiver.cli.reconcile:reconcile", "Find what the webhook did not bring, and archive it."),
+        "backfill": ("receiver.cli.backfill:backfill", "Archive the recordings of meetings named by their ids."),
         "demo": ("receiver.cli.demo:demo", "Record and archive a meeting on this machine, with no account."),
         "sandbox": ("receiver.cli.sandbox:sandbox", "Run the emulated Meetings API alone."),
     },

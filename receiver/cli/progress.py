@@ -1,4 +1,4 @@
-"""A progress bar on a terminal's stderr; nothing elsewhere."""
+"""Progress bars on a terminal's stderr; nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from receiver.cli.output import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from receiver.records import Tally
 
 
 @contextmanager
@@ -25,3 +27,20 @@ def transfer_progress(name: str, size_bytes: int) -> Iterator[Callable[[int], No
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(clean(name), total=size_bytes)
         yield lambda count: progress.advance(task, count)
+
+
+@contextmanager
+def meetings_progress() -> Iterator[Callable[[Tally], None]]:
+    """Yield a function that is told how far a reconciliation is; how many meetings there are, nobody knows before."""
+    if not sys.stderr.isatty():
+        yield lambda _tally: None
+        return
+    from rich.console import Console  # noqa: PLC0415  (only a terminal needs it)
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("0 meetings", total=None)
+        yield lambda tally: progress.update(
+            task, description=f"{tally.meetings:,} meetings, {tally.recordings:,} recordings, {tally.found:,} found"
+        )

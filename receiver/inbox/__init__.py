@@ -1,6 +1,7 @@
 """Making a delivery durable: its row, its recordings' rows and their jobs, in one transaction (P1, P2).
 
-Deliveries that arrive together share a transaction (`batch`), whose statements are few (`store`).
+What a listing names and no delivery brought takes the same way, without a delivery's row. Deliveries that arrive
+together share a transaction (`batch`), whose statements are few (`store`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import hashlib
 import re
 import secrets
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import DataError, DBAPIError
 
@@ -21,13 +22,18 @@ from receiver.inbox.store import Changes, Incoming, Store, Stored
 from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RejectedRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
 
     from receiver.jobs import Jobs
+    from receiver.records import RecordingId, Via
     from receiver.tables import Database
+
+    Write = Callable[[sa.Connection], tuple["T", Changes]]
+
+T = TypeVar("T")
 
 _log = logs.get("inbox")
 # Values of the query parameters that make a download URL a credential, in any JSON spelling of "=".
@@ -53,7 +59,7 @@ class Inbox:
         self._jobs = jobs
         self._store = Store(is_sqlite=database.is_sqlite, keep_urls=keep_urls)
         self._batcher: Batcher[Incoming, Stored] = Batcher(
-            self._commit,
+            lambda batch: self._commit(lambda tx: self._store.write(tx, batch)),
             blames=_blames_a_delivery,
             weigh=lambda incoming: len(incoming.facts),
             writers=1 if database.is_sqlite else _POSTGRES_WRITERS,
@@ -81,23 +87,30 @@ class Inbox:
         stored = await self._batcher.submit(_incoming(body, DeliveryStatus.REJECTED, (), rejected, now))
         return stored.delivery_id
 
-    async def _commit(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
+    async def accept_found(self, facts: Sequence[RecordingFacts], *, via: Via, now: datetime) -> frozenset[RecordingId]:
+        """Store recordings that a listing named and the catalogue lacks, as a delivery's; return who was new.
+
+        Those that were given up as missing are taken up again. Safe to repeat; raises `StorageUnavailableError`.
+        """
+        return await self._commit(lambda tx: self._store.write_found(tx, facts, via=via, at=now))
+
+    async def _commit(self, write: Write[T]) -> T:
         for last in range(1, _TRIES + 1):
             try:
-                return await self._write(batch)
+                return await self._commit_once(write)
             except StorageUnavailableError as e:
                 if last == _TRIES or _sqlstate(e) not in _LOST_RACES:
                     raise
         raise AssertionError  # pragma: no cover
 
-    async def _write(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
-        def store(tx: sa.Connection) -> tuple[Sequence[Stored], Changes]:
-            stored, changes = self._store.write(tx, batch)
+    async def _commit_once(self, write: Write[T]) -> T:
+        def write_and_enqueue(tx: sa.Connection) -> tuple[T, Changes]:
+            stored, changes = write(tx)
             if changes.work:
                 self._jobs.enqueue(tx, changes.work)
             return stored, changes
 
-        stored, changes = await self._database.write(store)
+        stored, changes = await self._database.write(write_and_enqueue)
         failpoints.reach(Failpoint.DELIVERY_COMMITTED)
         if changes.work:
             self._jobs.wake()

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 _REOPENED = frozenset({State.FAILED, State.MISSING})
-"""A later delivery that names such a recording is news of it: it is tried again from the start."""
+"""A later delivery that names such a recording is news of it: it is tried again from the start.
+
+That the API lists it is news of a missing one alone, or a recording that always fails would be tried for ever.
+"""
 _MOST_NAMES = 500
 """Ids asked for in one query; drivers bound the parameters of a statement."""
 _ROW_ID = recordings.c.id == sa.bindparam("row_id")
@@ -50,11 +53,12 @@ class Stored:
 
 @dataclass(slots=True)
 class _News:
-    """What a batch says of one recording, each delivery after the other."""
+    """What a batch says of one recording, each delivery after the other, or a listing."""
 
     first: RecordingFacts
     latest: RecordingFacts
     at: datetime
+    via: Via
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ class Changes:
     one. `unfetched` are archived and were named with another file, which changes nothing.
     """
 
+    new: list[RecordingId] = field(default_factory=list)
     refreshed: list[RecordingFacts] = field(default_factory=list)
     replaced: list[RecordingId] = field(default_factory=list)
     unfetched: list[RecordingId] = field(default_factory=list)
@@ -96,7 +101,7 @@ class Store:
         new = self._deliver(tx, first_of)
         added = [first_of[digest] for digest in first_of if digest in new]
         _link(tx, added)
-        changes = self._record(tx, added)
+        changes = self._record(tx, _gather(added))
         states = changes.states
         old = [incoming for digest, incoming in first_of.items() if digest not in new]
         ids = _delivery_ids(tx, old)
@@ -114,14 +119,24 @@ class Store:
         ]
         return outcomes, changes
 
+    def write_found(
+        self, tx: sa.Connection, facts: Sequence[RecordingFacts], *, via: Via, at: datetime
+    ) -> tuple[frozenset[RecordingId], Changes]:
+        """Write what a listing says of recordings; return who is new, and what became of all.
+
+        A known one keeps what deliveries said of it, which is more.
+        """
+        news = {fact.id: _News(first=fact, latest=fact, at=at, via=via) for fact in sorted(facts, key=lambda f: f.id)}
+        changes = self._record(tx, news)
+        return frozenset(changes.new), changes
+
     def _deliver(self, tx: sa.Connection, first_of: dict[str, Incoming]) -> set[str]:
         """Add the bodies never seen before; return their digests."""
         rows = [first_of[digest].row for digest in sorted(first_of)]
         return set(tx.execute(self._add_deliveries, rows).scalars())
 
-    def _record(self, tx: sa.Connection, added: Sequence[Incoming]) -> Changes:
+    def _record(self, tx: sa.Connection, news: dict[RecordingId, _News]) -> Changes:
         """Add the recordings that are new, refresh those that are known."""
-        news = _gather(added)
         if not news:
             return Changes()
         rows = [self._new_row(one) for one in news.values()]
@@ -129,6 +144,7 @@ class Store:
         known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
         changes = self._refresh(tx, known) if known else Changes()
         _add_participants(tx, [one.latest for key, one in news.items() if key in new] + changes.refreshed)
+        changes.new = sorted(new)
         changes.states |= dict.fromkeys(new, State.PENDING)
         changes.work = sorted([*new, *changes.reopened])
         return changes
@@ -157,7 +173,7 @@ class Store:
             "id": news.first.id,
             "state": State.PENDING,
             "created_at": news.first.created_at or news.at,
-            "first_seen_via": Via.WEBHOOK,
+            "first_seen_via": news.via,
             "first_seen_at": news.at,
             "next_attempt_at": news.at,
             "source_host": source_host(news.latest.payload_url),
@@ -194,7 +210,7 @@ def _gather(added: Sequence[Incoming]) -> dict[RecordingId, _News]:
         for fact in incoming.facts:
             known = news.get(fact.id)
             if known is None:
-                news[fact.id] = _News(first=fact, latest=fact, at=incoming.row["received_at"])
+                news[fact.id] = _News(first=fact, latest=fact, at=incoming.row["received_at"], via=Via.WEBHOOK)
             elif _is_newer(fact, known.latest.updated_at):
                 known.latest = fact
     return dict(sorted(news.items()))
@@ -217,19 +233,20 @@ def _compare(tx: sa.Connection, known: dict[RecordingId, _News]) -> Changes:
     for ids in _pieces(list(known)):
         query = sa.select(c.id, c.state, c.file_uid, c.updated_at).where(c.id.in_(ids))
         for row in tx.execute(query.order_by(c.id).with_for_update()):
-            state, latest = State(row.state), known[row.id].latest
-            changes.states[row.id] = State.PENDING if state in _REOPENED else state
-            is_newer = _is_newer(latest, row.updated_at)
-            is_another = is_newer and _is_another_file(latest, row)
-            if state in FINAL - _REOPENED:
+            state, one = State(row.state), known[row.id]
+            reopened = _REOPENED if one.via is Via.WEBHOOK else frozenset({State.MISSING})
+            changes.states[row.id] = State.PENDING if state in reopened else state
+            is_newer = one.via is Via.WEBHOOK and _is_newer(one.latest, row.updated_at)
+            is_another = is_newer and _is_another_file(one.latest, row)
+            if state in FINAL - reopened:
                 if is_another and state is State.ARCHIVED:
                     changes.unfetched.append(row.id)
                 continue
             if is_another:
                 changes.replaced.append(row.id)
             if is_newer:
-                changes.refreshed.append(latest)
-            if state in _REOPENED:
+                changes.refreshed.append(one.latest)
+            if state in reopened:
                 changes.reopened.append(row.id)
     return changes
 

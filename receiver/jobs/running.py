@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from receiver.jobs.places import Places
 
+_SCHEDULE_GRACE_S = 1.0
+"""The rest of the grace is for transfers: a schedule bears to be cut off, and may be far from its end."""
 _log = logs.get("jobs")
 
 
@@ -25,17 +27,21 @@ class Running:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._jobs: set[asyncio.Task[Any]] = set()
+        self._schedules: set[asyncio.Task[Any]] = set()
 
     @contextmanager
-    def task(self) -> Iterator[None]:
+    def task(self, *, is_schedule: bool = False) -> Iterator[None]:
         """Count the current task among those to be ended, for the length of the block."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  (a coroutine always runs in a task)
         self._jobs.add(task)
+        if is_schedule:
+            self._schedules.add(task)
         try:
             yield
         finally:
             self._jobs.discard(task)
+            self._schedules.discard(task)
 
     @asynccontextmanager
     async def job(self, job: Job) -> AsyncIterator[None]:
@@ -64,7 +70,11 @@ class Running:
             await asyncio.wait({working, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
             engine.shutdown.set()  # no new job starts; those that run go on
             self._places.close()
-            await asyncio.wait({working}, timeout=grace_s)
+            first_s = min(grace_s, _SCHEDULE_GRACE_S)
+            await asyncio.wait({working}, timeout=first_s)
+            for task in self._schedules:
+                task.cancel()
+            await asyncio.wait({working}, timeout=grace_s - first_s)
         finally:
             engine.shutdown.set()
             self._places.close()

@@ -31,7 +31,8 @@ _log = logs.get("jobs")
 class Schedule:
     """`action` runs `first_after` the first start of any process, then `every` so long after its last end.
 
-    It must bear to be cancelled, and to be run again after a process that died in it. What it raises is logged.
+    It must bear to be cancelled, as it is soon after the process is told to stop, and to be run again after a process
+    that died in it. What it raises is logged.
     """
 
     name: str
@@ -53,7 +54,7 @@ def register(engine: QueueManager, running: Running, schedules: Sequence[Schedul
 
 def _runner(schedule: Schedule, running: Running) -> Callable[[Job], Awaitable[None]]:
     async def run(_: Job) -> None:
-        with running.task():
+        with running.task(is_schedule=True):
             try:
                 await schedule.action()
             except ReceiverError as e:

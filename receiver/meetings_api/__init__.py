@@ -1,8 +1,9 @@
-"""The vendor's Meetings API as the archive needs it: a meeting's recordings, and a download URL with life left."""
+"""The vendor's Meetings API as the archive needs it: meetings, their recordings, and a download URL with life left."""
 
 from receiver.meetings_api.client import ApiConfig, MeetingsApi, open_api
 from receiver.meetings_api.credentials import AdminKey, Credentials, StaticToken, UserLogin
 from receiver.meetings_api.expiry import url_expiry
+from receiver.meetings_api.meetings import MeetingsPage, MeetingTime
 from receiver.meetings_api.pause import SharedPause
 from receiver.meetings_api.probe import ApiSight, look_at_api
 
@@ -11,7 +12,9 @@ __all__ = [
     "ApiConfig",
     "ApiSight",
     "Credentials",
+    "MeetingTime",
     "MeetingsApi",
+    "MeetingsPage",
     "SharedPause",
     "StaticToken",
     "UserLogin",

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 class Access(Protocol):
     """`path` is the recordings listing's, without the meeting; `setting` is where an operator would look.
 
-    `user_id` is whose session a login opened, as far as the API told.
+    `meetings_path` is None where the API has no listing of meetings for these credentials. `user_id` is whose session a
+    login opened, as far as the API told.
     """
 
     @property
     def header(self) -> str: ...
     @property
     def path(self) -> str: ...
+    @property
+    def meetings_path(self) -> str | None: ...
     @property
     def setting(self) -> str: ...
     @property
@@ -49,6 +52,7 @@ class FixedAccess:
 
     header: str
     path: str
+    meetings_path: str | None
     setting: str
     value: Callable[[], str]
     user_id: int | None = None
@@ -72,10 +76,12 @@ def access_for(current: Callable[[], Credentials], wire: Wire) -> Access:
     match credentials:
         case AdminKey():
             path, setting = "/admin/meetings/recordings/", "RECEIVER_API_ADMIN_KEY"
-            return FixedAccess(header="CB-Administration-API-Key", path=path, setting=setting, value=_fixed(current))
+            header = "CB-Administration-API-Key"
+            return FixedAccess(header=header, path=path, meetings_path=None, setting=setting, value=_fixed(current))
         case StaticToken():
             path, setting = "/meetings/recordings/", "RECEIVER_API_TOKEN"
-            return FixedAccess(header="CB-Token", path=path, setting=setting, value=_fixed(current))
+            value = _fixed(current)
+            return FixedAccess(header="CB-Token", path=path, meetings_path="/meetings", setting=setting, value=value)
         case UserLogin():
             return Session(wire, _login(current))
     assert_never(credentials)

@@ -1,4 +1,4 @@
-"""The archive's questions to the Meetings API: what does a meeting have, and where is this file now."""
+"""The archive's questions to the Meetings API: which meetings are there, what does one have, where is this file now."""
 
 from __future__ import annotations
 
@@ -11,19 +11,27 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from receiver.errors import ApiBadAnswerError, ApiRefusedError, ApiUnauthorizedError, RecordingNotListedYetError
+from receiver.errors import (
+    ApiBadAnswerError,
+    ApiRefusedError,
+    ApiUnauthorizedError,
+    RecordingGoneError,
+    RecordingNotListedYetError,
+)
 from receiver.meetings_api.access import access_for
 from receiver.meetings_api.listing import Listing, read_entries
 from receiver.meetings_api.listings import Listings
 from receiver.meetings_api.manners import Manners
+from receiver.meetings_api.meetings import MeetingTime, page_query, read_page
 from receiver.meetings_api.refusal import listing_refusal
 from receiver.meetings_api.wire import open_wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from receiver.meetings_api.access import Access
     from receiver.meetings_api.credentials import Credentials
+    from receiver.meetings_api.meetings import MeetingsPage
     from receiver.meetings_api.pause import SharedPause
     from receiver.meetings_api.wire import Answer, Wire
     from receiver.records import FreshUrl, ListedRecording, MeetingId, RecordingId
@@ -63,6 +71,27 @@ class MeetingsApi:
         age_s = self._config.listing_max_age_s if newer_than_s is None else newer_than_s
         listing = await self._listings.get(meeting_id, since=time.monotonic() - age_s)
         return tuple(listing.recordings.values())
+
+    @property
+    def lists_meetings(self) -> bool:
+        """Tell whether the API lists meetings for these credentials; for an administration key it does not."""
+        return self._access.meetings_path is not None
+
+    async def meetings(self, by: MeetingTime, since: datetime, *, offset: int = 0) -> AsyncGenerator[MeetingsPage]:
+        """Yield the pages of the user's meetings whose time is `since` or later, in the API's order, whatever it is.
+
+        Pages may be short, overlap, or hold other meetings than were asked for. The listing ends with an empty page,
+        or with one that says the same as the page before, by which an API that ignores `offset` is known.
+        """
+        before: object = None
+        while True:
+            answer = await self._meetings_answer(page_query(by, since, offset=offset))
+            page = await asyncio.to_thread(read_page, answer.body)
+            says = frozenset(listed.meeting.id for listed in page.meetings) or answer.body
+            if not page.entries or says == before:
+                return
+            yield page
+            offset, before = offset + page.entries, says
 
     async def fresh_url(
         self, recording_id: RecordingId, meeting_id: MeetingId, *, rejected: FreshUrl | None = None
@@ -117,7 +146,16 @@ class MeetingsApi:
             refused=frozenset(entries.refused),
         )
 
-    async def _get(self, path: str) -> Answer:
+    async def _meetings_answer(self, query: str) -> Answer:
+        path = self._access.meetings_path
+        if path is None:
+            raise ApiRefusedError(f"the Meetings API lists no meetings for {self._access.setting}; name their ids")
+        try:
+            return await self._get(f"{path}?{query}", what="the user's meetings")
+        except RecordingGoneError as e:
+            raise ApiBadAnswerError("the Meetings API answered 404 to GET /meetings; look at RECEIVER_API_URL") from e
+
+    async def _get(self, path: str, *, what: str = "this meeting's recordings") -> Answer:
         """Ask with the current secret, and once more with a new one after a 401 where there can be a new one."""
         access = self._access
         secret = await access.secret()
@@ -131,7 +169,7 @@ class MeetingsApi:
             secret = newer
             answer = await self._wire.get(path, header=access.header, secret=secret)
         if answer.status != 200:
-            raise listing_refusal(answer, setting=access.setting)
+            raise listing_refusal(answer, setting=access.setting, what=what)
         access.used(secret, answer)
         return answer
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from receiver import logs
+from receiver import fields, logs
 from receiver.errors import ApiBadAnswerError
 from receiver.meetings_api.expiry import url_expiry
 from receiver.records import FreshUrl, ListedRecording, RecordingId, UrlOrigin
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from receiver.records import MeetingId
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _URL_CHARS = 8192
 _UID_CHARS = 512
 _LOGGED = 10  # entries of one listing that get a line of their own
@@ -68,7 +67,7 @@ def _sort(entries: Entries, index: int, entry: object, meeting_id: MeetingId, fe
         entries.dropped.append((index, "not an object"))
         return
     recording_id, url, room_id = entry.get("_id"), entry.get("download_url"), entry.get("room_id")
-    if not isinstance(recording_id, str) or not _ID.fullmatch(recording_id):
+    if not fields.is_id(recording_id):
         entries.dropped.append((index, "_id is not an id"))
     elif room_id is not None and room_id != meeting_id:
         entries.refused.add(recording_id)
@@ -81,8 +80,13 @@ def _sort(entries: Entries, index: int, entry: object, meeting_id: MeetingId, fe
             id=RecordingId(recording_id),
             meeting_id=meeting_id,
             url=FreshUrl(url=url, expires_at=url_expiry(url, fetched_at=fetched_at), origin=UrlOrigin.API),
+            participant_ids=fields.user_ids(entry.get("participants_ids")),
+            participants_count=fields.count(entry.get("participants_count")),
             file_uid=_text(entry.get("file_uid")),
-            updated_at=_moment(entry.get("updated_at")),
+            duration_s=fields.number(entry.get("duration")),
+            vendor_size=fields.number(entry.get("size")),
+            created_at=fields.iso_time(entry.get("created_at")),
+            updated_at=fields.iso_time(entry.get("updated_at")),
         )
 
 
@@ -106,13 +110,3 @@ def _is_url(value: object) -> TypeGuard[str]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= _UID_CHARS and value.isprintable() else None
-
-
-def _moment(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -30,8 +30,8 @@ _REFUSED_SKEW_S = 3500
 """The API refuses time stamps more than 60 minutes from its own time; a `Date` may have been under way for a while."""
 
 
-def listing_refusal(answer: Answer, *, setting: str) -> JobError:
-    """Return the error for a recordings request answered otherwise than 200; `setting` holds the credentials."""
+def listing_refusal(answer: Answer, *, setting: str, what: str) -> JobError:
+    """Return the error for a listing of `what` answered otherwise than 200; `setting` holds the credentials."""
     said = _said(answer)
     match answer.status:
         case 401:
@@ -41,7 +41,7 @@ def listing_refusal(answer: Answer, *, setting: str) -> JobError:
             )
         case 403:
             return ApiForbiddenError(
-                f"the credentials of {setting} may not list this meeting's recordings{said}; use the meeting's host or "
+                f"the credentials of {setting} may not list {what}{said}; use the meeting's host or "
                 "RECEIVER_API_ADMIN_KEY"
             )
         case 404 if answer.content_type == "text/html":
@@ -53,7 +53,7 @@ def listing_refusal(answer: Answer, *, setting: str) -> JobError:
             )
         case 400 | 422:
             return ApiRefusedError(
-                f"the Meetings API did not understand the request for recordings{said}; look at RECEIVER_API_URL, and "
+                f"the Meetings API did not understand the request for {what}{said}; look at RECEIVER_API_URL, and "
                 "report it where that is right"
             )
     return _unusable(answer, said)

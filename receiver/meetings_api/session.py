@@ -33,6 +33,7 @@ class Session:
 
     header = "CB-Token"
     path = "/meetings/recordings/"
+    meetings_path = "/meetings"
     setting = "RECEIVER_API_APP_ID and RECEIVER_API_USER_LOGIN or _EMAIL"
 
     def __init__(self, wire: Wire, user: Callable[[], UserLogin]) -> None:

@@ -12,8 +12,9 @@ from receiver.records.objects import (
     UploadedPart,
     versions_of,
 )
+from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import Claim, Failure, Host, Meeting, Page, Recording, RecordingFacts
-from receiver.records.sources import FreshUrl, ListedRecording, Origin
+from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin
 
 __all__ = [
     "Accepted",
@@ -25,6 +26,9 @@ __all__ = [
     "FreshUrl",
     "HeldPart",
     "Host",
+    "KnownMeeting",
+    "KnownRecording",
+    "ListedMeeting",
     "ListedRecording",
     "Meeting",
     "MeetingId",
@@ -40,9 +44,11 @@ __all__ = [
     "RejectedRecord",
     "State",
     "StoredFile",
+    "Tally",
     "UnfinishedUpload",
     "UploadedPart",
     "UrlOrigin",
     "Via",
+    "Walk",
     "versions_of",
 ]

@@ -1,4 +1,4 @@
-"""Where a file comes from: a fresh URL, an allowed origin, an entry of the API's listing."""
+"""Where a file comes from: a fresh URL, an allowed origin, an entry of the API's listings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.records.kinds import MeetingId, RecordingId, UrlOrigin
+    from receiver.records.recordings import Host, Meeting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,5 +47,20 @@ class ListedRecording:
     id: RecordingId
     meeting_id: MeetingId
     url: FreshUrl
+    participant_ids: tuple[int, ...] = ()
+    participants_count: int | None = None
     file_uid: str | None = None
+    duration_s: float | None = None
+    vendor_size: float | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedMeeting:
+    """A meeting as the API lists it, or as the catalogue knows it, which has no times of the meeting's own row."""
+
+    meeting: Meeting
+    host: Host
+    created_at: datetime | None = None
     updated_at: datetime | None = None

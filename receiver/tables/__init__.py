@@ -12,6 +12,8 @@ from receiver.tables.metadata import (
     delivery_recordings,
     metadata,
     participants,
+    reconciled_meetings,
+    reconciliations,
     recordings,
     upload_parts,
 )
@@ -46,6 +48,8 @@ __all__ = [
     "open_database",
     "own",
     "participants",
+    "reconciled_meetings",
+    "reconciliations",
     "recordings",
     "refused_because",
     "standing",

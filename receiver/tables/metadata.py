@@ -43,6 +43,8 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+_RECONCILED = sa.text("first_seen_via = 'reconcile'")
+
 deliveries = sa.Table(
     "deliveries",
     metadata,
@@ -104,6 +106,8 @@ recordings = sa.Table(
     sa.Index(None, "archived_at", "id"),
     sa.Index(None, "meeting_start_at", "id"),
     sa.Index(None, "state", "next_attempt_at"),
+    # the missed webhooks are counted at every scrape
+    sa.Index("ix_recordings_reconciled", "first_seen_via", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
 )
 
 participants = sa.Table(
@@ -143,3 +147,22 @@ api_pauses = sa.Table(
     info={NOT_MOVED: True},
 )
 """When the pause that an API asked for is over, by this database's clock."""
+
+reconciliations = sa.Table(
+    "reconciliations",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("since", UtcDateTime, nullable=False),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("held_until", UtcDateTime, nullable=False),
+    sa.Column("tally", sa.JSON, nullable=False),
+)
+
+reconciled_meetings = sa.Table(
+    "reconciled_meetings",
+    metadata,
+    sa.Column("name", sa.Text, sa.ForeignKey("reconciliations.name", ondelete="CASCADE"), primary_key=True),
+    sa.Column("meeting_id", sa.Text, primary_key=True),
+)

@@ -34,11 +34,6 @@ async def _fill(url: str) -> None:
     await database.close()
 
 
-@pytest.fixture(autouse=True)
-def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("receiver.logs.configure", lambda **_options: None)  # it would outlive the runner's stderr
-
-
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Name an embedded database with one delivery; the command runs in its folder."""

@@ -95,7 +95,8 @@ async def test_it_runs_while_recordings_hold_every_place(database: Database) -> 
         await action.until(action.runs + 2)
 
 
-async def test_a_process_that_is_stopped_in_it_leaves_it_to_the_next(database: Database) -> None:
+@pytest.mark.parametrize("grace_s", [0, 60], ids=["no grace", "a grace, which is for recordings"])
+async def test_a_process_that_is_stopped_in_it_leaves_it_to_the_next(database: Database, grace_s: float) -> None:
     began, cancelled = asyncio.Event(), asyncio.Event()
 
     async def stuck() -> None:
@@ -107,7 +108,7 @@ async def test_a_process_that_is_stopped_in_it_leaves_it_to_the_next(database: D
             raise
 
     endless = Schedule(name="a", every=HOUR, first_after=AT_ONCE, action=stuck)
-    async with running(open_jobs(database, concurrency=1), nothing, grace_s=0, schedules=[endless]):
+    async with running(open_jobs(database, concurrency=1), nothing, grace_s=grace_s, schedules=[endless]):
         await asyncio.wait_for(began.wait(), 20)
     assert cancelled.is_set()
     action = Action()

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from receiver.sandbox.seaweed import SeaweedServer
 
 
+@pytest.fixture(autouse=True)
+def logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no command that a test runs in its own process set logging up: that would outlive the test and its stderr."""
+    monkeypatch.setattr("receiver.logs.configure", lambda **_options: None)
+
+
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     """Run the platform."""

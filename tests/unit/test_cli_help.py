@@ -38,7 +38,8 @@ def test_help_imports_no_library_but_click(arguments):
 def test_help_lists_every_command_with_what_it_does():
     done = CliRunner().invoke(root, ["--help"])
     assert done.exit_code == 0
-    for name in ("serve", "migrate", "check", "recordings", "deliveries", "demo", "sandbox"):
+    names = ("serve", "migrate", "check", "recordings", "deliveries", "reconcile", "backfill", "demo", "sandbox")
+    for name in names:
         assert f"\n  {name} " in done.stdout
 
 
@@ -57,6 +58,8 @@ def test_help_lists_every_command_with_what_it_does():
         "recordings cancel",
         "deliveries list",
         "deliveries show",
+        "reconcile",
+        "backfill",
     ],
 )
 def test_every_command_of_the_tables_exists_and_explains_itself(command):

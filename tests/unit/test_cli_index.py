@@ -38,7 +38,6 @@ def run(tmp_path, monkeypatch):
     """Run a command against the file `index.db` of an empty folder, with no other settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECEIVER_DATABASE_URL", f"sqlite:///{tmp_path}/index.db")
-    monkeypatch.setattr("receiver.logs.configure", lambda **_options: None)  # it would outlive the runner's stderr
 
     def invoke(*arguments):
         done = CliRunner().invoke(root, arguments)

@@ -11,7 +11,6 @@ from receiver.cli import root
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("receiver.logs.configure", lambda **_options: None)  # it would outlive the runner's stderr
 
     def invoke(*arguments, **variables):
         return CliRunner().invoke(root, arguments, env={f"RECEIVER_{k}": v for k, v in variables.items()})

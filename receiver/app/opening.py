@@ -1,0 +1,55 @@
+"""The pieces that the service and the commands beside it open alike."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from receiver.app.configs import learn_secrets, sqlite_path
+from receiver.errors import ReceiverError
+from receiver.jobs import Jobs, open_jobs
+from receiver.tables import Database, check_head, open_database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from receiver.settings import Settings
+
+
+@asynccontextmanager
+async def checked_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database; raises `SchemaOutdatedError` unless this release can work on it."""
+    database = open_database(settings.database_url)
+    try:
+        await check_head(database)
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def index_beside(settings: Settings) -> AsyncIterator[Database]:
+    """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`.
+
+    A command creates and upgrades nothing: the service it stands beside may be of another release.
+    """
+    learn_secrets(settings)
+    path = sqlite_path(settings)
+    if path is not None and not path.exists():
+        raise ReceiverError(
+            f"there is no database at {path}; set RECEIVER_DATABASE_URL as the service has it, "
+            "or run the command in the service's folder"
+        )
+    async with checked_database(settings) as database:
+        yield database
+
+
+def engine(settings: Settings, database: Database) -> Jobs:
+    """Make the engine; a command only enqueues with it."""
+    most = settings.concurrency
+    return open_jobs(
+        database,
+        concurrency=most,
+        host_concurrency=settings.host_concurrency or max(1, most * 3 // 4),
+        global_concurrency=settings.global_concurrency,
+    )

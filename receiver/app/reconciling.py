@@ -1,0 +1,73 @@
+"""Reconciliation, as the service's schedule and as the commands beside it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from receiver.app.configs import api_config
+from receiver.app.opening import engine, index_beside
+from receiver.app.shared_pause import DatabasePause
+from receiver.catalogue import Known, Walks
+from receiver.errors import SettingsError
+from receiver.inbox import Inbox
+from receiver.jobs import Jobs, Schedule
+from receiver.meetings_api import MeetingsApi, open_api
+from receiver.reconcile import Reconciler
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from receiver.records import RecordingFacts, RecordingId, Via
+    from receiver.settings import Settings
+    from receiver.tables import Database
+
+_FIRST_AFTER = timedelta(minutes=5)
+"""A service that was down has missed webhooks, but what came meanwhile goes first."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def reconciler(database: Database, jobs: Jobs, api: MeetingsApi) -> Reconciler:
+    """Make the reconciler over an index and an API, its way in being intake's."""
+    inbox = Inbox(database, jobs, keep_urls=False)
+
+    async def accept(facts: Sequence[RecordingFacts], via: Via) -> frozenset[RecordingId]:
+        return await inbox.accept_found(facts, via=via, now=_now())
+
+    return Reconciler(api=api, known=Known(database), walks=Walks(database), accept=accept, clock=_now)
+
+
+@asynccontextmanager
+async def open_reconciler(settings: Settings) -> AsyncIterator[Reconciler]:
+    """Open the reconciler for a command; raises `SettingsError` where no way to the API is set."""
+    config = api_config(lambda: settings)
+    if config is None:
+        raise SettingsError(
+            "no way to the API is set, so there is nothing to compare the catalogue with: set RECEIVER_API_ADMIN_KEY, "
+            "RECEIVER_API_TOKEN or a user session"
+        )
+    async with index_beside(settings) as database, open_api(config, shared=DatabasePause(database, config.url)) as api:
+        yield reconciler(database, engine(settings, database), api)
+
+
+def window_name(settings: Settings) -> str:
+    """Name the walk over the settings' own window, which the schedule and the bare command share."""
+    return f"{settings.reconcile_window.total_seconds():.0f}s"
+
+
+def schedules(settings: Settings, found: Reconciler | None) -> tuple[Schedule, ...]:
+    """Return the schedule, none without API credentials or with `RECONCILE_EVERY=0s`."""
+    every = settings.reconcile_every
+    if found is None or not every:
+        return ()
+
+    async def reconcile() -> None:
+        await found.reconcile(
+            window_name(settings), since=_now() - settings.reconcile_window, wait=False, tell=lambda _: None
+        )
+
+    return (Schedule(name="reconcile", every=every, first_after=min(every, _FIRST_AFTER), action=reconcile),)

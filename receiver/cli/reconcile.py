@@ -1,0 +1,68 @@
+"""`receiver reconcile`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from receiver.app.reconciling import open_reconciler, window_name
+from receiver.cli import types
+from receiver.cli.environment import settings_for
+from receiver.cli.progress import meetings_progress
+from receiver.cli.signals import run_until_signal
+from receiver.cli.tally import print_tally
+from receiver.settings import Needs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from receiver.reconcile import Reconciler, Report
+    from receiver.records import Tally
+    from receiver.settings import Settings
+
+    Tell = Callable[[Tally], None]
+
+
+@click.command()
+@click.option("--since", metavar="TIME", help="Meetings since then: 2026-01-31 or 30d.  [default: RECONCILE_WINDOW]")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show what would be found.")
+@types.as_json
+@click.pass_context
+def reconcile(context: click.Context, *, since: str | None, dry_run: bool, as_json: bool) -> None:
+    """Compare what the API lists with the catalogue, and archive what the webhook did not bring.
+
+    Looks at the user's meetings that were created, changed or began in the window (an administration key has no listing
+    of meetings), and at those of the window that the catalogue knows. Runs beside the service, which does the
+    archiving. Killed, it goes on where it was when it is run again with the same --since.
+
+    Exit code 1 where a recording is gone before it was archived, an archived one has changed, or a listing could not
+    be had; what was found is no failure.
+    """
+    settings = settings_for(Needs.DATABASE)
+    begin = types.Moment().convert(since, None, context) if since else datetime.now(UTC) - settings.reconcile_window
+    name = since or window_name(settings)
+    code = run_until_signal(_run(settings, name, begin, dry_run=dry_run, as_json=as_json))
+    if code:
+        raise SystemExit(code)
+
+
+async def _run(settings: Settings, name: str, since: datetime, *, dry_run: bool, as_json: bool) -> int:
+    async with open_reconciler(settings) as reconciler:
+        with meetings_progress() as tell:
+            if dry_run:
+                report = await reconciler.look(since=since, tell=tell)
+            else:
+                report = await _reconciled(reconciler, name, since, tell)
+    more = {"since": report.since.isoformat(), "resumed": report.is_resumed, "dry_run": dry_run}
+    return print_tally(report.tally, more, as_json=as_json)
+
+
+async def _reconciled(reconciler: Reconciler, name: str, since: datetime, tell: Tell) -> Report:
+    report = await reconciler.reconcile(name, since=since, wait=False, tell=tell)
+    if report is None:
+        click.echo("Another process is at this reconciliation, or was seconds ago; waiting for its end.", err=True)
+        report = await reconciler.reconcile(name, since=since, wait=True, tell=tell)
+    assert report is not None  # noqa: S101  (it waits)
+    return report

@@ -1,0 +1,80 @@
+"""A page of the meetings listing, read entry by entry: a bad one does not stop the good ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from receiver import fields, logs
+from receiver.errors import ApiBadAnswerError
+from receiver.records import Host, ListedMeeting, Meeting, MeetingId
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_PAGE_MEETINGS = 100
+"""The default of the vendor's page; its maximum is undocumented, and whoever never asks for more is safe with any."""
+
+log = logs.get("meetings_api")
+
+
+class MeetingTime(StrEnum):
+    """Which of a meeting's times the API is asked to filter by."""
+
+    CREATED_AT = "created_at"
+    START_DATE = "start_date"
+    UPDATED_AT = "updated_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeetingsPage:
+    """One page: `entries` is how many the API listed, `dropped` how many of them name no meeting."""
+
+    meetings: tuple[ListedMeeting, ...]
+    entries: int
+
+    @property
+    def dropped(self) -> int:
+        return self.entries - len(self.meetings)
+
+
+def page_query(by: MeetingTime, since: datetime, *, offset: int) -> str:
+    """Write the query for the page at `offset` of the meetings with that time at or after `since`."""
+    # epoch seconds or ISO 8601, as the page's own example has them
+    moment = int(since.timestamp()) if by is MeetingTime.START_DATE else f"{since:%Y-%m-%dT%H:%M:%S}.000Z"
+    return urlencode({"limit": _PAGE_MEETINGS, "offset": offset, f"{by}[gte]": moment})
+
+
+def read_page(body: bytes) -> MeetingsPage:
+    """Read an answer's body, or raise `ApiBadAnswerError` where it is not a JSON array."""
+    try:
+        listed: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiBadAnswerError("the meetings listing is not JSON; look at RECEIVER_API_URL") from None
+    if not isinstance(listed, list):
+        raise ApiBadAnswerError("the meetings listing is not a JSON array; look at RECEIVER_API_URL")
+    page = MeetingsPage(meetings=tuple(_meeting(entry) for entry in listed if _is_meeting(entry)), entries=len(listed))
+    if page.dropped:
+        log.warning("meetings_dropped", dropped=page.dropped, entries=page.entries, reason="_id is not an id")
+    return page
+
+
+def _is_meeting(entry: Any) -> bool:
+    return isinstance(entry, dict) and fields.is_id(entry.get("_id"))
+
+
+def _meeting(entry: dict[str, Any]) -> ListedMeeting:
+    return ListedMeeting(
+        meeting=Meeting(
+            id=MeetingId(entry["_id"]),
+            name=fields.text(entry.get("name")),
+            start_date=fields.time(entry.get("start_date")),
+            end_date=fields.time(entry.get("end_date")),
+        ),
+        host=Host(id=fields.user_id(entry.get("host_id"))),
+        created_at=fields.time(entry.get("created_at")),
+        updated_at=fields.time(entry.get("updated_at")),
+    )

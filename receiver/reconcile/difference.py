@@ -1,0 +1,79 @@
+"""What a meeting's listing and the catalogue say differently. Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from receiver.lifecycle import CLAIMABLE
+from receiver.records import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from receiver.records import KnownRecording, ListedRecording
+
+GRACE = timedelta(seconds=30)
+"""How old a recording is, by its `created_at`, before no webhook for it is under way any more."""
+_SAME_TIME = timedelta(seconds=1)  # the webhook writes whole seconds, and other listings may not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Listed recordings that the catalogue lacks (`recent` ones aside), and those of it that the listing gainsays.
+
+    `missing` had been given up as missing and are listed; `gone` have an object or work to do and are not listed;
+    `changed` are archived, and the source has another file or another `updated_at` since.
+    """
+
+    lacking: tuple[ListedRecording, ...]
+    recent: tuple[ListedRecording, ...]
+    missing: tuple[ListedRecording, ...]
+    gone: tuple[KnownRecording, ...]
+    changed: tuple[KnownRecording, ...]
+
+    @property
+    def lost(self) -> tuple[KnownRecording, ...]:
+        """Return those that are gone and were never archived."""
+        return tuple(one for one in self.gone if one.state is not State.ARCHIVED)
+
+
+def compare(
+    known: Iterable[KnownRecording], listed: Sequence[ListedRecording], *, now: datetime, grace: timedelta
+) -> Difference:
+    """Compare the catalogue's recordings of a meeting, read before it was listed, with its listing."""
+    rows = {one.id: one for one in known}
+    here = {one.id: one for one in listed}
+    lacking = [one for one in listed if one.id not in rows]
+    return Difference(
+        lacking=tuple(one for one in lacking if not _is_recent(one, now, grace)),
+        recent=tuple(one for one in lacking if _is_recent(one, now, grace)),
+        missing=tuple(one for one in listed if one.id in rows and rows[one.id].state is State.MISSING),
+        gone=tuple(
+            row
+            for row in rows.values()
+            if row.id not in here
+            and (row.state is State.ARCHIVED or row.state in CLAIMABLE)
+            and row.first_seen_at <= now - grace
+        ),
+        changed=tuple(
+            row
+            for row in rows.values()
+            if row.state is State.ARCHIVED and row.id in here and _differs(row, here[row.id])
+        ),
+    )
+
+
+def _is_recent(one: ListedRecording, now: datetime, grace: timedelta) -> bool:
+    # a time in the future is a clock that is off, and no reason to wait for it
+    return one.created_at is not None and abs(now - one.created_at) < grace
+
+
+def _differs(row: KnownRecording, one: ListedRecording) -> bool:
+    if None not in (row.file_uid, one.file_uid) and row.file_uid != one.file_uid:
+        return True
+    if row.updated_at is None or one.updated_at is None:
+        return False
+    return abs(row.updated_at - one.updated_at) >= _SAME_TIME

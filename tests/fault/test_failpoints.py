@@ -12,6 +12,7 @@ import pytest
 from receiver.failpoints import Failpoint
 from receiver.sandbox import Sandbox
 from tests.support.invariants import check_invariants
+from tests.support.jobs import age_heartbeats
 from tests.support.service import Service, control, make_meeting
 
 SIZE_BYTES = 12_000_000  # three parts
@@ -31,6 +32,8 @@ async def test_killed_at(point: Failpoint, sandbox: Sandbox, service: Service) -
         acknowledged = False
     assert service.process is not None
     assert await asyncio.wait_for(service.process.wait(), 30) == -signal.SIGKILL
+
+    await age_heartbeats(service.database_url)
 
     del service.environ["FAILPOINT"]
     await service.start()

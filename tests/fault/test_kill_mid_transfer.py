@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import asyncpg
-
-from receiver.jobs.postgres import HEARTBEAT_TIMEOUT
 from tests.support.invariants import check_invariants
+from tests.support.jobs import age_heartbeats
 from tests.support.service import Service, control, make_meeting
 
 if TYPE_CHECKING:
@@ -31,17 +29,8 @@ async def _until_bytes_flow(sandbox: Sandbox, recording_id: str, at_least: int) 
 
 
 async def _kill_long_ago(service: Service) -> None:
-    """SIGKILL, and let PostgreSQL believe it was longer ago than a heartbeat may be old.
-
-    `test_workers` waits that time out. SQLite needs none: its one worker takes over all that it finds at its start.
-    """
     await service.kill()
-    if service.database_url.startswith("postgresql"):
-        connection = await asyncpg.connect(service.database_url)
-        try:
-            await connection.execute("UPDATE pgqueuer SET heartbeat = heartbeat - $1::interval", HEARTBEAT_TIMEOUT)
-        finally:
-            await connection.close()
+    await age_heartbeats(service.database_url)
 
 
 async def test_twenty_five_kills_lose_and_double_nothing(sandbox: Sandbox, service: Service) -> None:

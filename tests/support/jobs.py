@@ -1,10 +1,14 @@
-"""An engine that runs beside a test."""
+"""An engine that runs beside a test, and workers that died long ago."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+
+import asyncpg
+
+from receiver.jobs.postgres import HEARTBEAT_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -29,3 +33,16 @@ async def running(
     finally:
         stop.set()
         await asyncio.wait_for(task, 30)
+
+
+async def age_heartbeats(database_url: str) -> None:
+    """Let PostgreSQL believe that workers which were killed have been silent for as long as a heartbeat may be old.
+
+    `test_workers` waits that time out. SQLite needs none: its one worker takes over all that it finds at its start.
+    """
+    if database_url.startswith("postgresql"):
+        connection = await asyncpg.connect(database_url)
+        try:
+            await connection.execute("UPDATE pgqueuer SET heartbeat = heartbeat - $1::interval", HEARTBEAT_TIMEOUT)
+        finally:
+            await connection.close()

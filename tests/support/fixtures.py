@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from receiver import logs
 from receiver.sandbox import Sandbox, SandboxConfig
 from tests.support.service import Service
 from tests.support.store_proxy import StoreProxy
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no command that a test runs in its own process set logging up: that would outlive the test and its stderr."""
+    """Let nothing that a test does to the process's logging outlive it: neither a command's set-up nor known secrets."""
     monkeypatch.setattr("receiver.logs.configure", lambda **_options: None)
+    monkeypatch.setattr(logs.redact, "_secrets", logs.redact._secrets)
 
 
 @pytest.fixture

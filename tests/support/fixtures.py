@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing that a test does to the process's logging outlive it: neither a command's set-up nor known secrets."""
+    """Let nothing that a test does to logging outlive it: neither a command's set-up nor the secrets it knows of."""
     monkeypatch.setattr("receiver.logs.configure", lambda **_options: None)
     monkeypatch.setattr(logs.redact, "_secrets", logs.redact._secrets)
 

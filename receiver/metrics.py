@@ -42,6 +42,11 @@ changed_files = Counter(
     ["outcome"],
     registry=registry,
 )
+source_deletions = Counter(
+    "receiver_source_deletions",
+    "Recordings deleted at the platform by this process, since all of their meeting were archived.",
+    registry=registry,
+)
 api_requests = Counter("receiver_api_requests", "Meetings API requests by status.", ["status"], registry=registry)
 api_breaker_state = Gauge(
     "receiver_api_breaker_state",

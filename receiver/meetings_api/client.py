@@ -19,6 +19,7 @@ from receiver.errors import (
     RecordingNotListedYetError,
 )
 from receiver.meetings_api.access import access_for
+from receiver.meetings_api.credentials import AdminKey
 from receiver.meetings_api.listing import Listing, read_entries
 from receiver.meetings_api.listings import Listings
 from receiver.meetings_api.manners import Manners
@@ -28,6 +29,7 @@ from receiver.meetings_api.wire import open_wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from typing import Protocol
 
     from receiver.meetings_api.access import Access
     from receiver.meetings_api.credentials import Credentials
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from receiver.meetings_api.pause import SharedPause
     from receiver.meetings_api.wire import Answer, Wire
     from receiver.records import FreshUrl, ListedRecording, MeetingId, RecordingId
+
+    class Send(Protocol):
+        async def __call__(self, path: str, *, header: str, secret: str) -> Answer: ...
+
 
 _THREAD_BYTES = 128 * 1024  # a body larger than this takes milliseconds to parse, so the event loop is spared
 
@@ -71,6 +77,25 @@ class MeetingsApi:
         age_s = self._config.listing_max_age_s if newer_than_s is None else newer_than_s
         listing = await self._listings.get(meeting_id, since=time.monotonic() - age_s)
         return tuple(listing.recordings.values())
+
+    async def all_recordings(self, meeting_id: MeetingId) -> tuple[ListedRecording, ...]:
+        """Ask anew for a meeting's recordings; raises `ApiBadAnswerError` rather than leave an entry out."""
+        listing = await self._listings.get(meeting_id, since=time.monotonic())
+        if listing.refused or listing.dropped:
+            raise ApiBadAnswerError(
+                "the Meetings API listed entries that cannot be read, or are another meeting's (events listing_entry_…)"
+            )
+        return tuple(listing.recordings.values())
+
+    async def delete_recordings(self, meeting_id: MeetingId) -> None:
+        """Delete all recordings of a meeting at the platform, also those that no listing has shown.
+
+        Only an administration key may; `ApiRefusedError` with others. Raises `RecordingGoneError` for a meeting that
+        the API does not know.
+        """
+        if not isinstance(self._config.credentials(), AdminKey):
+            raise ApiRefusedError("only RECEIVER_API_ADMIN_KEY may delete recordings at the platform")
+        await self._answer(self._wire.delete, self._recordings_path(meeting_id), what="this meeting's recordings")
 
     @property
     def lists_meetings(self) -> bool:
@@ -127,14 +152,18 @@ class MeetingsApi:
     def _is_short(self, url: FreshUrl) -> bool:
         return (url.expires_at - datetime.now(UTC)).total_seconds() <= self._config.url_margin_s
 
-    async def _fetch(self, meeting_id: MeetingId, began: float) -> Listing:
+    def _recordings_path(self, meeting_id: MeetingId) -> str:
         if meeting_id in {"", ".", ".."}:
             raise ApiRefusedError(
                 f"the Meetings API cannot be asked for a meeting with the id {meeting_id!r}, which no meeting of the "
                 "platform has; see who posted the delivery that named it, then cancel the recording"
             )
+        return self._access.path + quote(meeting_id, safe="")
+
+    async def _fetch(self, meeting_id: MeetingId, began: float) -> Listing:
         fetched_at = datetime.now(UTC)
-        answer = await self._get(self._access.path + quote(meeting_id, safe=""))
+        path = self._recordings_path(meeting_id)
+        answer = await self._answer(self._wire.get, path, what="this meeting's recordings")
         if len(answer.body) <= _THREAD_BYTES:
             entries = read_entries(answer.body, meeting_id, fetched_at=fetched_at)
         else:
@@ -144,6 +173,7 @@ class MeetingsApi:
             ended=time.monotonic(),
             recordings=entries.kept,
             refused=frozenset(entries.refused),
+            dropped=len(entries.dropped),
         )
 
     async def _meetings_answer(self, query: str) -> Answer:
@@ -151,11 +181,11 @@ class MeetingsApi:
         if path is None:
             raise ApiRefusedError(f"the Meetings API lists no meetings for {self._access.setting}; name their ids")
         try:
-            return await self._get(f"{path}?{query}", what="the user's meetings")
+            return await self._answer(self._wire.get, f"{path}?{query}", what="the user's meetings")
         except RecordingGoneError as e:
             raise ApiBadAnswerError("the Meetings API answered 404 to GET /meetings; look at RECEIVER_API_URL") from e
 
-    async def _get(self, path: str, *, what: str = "this meeting's recordings") -> Answer:
+    async def _answer(self, send: Send, path: str, *, what: str) -> Answer:
         """Ask with the current secret, and once more with a new one after a 401 where there can be a new one."""
         access = self._access
         secret = await access.secret()
@@ -164,10 +194,10 @@ class MeetingsApi:
                 f"{access.setting} holds a line break or another control character, so the Meetings API was not asked; "
                 "write it on one line"
             )
-        answer = await self._wire.get(path, header=access.header, secret=secret)
+        answer = await send(path, header=access.header, secret=secret)
         if answer.status == 401 and (newer := await access.replaced(secret)) is not None:
             secret = newer
-            answer = await self._wire.get(path, header=access.header, secret=secret)
+            answer = await send(path, header=access.header, secret=secret)
         if answer.status != 200:
             raise listing_refusal(answer, setting=access.setting, what=what)
         access.used(secret, answer)

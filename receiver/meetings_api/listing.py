@@ -32,6 +32,8 @@ class Listing:
     recordings: dict[RecordingId, ListedRecording]
     refused: frozenset[str] = frozenset()
     """Ids that the API listed as another meeting's."""
+    dropped: int = 0
+    """Entries that could not be read."""
 
     def url(self, recording_id: RecordingId) -> FreshUrl | None:
         listed = self.recordings.get(recording_id)

@@ -60,6 +60,9 @@ class Wire:
     async def get(self, path: str, *, header: str, secret: str) -> Answer:
         return await self._manners.send(lambda: self._sent("GET", path, headers={header: secret}, secrets=(secret,)))
 
+    async def delete(self, path: str, *, header: str, secret: str) -> Answer:
+        return await self._manners.send(lambda: self._sent("DELETE", path, headers={header: secret}, secrets=(secret,)))
+
     async def post(self, path: str, body: bytes, *, secrets: tuple[str, ...]) -> Answer:
         headers = {"Content-Type": "application/json"}
         return await self._manners.send(lambda: self._sent("POST", path, headers=headers, body=body, secrets=secrets))

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 GRACE = timedelta(seconds=30)
 """How old a recording is, by its `created_at`, before no webhook for it is under way any more."""
-_SAME_TIME = timedelta(seconds=1)  # the webhook writes whole seconds, and other listings may not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,7 @@ def compare(
         changed=tuple(
             row
             for row in rows.values()
-            if row.state is State.ARCHIVED and row.id in here and _differs(row, here[row.id])
+            if row.state is State.ARCHIVED and row.id in here and here[row.id].differs_from(row)
         ),
     )
 
@@ -69,11 +68,3 @@ def compare(
 def _is_recent(one: ListedRecording, now: datetime, grace: timedelta) -> bool:
     # a time in the future is a clock that is off, and no reason to wait for it
     return one.created_at is not None and abs(now - one.created_at) < grace
-
-
-def _differs(row: KnownRecording, one: ListedRecording) -> bool:
-    if None not in (row.file_uid, one.file_uid) and row.file_uid != one.file_uid:
-        return True
-    if row.updated_at is None or one.updated_at is None:
-        return False
-    return abs(row.updated_at - one.updated_at) >= _SAME_TIME

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.records.kinds import MeetingId, RecordingId, UrlOrigin
-    from receiver.records.recordings import Host, Meeting
+    from receiver.records.reconciliation import KnownRecording
+    from receiver.records.recordings import Host, Meeting, Recording
+
+_SAME_TIME = timedelta(seconds=1)  # the webhook writes whole seconds, and other listings may not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,14 @@ class ListedRecording:
     vendor_size: float | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+    def differs_from(self, row: KnownRecording | Recording) -> bool:
+        """Tell whether this is another file than the row's, or a newer one, as far as both sides say."""
+        if None not in (row.file_uid, self.file_uid) and row.file_uid != self.file_uid:
+            return True
+        if row.updated_at is None or self.updated_at is None:
+            return False
+        return abs(row.updated_at - self.updated_at) >= _SAME_TIME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

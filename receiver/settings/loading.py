@@ -82,6 +82,9 @@ def survey(
         settings = Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
     problems += [_problem(name, "is not set") for name in _REQUIRED[needs] if name not in values]
     problems += _credential_problems(values.keys())
+    if "source_cleanup_after_days" in values and "api_admin_key" not in values:
+        what = "needs RECEIVER_API_ADMIN_KEY: only an administration key may delete recordings at the platform"
+        problems.append(Problem("source_cleanup_after_days", f"RECEIVER_SOURCE_CLEANUP_AFTER_DAYS {what}"))
     return settings, tuple(problems)
 
 

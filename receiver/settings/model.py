@@ -68,6 +68,8 @@ class Settings(BaseModel):
     max_file_bytes: int = Field(default=53_687_091_200, ge=1, le=48_800_000_000_000)
     reconcile_every: Duration = timedelta(hours=6)
     reconcile_window: Duration = timedelta(days=14)
+    source_cleanup_after_days: int | None = Field(default=None, ge=1)
+    """Days since the newest recording of a meeting was archived; none, and nothing is deleted at the platform."""
     retention_days: int | None = Field(default=None, ge=1)
     url_margin_s: int = Field(default=300, ge=0, le=86_400)
     shutdown_grace_s: float = Field(default=25, ge=0, le=3600)
@@ -93,4 +95,5 @@ EXAMPLES = {
     "ops_tokens": "alice:operator:f3b1c09de54a4d0b8a7c,ci:viewer:5e1d20c77a9b4f10b3d2",
     "reconcile_every": "6h",
     "reconcile_window": "14d",
+    "source_cleanup_after_days": "30",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from receiver.tables.database import Database, own
 from receiver.tables.metadata import (
     api_pauses,
+    audit_log,
     deliveries,
     delivery_recordings,
     metadata,
@@ -39,6 +40,7 @@ __all__ = [
     "SqliteDatabase",
     "WriteRefusedError",
     "api_pauses",
+    "audit_log",
     "check_head",
     "deliveries",
     "delivery_recordings",

@@ -166,3 +166,18 @@ reconciled_meetings = sa.Table(
     sa.Column("name", sa.Text, sa.ForeignKey("reconciliations.name", ondelete="CASCADE"), primary_key=True),
     sa.Column("meeting_id", sa.Text, primary_key=True),
 )
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("previous_hash", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sqlite_autoincrement=True,  # an id is never given out twice
+)
+"""Rows are only added: each holds the hash of the one before it."""

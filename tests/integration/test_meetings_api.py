@@ -11,8 +11,10 @@ from receiver.errors import (
     ApiBadAnswerError,
     ApiForbiddenError,
     ApiPausedError,
+    ApiRefusedError,
     ApiUnauthorizedError,
     ApiUnavailableError,
+    RecordingGoneError,
     RecordingNotListedYetError,
 )
 from receiver.meetings_api import AdminKey, ApiConfig, StaticToken, UserLogin, open_api
@@ -125,3 +127,19 @@ async def test_recording_that_is_listed_late_comes_with_a_later_question(scene):
         with pytest.raises(RecordingNotListedYetError):
             await api.fresh_url(scene.recordings[0], scene.meeting)
         assert await api.fresh_url(scene.recordings[0], scene.meeting)
+
+
+async def test_an_administration_key_deletes_all_recordings_of_a_meeting(scene):
+    async with scene.client(KEY) as api:
+        await api.delete_recordings(scene.meeting)
+        assert await api.all_recordings(scene.meeting) == ()
+        assert (await scene.asked())[0] == ("DELETE", f"/admin/meetings/recordings/{scene.meeting}")
+        with pytest.raises(RecordingGoneError):
+            await api.delete_recordings(MeetingId("0" * 24))
+
+
+async def test_nobody_else_asks_for_a_deletion(scene):
+    async with scene.client(USER) as api:
+        with pytest.raises(ApiRefusedError, match="RECEIVER_API_ADMIN_KEY"):
+            await api.delete_recordings(scene.meeting)
+    assert await scene.asked() == []

@@ -38,7 +38,18 @@ def test_help_imports_no_library_but_click(arguments):
 def test_help_lists_every_command_with_what_it_does():
     done = CliRunner().invoke(root, ["--help"])
     assert done.exit_code == 0
-    names = ("serve", "migrate", "check", "recordings", "deliveries", "reconcile", "backfill", "demo", "sandbox")
+    names = (
+        "serve",
+        "migrate",
+        "check",
+        "recordings",
+        "deliveries",
+        "reconcile",
+        "backfill",
+        "clean-up",
+        "demo",
+        "sandbox",
+    )
     for name in names:
         assert f"\n  {name} " in done.stdout
 
@@ -60,6 +71,7 @@ def test_help_lists_every_command_with_what_it_does():
         "deliveries show",
         "reconcile",
         "backfill",
+        "clean-up",
     ],
 )
 def test_every_command_of_the_tables_exists_and_explains_itself(command):

@@ -1,0 +1,69 @@
+"""Cleaning up at the source, as the service's schedule and as the command beside it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from receiver import logs
+from receiver.app.configs import api_config, bucket_config
+from receiver.app.opening import index_beside
+from receiver.app.shared_pause import DatabasePause
+from receiver.catalogue import Cleanups
+from receiver.cleanup import Cleaner
+from receiver.errors import SettingsError
+from receiver.jobs import Schedule
+from receiver.meetings_api import MeetingsApi, open_api
+from receiver.objectstore import Bucket, open_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from receiver.records import ObjectHead, StoredFile
+    from receiver.settings import Settings
+    from receiver.tables import Database
+
+_EVERY = timedelta(days=1)
+_FIRST_AFTER = timedelta(hours=1)
+_log = logs.get("cleanup")
+
+
+def cleaner(database: Database, api: MeetingsApi, bucket: Bucket) -> Cleaner:
+    """Make the cleaner over an index, an API and the bucket."""
+
+    async def head(stored: StoredFile) -> ObjectHead | None:
+        return await bucket.head(stored.key) if stored.bucket == bucket.name else None
+
+    return Cleaner(api=api, cleanups=Cleanups(database), head=head, clock=lambda: datetime.now(UTC))
+
+
+@asynccontextmanager
+async def open_cleaner(settings: Settings) -> AsyncIterator[Cleaner]:
+    """Open the cleaner for a command; raises `SettingsError` where no administration key is set."""
+    config = api_config(lambda: settings)
+    if config is None or settings.api_admin_key is None:
+        raise SettingsError(
+            "only an administration key may delete recordings at the platform: set RECEIVER_API_ADMIN_KEY"
+        )
+    async with (
+        index_beside(settings) as database,
+        open_api(config, shared=DatabasePause(database, config.url)) as api,
+        open_bucket(bucket_config(settings)) as bucket,
+    ):
+        yield cleaner(database, api, bucket)
+
+
+def schedules(settings: Settings, cleaner: Cleaner | None) -> tuple[Schedule, ...]:
+    """Return the daily schedule, none unless `SOURCE_CLEANUP_AFTER_DAYS` is set."""
+    days = settings.source_cleanup_after_days
+    if cleaner is None or days is None:
+        return ()
+
+    async def clean() -> None:
+        report = await cleaner.clean(older_than=timedelta(days=days), dry_run=False)
+        _log.info("cleanup_ended", meetings=report.meetings, deleted=report.deleted, kept=dict(report.kept))
+        if report.error is not None:
+            raise report.error
+
+    return (Schedule(name="clean-up", every=_EVERY, first_after=_FIRST_AFTER, action=clean),)

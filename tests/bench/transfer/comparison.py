@@ -45,6 +45,7 @@ class Comparison:
         """Measure, print a line for each contender, and return what was asked."""
         contenders = deque(filter(None, (self.receiver, self.rclone, self.once_a_file, self.in_parts, self.aws)))
         found: dict[str, list[Measured]] = {contender.name: [] for contender in contenders}
+        self.load.warm(self.receiver.folder / "files")
         for _ in range(rounds):
             for contender in contenders:
                 found[contender.name].append(await contender.measure(self.load))

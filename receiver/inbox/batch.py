@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from receiver.tables import own
+from receiver.tables import own_instance
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -103,7 +103,7 @@ class Batcher(Generic[Item, Outcome]):
                     await self._settle([one])
                 return
             for outcome in _unsettled(batch):
-                outcome.set_exception(own(e))
+                outcome.set_exception(own_instance(e))
         else:
             values = dict(zip((outcome for _, outcome in batch), found, strict=True))
             for outcome in _unsettled(batch):

@@ -5,7 +5,7 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 
 from __future__ import annotations
 
-from receiver.tables.database import Database, own
+from receiver.tables.database import Database, own_instance
 from receiver.tables.metadata import (
     api_pauses,
     audit_log,
@@ -48,7 +48,7 @@ __all__ = [
     "metadata",
     "move",
     "open_database",
-    "own",
+    "own_instance",
     "participants",
     "reconciled_meetings",
     "reconciliations",

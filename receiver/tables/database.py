@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
@@ -11,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from receiver.errors import StorageUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import sqlalchemy as sa
 
@@ -43,16 +44,19 @@ class Database(ABC):
         """Close every connection; no transaction may run."""
 
 
-def raise_outage(error: Exception) -> None:
-    """Raise what an outage is to callers; return where it is a defect of ours, or nothing of the database's."""
-    if isinstance(error, (IntegrityError, ProgrammingError)):
-        return
-    if isinstance(error, (DBAPIError, PoolTimeoutError, OSError)):
-        reason = str(getattr(error, "orig", error)).splitlines()[0]
-        raise StorageUnavailableError(f"the database did not take the statement: {reason}") from error
+@contextmanager
+def outages_told() -> Iterator[None]:
+    """Turn what says that the database is away into `StorageUnavailableError`; defects of ours stay as they are."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise
+    except (DBAPIError, PoolTimeoutError, OSError) as e:
+        reason = str(getattr(e, "orig", e)).splitlines()[0]
+        raise StorageUnavailableError(f"the database did not take the statement: {reason}") from e
 
 
-def own(error: BaseException) -> BaseException:
+def own_instance(error: BaseException) -> BaseException:
     """Make a waiter's own instance of an outage: raised in several tasks, one would gather all their tracebacks."""
     if not isinstance(error, StorageUnavailableError):
         return error

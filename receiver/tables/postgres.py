@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from receiver.tables.database import Database, raise_outage
+from receiver.tables.database import Database, outages_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,21 +34,15 @@ class PostgresDatabase(Database):
 
     async def read(self, body: Callable[[sa.Connection], T]) -> T:
         """See `Database.read`."""
-        try:
+        with outages_told():
             async with self._engine.connect() as connection:
                 return await connection.run_sync(body)
-        except Exception as e:
-            raise_outage(e)
-            raise
 
     async def write(self, body: Callable[[sa.Connection], T]) -> T:
         """See `Database.write`."""
-        try:
+        with outages_told():
             async with self._engine.begin() as connection:
                 return await connection.run_sync(body)
-        except Exception as e:
-            raise_outage(e)
-            raise
 
     async def close(self) -> None:
         await self._engine.dispose()

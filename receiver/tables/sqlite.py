@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from receiver.tables.database import Database, own, raise_outage
+from receiver.tables.database import Database, outages_told, own_instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,14 +73,10 @@ class SqliteDatabase(Database):
     @contextmanager
     def transaction(self, *, write: bool) -> Iterator[sa.Connection]:
         """Open a transaction in the calling thread, which waits for the file; beside it `write` must not be called."""
-        try:
-            with self.engine.connect() as pooled:
-                connection = pooled.execution_options(receiver_write=write)
-                with connection.begin():
-                    yield connection
-        except Exception as e:
-            raise_outage(e)
-            raise
+        with outages_told(), self.engine.connect() as pooled:
+            connection = pooled.execution_options(receiver_write=write)
+            with connection.begin():
+                yield connection
 
     def _write_waiting(self) -> None:
         turns = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_TOGETHER))]
@@ -101,7 +97,7 @@ class SqliteDatabase(Database):
                 if is_one_at_fault:
                     self._commit([turn])
                 else:
-                    turn.outcome.set_exception(own(e))
+                    turn.outcome.set_exception(own_instance(e))
         else:
             for turn, result in zip(turns, results, strict=True):
                 turn.outcome.set_result(result)

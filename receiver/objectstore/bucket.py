@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from awscrt.checksums import crc64nvme
 from botocore.exceptions import ClientError
 
 from receiver import logs
+from receiver.checksums import checksum_of, for_store, from_store, written
 from receiver.errors import StoreChecksumError, StoreUnavailableError
 from receiver.objectstore.body import RelayBody
 from receiver.objectstore.disposition import attachment
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 READ_CHUNK_BYTES = 256 * 1024
-CHECKSUM_PREFIX = "crc64nvme:"
 _log = logs.get("objectstore")
 
 
@@ -61,7 +59,7 @@ class Bucket:
             key=key,
             size_bytes=answer["ContentLength"],
             etag=answer["ETag"],
-            checksum=_full_checksum(answer),
+            checksum=from_store(answer.get("ChecksumCRC64NVME")),
             content_type=answer.get("ContentType"),
             version_id=answer.get("VersionId"),
         )
@@ -79,7 +77,7 @@ class Bucket:
         answer names the checksum of what it stored is not asked again.
         """
         answer = await self._put(key, body, content_type, IfNoneMatch="*")
-        version_id, checksum = answer.get("VersionId"), _full_checksum(answer)
+        version_id, checksum = answer.get("VersionId"), from_store(answer.get("ChecksumCRC64NVME"))
         if checksum is None:
             return await self._written(key, version_id)
         return ObjectHead(
@@ -103,7 +101,7 @@ class Bucket:
                 Key=key,
                 Body=body,  # type: ignore[arg-type]  # botocore takes a bytearray for bytes, its stubs do not
                 ContentType=content_type,
-                ChecksumCRC64NVME=encoded(crc64nvme(body)),
+                ChecksumCRC64NVME=for_store(checksum_of(body)),
                 **condition,
                 **self._write_options,
             )
@@ -150,10 +148,10 @@ class Bucket:
                 raise
         if body.left:
             raise StoreUnavailableError(f"{where}: the store answered before it had the whole part")
-        ours, theirs = encoded(body.crc), answer.get("ChecksumCRC64NVME", None)
+        ours, theirs = written(body.crc), from_store(answer.get("ChecksumCRC64NVME"))
         if theirs not in {None, ours}:
             raise StoreChecksumError(f"{where}: what the store received differs from what was sent")
-        return UploadedPart(number=number, etag=answer["ETag"], size_bytes=size_bytes, checksum=CHECKSUM_PREFIX + ours)
+        return UploadedPart(number=number, etag=answer["ETag"], size_bytes=size_bytes, checksum=ours)
 
     async def list_parts(self, upload: OpenUpload) -> list[HeldPart] | None:
         """Return the parts that the store holds of an open upload, by number; None where the upload is no more."""
@@ -199,7 +197,7 @@ class Bucket:
             {
                 "PartNumber": part.number,
                 "ETag": part.etag,
-                "ChecksumCRC64NVME": part.checksum.removeprefix(CHECKSUM_PREFIX),
+                "ChecksumCRC64NVME": for_store(part.checksum),
             }
             for part in sorted(parts, key=lambda part: part.number)
         ]
@@ -208,7 +206,7 @@ class Bucket:
             Key=upload.key,
             UploadId=upload.upload_id,
             MultipartUpload={"Parts": table},  # type: ignore[typeddict-item]
-            ChecksumCRC64NVME=checksum.removeprefix(CHECKSUM_PREFIX),
+            ChecksumCRC64NVME=for_store(checksum),
             ChecksumType="FULL_OBJECT",
             MpuObjectSize=size_bytes,
             IfNoneMatch="*",
@@ -299,13 +297,3 @@ class Bucket:
             except ClientError as e:
                 if status_and_code(e)[1] not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
                     raise
-
-
-def encoded(crc: int) -> str:
-    return base64.b64encode(crc.to_bytes(8, "big")).decode()
-
-
-def _full_checksum(answer: Any) -> str | None:
-    """Return the whole object's checksum; a composite one (`…-3`) says nothing about the whole."""
-    value = answer.get("ChecksumCRC64NVME")
-    return CHECKSUM_PREFIX + value if value and "-" not in value else None

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiobotocore.session import get_session
-from awscrt.checksums import crc64nvme
 from botocore.exceptions import BotoCoreError, ClientError
 
+from receiver.checksums import checksum_of, for_store
 from receiver.errors import StoreChecksumError, StoreUnavailableError
-from receiver.objectstore.bucket import CHECKSUM_PREFIX, Bucket, encoded
+from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.client import opened_as
 from receiver.objectstore.faults import status_and_code, translated
 
@@ -69,7 +69,7 @@ class ProbedBucket(Bucket):
                     Bucket=self.name,
                     Key=key,
                     Body=body,
-                    ChecksumCRC64NVME=encoded(crc64nvme(body + b"?")),
+                    ChecksumCRC64NVME=for_store(checksum_of(body + b"?")),
                     **self._write_options,
                 )
         except StoreChecksumError:
@@ -133,11 +133,6 @@ async def fetched(url: str) -> tuple[int, bytes]:
             return answer.status, await answer.content.read(_READ_BYTES)
     except (aiohttp.ClientError, TimeoutError, OSError) as e:
         raise StoreUnavailableError(f"GET of a presigned URL: {type(e).__name__}") from e
-
-
-def checksum_of(body: bytes) -> str:
-    """Return `crc64nvme:<base64>`, as `ObjectHead.checksum` has it."""
-    return CHECKSUM_PREFIX + encoded(crc64nvme(body))
 
 
 def _sight(answer: Any) -> StoreSight:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from typing import TYPE_CHECKING
 
 from awscrt.checksums import combine_crc64nvme, crc64nvme
+
+from receiver.checksums import read, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from receiver.records import UploadedPart
     from receiver.transfer.structure import Structure, Walker
-
-_PREFIX = "crc64nvme:"
 
 
 class Frontier:
@@ -50,13 +49,13 @@ class Frontier:
 
     @property
     def checksum(self) -> str:
-        return _PREFIX + base64.b64encode(self._crc.to_bytes(8, "big")).decode()
+        return written(self._crc)
 
 
 def combined(parts: Iterable[UploadedPart]) -> str:
     """Return the checksum of the parts laid end to end, from theirs alone."""
     total = 0
     for part in parts:
-        crc = int.from_bytes(base64.b64decode(part.checksum.removeprefix(_PREFIX)), "big")
+        crc = read(part.checksum)
         total = combine_crc64nvme(total, crc, part.size_bytes)
-    return _PREFIX + base64.b64encode(total.to_bytes(8, "big")).decode()
+    return written(total)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from receiver.app.check.findings import ok, skipped, warning, wrong
 from receiver.app.check.refusals import right_remedy, said
+from receiver.checksums import checksum_of
 from receiver.errors import JobError, KeyTakenError, StoreDeniedError
-from receiver.objectstore import checksum_of, fetched
+from receiver.objectstore import fetched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from receiver.app.serving import migrate, open_catalogue, open_store, serve, utc_now, work
+from receiver.app.opening import utc_now
+from receiver.app.serving import migrate, open_catalogue, open_store, serve, work
 
 __all__ = ["migrate", "open_catalogue", "open_store", "serve", "utc_now", "work"]

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from receiver import logs
 from receiver.app.configs import api_config, bucket_config
-from receiver.app.opening import index_beside
-from receiver.app.shared_pause import DatabasePause
+from receiver.app.opening import api_of, index_beside, utc_now
 from receiver.catalogue import Cleanups
 from receiver.cleanup import Cleaner
 from receiver.errors import SettingsError
 from receiver.jobs import Schedule
-from receiver.meetings_api import MeetingsApi, open_api
 from receiver.objectstore import Bucket, open_bucket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from receiver.meetings_api import MeetingsApi
     from receiver.records import ObjectHead, StoredFile
     from receiver.settings import Settings
     from receiver.tables import Database
@@ -35,7 +34,7 @@ def cleaner(database: Database, api: MeetingsApi, bucket: Bucket) -> Cleaner:
     async def head(stored: StoredFile) -> ObjectHead | None:
         return await bucket.head(stored.key) if stored.bucket == bucket.name else None
 
-    return Cleaner(api=api, cleanups=Cleanups(database), head=head, clock=lambda: datetime.now(UTC))
+    return Cleaner(api=api, cleanups=Cleanups(database), head=head, clock=utc_now)
 
 
 @asynccontextmanager
@@ -48,7 +47,7 @@ async def open_cleaner(settings: Settings) -> AsyncIterator[Cleaner]:
         )
     async with (
         index_beside(settings) as database,
-        open_api(config, shared=DatabasePause(database, config.url)) as api,
+        api_of(config, database) as api,
         open_bucket(bucket_config(settings)) as bucket,
     ):
         yield cleaner(database, api, bucket)

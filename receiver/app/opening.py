@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from receiver.app.configs import learn_secrets, sqlite_path
+from receiver.app.shared_pause import DatabasePause
 from receiver.errors import ReceiverError
 from receiver.jobs import Jobs, open_jobs
+from receiver.meetings_api import ApiConfig, MeetingsApi, open_api
 from receiver.tables import Database, check_head, open_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from receiver.settings import Settings
+
+
+def utc_now() -> datetime:
+    """Return the time by the wall clock, aware."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def api_of(config: ApiConfig, database: Database) -> AsyncIterator[MeetingsApi]:
+    """Open the API's client; its pauses are kept by every process that has this database."""
+    async with open_api(config, shared=DatabasePause(database, config.url)) as api:
+        yield api
 
 
 @asynccontextmanager

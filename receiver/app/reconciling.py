@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from receiver.app.configs import api_config
-from receiver.app.opening import engine, index_beside
-from receiver.app.shared_pause import DatabasePause
+from receiver.app.opening import api_of, engine, index_beside, utc_now
 from receiver.catalogue import Known, Walks
 from receiver.errors import SettingsError
 from receiver.inbox import Inbox
 from receiver.jobs import Jobs, Schedule
-from receiver.meetings_api import MeetingsApi, open_api
 from receiver.reconcile import Reconciler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from receiver.meetings_api import MeetingsApi
     from receiver.records import RecordingFacts, RecordingId, Via
     from receiver.settings import Settings
     from receiver.tables import Database
@@ -27,18 +26,14 @@ _FIRST_AFTER = timedelta(minutes=5)
 """A service that was down has missed webhooks, but what came meanwhile goes first."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def reconciler(database: Database, jobs: Jobs, api: MeetingsApi) -> Reconciler:
     """Make the reconciler over an index and an API, its way in being intake's."""
     inbox = Inbox(database, jobs, keep_urls=False)
 
     async def accept(facts: Sequence[RecordingFacts], via: Via) -> frozenset[RecordingId]:
-        return await inbox.accept_found(facts, via=via, now=_now())
+        return await inbox.accept_found(facts, via=via, now=utc_now())
 
-    return Reconciler(api=api, known=Known(database), walks=Walks(database), accept=accept, clock=_now)
+    return Reconciler(api=api, known=Known(database), walks=Walks(database), accept=accept, clock=utc_now)
 
 
 @asynccontextmanager
@@ -50,7 +45,7 @@ async def open_reconciler(settings: Settings) -> AsyncIterator[Reconciler]:
             "no way to the API is set, so there is nothing to compare the catalogue with: set RECEIVER_API_ADMIN_KEY, "
             "RECEIVER_API_TOKEN or a user session"
         )
-    async with index_beside(settings) as database, open_api(config, shared=DatabasePause(database, config.url)) as api:
+    async with index_beside(settings) as database, api_of(config, database) as api:
         yield reconciler(database, engine(settings, database), api)
 
 
@@ -67,7 +62,7 @@ def schedules(settings: Settings, found: Reconciler | None) -> tuple[Schedule, .
 
     async def reconcile() -> None:
         await found.reconcile(
-            window_name(settings), since=_now() - settings.reconcile_window, wait=False, tell=lambda _: None
+            window_name(settings), since=utc_now() - settings.reconcile_window, wait=False, tell=lambda _: None
         )
 
     return (Schedule(name="reconcile", every=every, first_after=min(every, _FIRST_AFTER), action=reconcile),)

@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,16 +27,14 @@ from receiver.app.configs import (
     sqlite_path,
     webhook_secrets,
 )
-from receiver.app.opening import checked_database, engine, index_beside
+from receiver.app.opening import api_of, checked_database, engine, index_beside, utc_now
 from receiver.app.process import Server, listening, make_private_file, only_worker
 from receiver.app.secrets import Secrets
-from receiver.app.shared_pause import DatabasePause
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.jobs import Jobs, Schedule
 from receiver.lifecycle import RetryPolicy
-from receiver.meetings_api import open_api
 from receiver.objectstore import Bucket, open_bucket
 from receiver.operators import Actions, Guard
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
@@ -56,11 +54,6 @@ _DOWNLOAD_URL_LIFE_S = 900
 _NOTE_EVERY_S = 0.25
 """A note costs as much CPU as moving some megabytes."""
 _log = logs.get("app")
-
-
-def utc_now() -> datetime:
-    """Return the time by the wall clock, aware."""
-    return datetime.now(UTC)
 
 
 @asynccontextmanager
@@ -212,10 +205,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
 async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
     settings = secrets.now()
     config = api_config(secrets.now)
-    client = None
-    if config is not None:
-        shared = DatabasePause(database, config.url)
-        client = await stack.enter_async_context(open_api(config, shared=shared))
+    client = None if config is None else await stack.enter_async_context(api_of(config, database))
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
     runs, keys = Runs(database), KeyTemplate(settings.s3_prefix, settings.key_template)
     pipeline = Pipeline(

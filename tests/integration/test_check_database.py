@@ -14,9 +14,12 @@ import sqlalchemy as sa
 
 from receiver.app.check import Health
 from receiver.app.check.database import database_findings, disk
+from receiver.catalogue import audit_log
+from receiver.tables import audit_log as entries
 from receiver.tables import open_database, upgrade
 from receiver.tables.schema import schema_compatibility
 from tests.support.checking import bad, expect, found_by, settings_of
+from tests.support.clock import NOW
 from tests.support.databases import ON_POSTGRESQL, ON_SQLITE
 
 NEWER = "9001"
@@ -44,8 +47,8 @@ def administer(database_url):
 async def test_a_good_database_is_ok_and_unchanged(database_url, database, private):
     found = await look(database_url)
     assert bad(found) == set()
-    names = ["database", "database schema", "database durability", "database write"]
-    assert [finding.name for finding in found][-4:] == names
+    names = ["database", "database schema", "database durability", "database write", "database audit log"]
+    assert [finding.name for finding in found][-5:] == names
 
     def change(tx):
         assert (tx.execute(sa.text("SELECT count(*) FROM recordings"))).scalar_one() == 0
@@ -110,6 +113,16 @@ async def test_no_schema_at_all(empty_database_url):
     state = Health.WARNING if empty_database_url.startswith("sqlite") else Health.WRONG
     expect(found, "database schema", state, "there is none yet", "receiver migrate")
     expect(found, "database write", Health.SKIPPED, "no table yet")
+    expect(found, "database audit log", Health.SKIPPED, "none at this schema")
+
+
+async def test_an_audit_log_that_somebody_changed(database, database_url):
+    entry = audit_log.Entry(at=NOW, actor="cleanup", action="source_deleted", subject="m1", details={})
+    await database.write(lambda tx: audit_log.append(tx, entry))
+    expect(await look(database_url), "database audit log", Health.OK)
+    await database.write(lambda tx: tx.execute(sa.update(entries).values(subject="m2")))
+    found = await look(database_url)
+    expect(found, "database audit log", Health.WRONG, "entry 1", "who can write", "backup")
 
 
 @pytest.mark.parametrize(("oldest", "state"), [("0001", Health.WARNING), (NEWER, Health.WRONG)], ids=["kept", "left"])

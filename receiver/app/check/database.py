@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.exc import ProgrammingError
 
 from receiver import logs
 from receiver.app.check.findings import ok, skipped, warning, wrong
 from receiver.app.configs import sqlite_path
+from receiver.catalogue import audit_log
 from receiver.errors import ReceiverError, SchemaOutdatedError, StorageUnavailableError
 from receiver.tables import (
     WriteRefusedError,
@@ -69,6 +71,7 @@ async def _opened(database: Database, url: sa.URL) -> AsyncGenerator[Finding, No
     yield await _schema(database)
     yield _durable(found)
     yield await _writable(database)
+    yield await _audited(database)
 
 
 def _place(url: sa.URL) -> str:
@@ -146,6 +149,21 @@ async def _writable(database: Database) -> Finding:
     if not tables:
         return skipped(name, "there is no table yet")
     return ok(name, f"all {tables} tables of the index take this user's writes (tried, and rolled back)")
+
+
+async def _audited(database: Database) -> Finding:
+    name = "database audit log"
+    try:
+        broken = await audit_log.verify(database)
+    except (ReceiverError, ProgrammingError):
+        return skipped(name, "there is none at this schema")
+    if broken is None:
+        return ok(name, "every entry is as it was written, and follows the one before it")
+    return wrong(
+        name,
+        f"entry {broken} is not as it was written, or one before it was removed",
+        "find out who can write to this database, and keep a copy: what a backup has of the log is the truth",
+    )
 
 
 def _file(path: Path) -> Iterator[Finding]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
@@ -10,6 +13,7 @@ from structlog.testing import capture_logs
 from receiver.errors import SchemaOutdatedError
 from receiver.tables import Database, check_head, upgrade
 from receiver.tables.schema import _revisions, folder, schema_compatibility
+from tests.support.databases import ON_SQLITE
 
 SCRIPTS = ScriptDirectory(folder())
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
@@ -82,3 +86,23 @@ async def test_a_newer_schema_without_the_table_is_refused(database: Database) -
     await database.write(change)
     with pytest.raises(SchemaOutdatedError, match="names no older release"):
         await check_head(database)
+
+
+AT_HEAD = """
+import asyncio, sys
+from receiver.tables import check_head, open_database, upgrade
+async def start():
+    database = open_database(sys.argv[1])
+    await upgrade(database)
+    await check_head(database)
+    await database.close()
+asyncio.run(start())
+print({"alembic", "sqlalchemy.orm"} & sys.modules.keys())
+"""
+
+
+@ON_SQLITE  # PostgreSQL's asyncio driver brings the ORM
+def test_a_start_at_head_loads_neither_alembic_nor_an_orm(database_url: str) -> None:
+    """They take 20 MB, which every idle service would hold."""
+    done = subprocess.run([sys.executable, "-c", AT_HEAD, database_url], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

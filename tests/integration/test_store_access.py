@@ -6,6 +6,14 @@ import pytest
 
 from receiver.errors import BucketMissingError, StoreDeniedError, StoreUnavailableError
 from receiver.objectstore import BucketConfig, open_bucket
+from tests.support.memory_target import checksum_of
+from tests.support.store_proxy import Rule, StoreProxy
+
+
+@pytest.fixture
+async def proxy(seaweed):
+    async with StoreProxy(seaweed.endpoint_url) as proxy:
+        yield proxy
 
 
 async def test_an_unreachable_store_is_unavailable(seaweed, aws_env):
@@ -35,3 +43,19 @@ async def test_a_missing_bucket_is_named(seaweed, aws_env):
             await missing.begin_upload("k", content_type="video/mp4")
         with pytest.raises(BucketMissingError):
             await missing.put("k", b"x", content_type="video/mp4")
+
+
+async def test_a_store_that_tells_a_checksum_in_its_answer_is_not_asked_again(bucket, proxy):
+    async with open_bucket(BucketConfig(bucket=bucket.name, endpoint_url=proxy.endpoint_url)) as opened:
+        head = await opened.put("k", b"bytes", content_type="video/mp4")
+    assert head == await bucket.head("k")
+    assert [line.partition(" ")[0] for line in proxy.lines] == ["PUT"]
+
+
+async def test_a_store_that_tells_none_is_asked_what_it_has(bucket, proxy):
+    await bucket.replace("k", b"bytes", content_type="video/mp4")
+    proxy.rules.append(Rule("^PUT", answer=b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\n\r\n'))
+    async with open_bucket(BucketConfig(bucket=bucket.name, endpoint_url=proxy.endpoint_url)) as opened:
+        head = await opened.put("k", b"bytes", content_type="video/mp4")
+    assert (head.size_bytes, head.checksum) == (5, checksum_of(b"bytes"))
+    assert [line.partition(" ")[0] for line in proxy.lines] == ["PUT", "HEAD"]

@@ -9,7 +9,9 @@ class StoreUnavailableError(JobError):
     """Connection refused, time-out, 5xx or SlowDown from the bucket's endpoint."""
 
     code = "store_unavailable"
-    remedy = "it is tried again; where it lasts, look at RECEIVER_S3_ENDPOINT_URL, the network and the store"
+    remedy = (
+        "recordings are tried again by themselves; where it lasts, see RECEIVER_S3_ENDPOINT_URL, the network, the store"
+    )
 
 
 class StoreRefusedError(JobError):

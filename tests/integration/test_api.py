@@ -22,7 +22,7 @@ from receiver.operators import Actions, Guard
 from receiver.records import State
 from receiver.settings import OpsToken
 from receiver.tables import deliveries, delivery_recordings, participants
-from tests.support.operators import ADMIN, ARCHIVED, NOW, OPERATOR, SIGNED, TOKENS, VIEWER, Outside, add, row
+from tests.support.operators import ADMIN, ARCHIVED, DESCRIBED, NOW, OPERATOR, SIGNED, TOKENS, VIEWER, Outside, add, row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -95,21 +95,8 @@ def assert_problem(answer: httpx.Response, status: int, detail: str) -> dict[str
 async def test_a_recording_in_full(database: Database, viewer: httpx.AsyncClient):
     whole = row(
         "r1",
-        meeting_name="Weekly",
-        meeting_start_at=NOW - timedelta(hours=1),
-        meeting_end_at=NOW,
-        host_id=2**53 + 1,
-        host_name="Zoë",
-        host_login="zoe",
-        host_email="zoe@example.com",
-        participants_count=2,
-        file_uid="f-1",
-        duration_s=61.5,
-        vendor_size=12.25,
         updated_at=NOW + timedelta(milliseconds=250),
-        attempts=2,
-        hold=True,
-        url_origin="api",
+        **DESCRIBED,
         **ARCHIVED,
     )
     await add(database, whole)

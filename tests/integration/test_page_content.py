@@ -19,7 +19,7 @@ from receiver.errors import StorageUnavailableError, StoreUnavailableError
 from receiver.records import State
 from receiver.tables import deliveries, delivery_recordings, upload_parts
 from tests.support.databases import ON_SQLITE
-from tests.support.operators import ARCHIVED, NOW, OPERATOR, SIGNED, VIEWER, Outside, add, row
+from tests.support.operators import ARCHIVED, DESCRIBED, NOW, OPERATOR, SIGNED, VIEWER, Outside, add, row
 from tests.support.page import browser_of, sign_in
 
 if TYPE_CHECKING:
@@ -187,21 +187,8 @@ async def test_a_page_where_nothing_runs_looks_again_rarely(database: Database, 
 async def test_a_recording_in_full(database: Database, viewer: httpx.AsyncClient):
     whole = row(
         "r1",
-        meeting_name="Weekly",
-        meeting_start_at=NOW - timedelta(hours=1),
-        meeting_end_at=NOW,
-        host_id=2**53 + 1,
-        host_name="Zoë",
-        host_login="zoe",
-        host_email="zoe@example.com",
-        participants_count=2,
-        file_uid="f-1",
-        duration_s=61.5,
-        vendor_size=12.25,
         updated_at=NOW + timedelta(minutes=1),
-        attempts=2,
-        hold=True,
-        url_origin="api",
+        **DESCRIBED,
         error_code="source_denied",
         error_message="403 from the source",
         error_at=NOW,

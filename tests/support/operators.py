@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -50,6 +50,23 @@ class Outside:
         self.woken += 1
 
 
+DESCRIBED: dict[str, Any] = {
+    "meeting_name": "Weekly",
+    "meeting_start_at": NOW - timedelta(hours=1),
+    "meeting_end_at": NOW,
+    "host_id": 2**53 + 1,
+    "host_name": "Zoë",
+    "host_login": "zoe",
+    "host_email": "zoe@example.com",
+    "participants_count": 2,
+    "file_uid": "f-1",
+    "duration_s": 61.5,
+    "vendor_size": 12.25,
+    "attempts": 2,
+    "hold": True,
+    "url_origin": "api",
+}
+"""What deliveries and runs say of a recording, with a value for each."""
 ARCHIVED: dict[str, Any] = {
     "state": State.ARCHIVED,
     "object_bucket": "team",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.api import anonymous, api_operator, api_viewer
 from tests.support.browser import chromium
 from tests.support.databases import database, database_url, empty_database_url, postgres
 from tests.support.fixtures import logs_stay_as_they_are, sandbox, service, store_proxy
@@ -10,6 +11,9 @@ from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
 from tests.support.vendor import host, vendor
 
 __all__ = [
+    "anonymous",
+    "api_operator",
+    "api_viewer",
     "aws_env",
     "browser",
     "bucket",

@@ -11,9 +11,11 @@ from pydantic import SecretStr
 
 from receiver.records import State
 from receiver.settings import OpsToken, Role
-from receiver.tables import recordings
+from receiver.tables import deliveries, delivery_recordings, recordings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from receiver.records import Recording
     from receiver.tables import Database
 
@@ -48,6 +50,19 @@ class Outside:
 
     def wake(self) -> None:
         self.woken += 1
+
+
+class Broken:
+    """A catalogue whose every question ends in `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        async def fail(*_: Any, **__: Any) -> None:
+            raise self._error
+
+        return fail
 
 
 DESCRIBED: dict[str, Any] = {
@@ -98,5 +113,34 @@ async def add(database: Database, *rows: dict[str, Any]) -> None:
     def change(tx: sa.Connection) -> None:
         for one in rows:
             tx.execute(sa.insert(recordings).values(one))
+
+    await database.write(change)
+
+
+async def add_delivery(
+    database: Database,
+    delivery_id: str = "d1",
+    *,
+    body: bytes,
+    rejected: Sequence[dict[str, Any]] = (),
+    recording_ids: Sequence[str] = (),
+    **values: Any,
+) -> None:
+    """Store a partly rejected delivery, unless `values` say otherwise, and the recordings that it names."""
+    stored = {
+        "id": delivery_id,
+        "received_at": NOW,
+        "status": "partial",
+        "body_sha256": delivery_id * 32,
+        "body_bytes": len(body),
+        "body": body,
+        "rejected": list(rejected),
+    }
+    named = [{"delivery_id": delivery_id, "position": n, "recording_id": one} for n, one in enumerate(recording_ids)]
+
+    def change(tx: sa.Connection) -> None:
+        tx.execute(sa.insert(deliveries).values(stored | values))
+        if named:
+            tx.execute(sa.insert(delivery_recordings), named)
 
     await database.write(change)

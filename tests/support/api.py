@@ -1,0 +1,71 @@
+"""The operators' API alone, over a catalogue, as clients with and without a token meet it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from receiver import api, problems
+from receiver.catalogue import Catalogue
+from receiver.operators import Actions, Guard
+from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from receiver.settings import OpsToken
+    from receiver.tables import Database
+
+READS = ("/api/recordings", "/api/recordings/r1", "/api/recordings/r1/download", "/api/deliveries", "/api/stats")
+WRITES = tuple(f"/api/recordings/r1/{action}" for action in ("retry", "cancel", "hold", "release"))
+ALL = [("GET", path) for path in (*READS, "/api/deliveries/d1")] + [("POST", path) for path in WRITES]
+NOT_FOUND = "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
+
+
+def bearer(token: str) -> dict[bytes, bytes]:
+    return {b"Authorization": b"Bearer " + token.encode()}
+
+
+def client_of(catalogue: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS) -> httpx.AsyncClient:
+    parts = api.ApiParts(
+        catalogue=catalogue,
+        guard=Guard(lambda: tokens),
+        actions=Actions(catalogue=catalogue, presign=outside.presign, wake=outside.wake, clock=lambda: NOW),
+        ready=outside.ready,
+    )
+    app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))
+    return httpx.AsyncClient(transport=transport, base_url="http://receiver")
+
+
+@pytest.fixture
+async def anonymous(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(Catalogue(database, cursor_keys=lambda: (b"k",)), outside) as client:
+        yield client
+
+
+@pytest.fixture
+async def api_viewer(anonymous: httpx.AsyncClient) -> httpx.AsyncClient:
+    anonymous.headers = httpx.Headers(bearer(VIEWER))
+    return anonymous
+
+
+@pytest.fixture
+async def api_operator(anonymous: httpx.AsyncClient) -> httpx.AsyncClient:
+    anonymous.headers = httpx.Headers(bearer(OPERATOR))
+    return anonymous
+
+
+def assert_problem(answer: httpx.Response, status: int, detail: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json", answer.headers
+    assert answer.headers["cache-control"] == "no-store", answer.headers
+    assert answer.headers["x-content-type-options"] == "nosniff", answer.headers
+    found = answer.json()
+    assert (found["type"], found["status"]) == ("about:blank", status), found
+    assert found["title"], found
+    assert detail in found["detail"], found
+    return found

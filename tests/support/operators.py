@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from receiver.catalogue import Catalogue
 from receiver.records import State
 from receiver.settings import OpsToken, Role
 from receiver.tables import deliveries, delivery_recordings, recordings
@@ -115,6 +116,10 @@ async def add(database: Database, *rows: dict[str, Any]) -> None:
             tx.execute(sa.insert(recordings).values(one))
 
     await database.write(change)
+
+
+async def state_of(database: Database, recording_id: str = "r1") -> State:
+    return (await Catalogue(database).recording(recording_id)).state
 
 
 async def add_delivery(

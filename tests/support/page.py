@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from receiver.settings import OpsToken
     from receiver.tables import Database
+
+PAGES = ("/", "/recordings/r1", "/recordings/r1/download", "/deliveries", "/deliveries/d1")
+FORMS = (*(f"/recordings/r1/{verb}" for verb in ("retry", "cancel", "hold", "release")), "/sign-out")
 
 
 @pytest.fixture
@@ -71,3 +75,19 @@ async def post(client: httpx.AsyncClient, path: str, **headers: str) -> httpx.Re
     """Send a form as the page's own button would."""
     fields = {"form_key": form_key((await client.get("/")).text)}
     return await client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin", **headers})
+
+
+async def get(client: httpx.AsyncClient, path: str, status: int = 200) -> str:
+    answer = await client.get(path)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+def seen(text: str) -> str:
+    """Return what a reader sees of a page's main part: its text, each run of spaces as one."""
+    main = text.partition("<main")[2].partition(">")[2]
+    return " ".join(unescape(re.sub("<[^>]*>", " ", main)).split())
+
+
+def listed(text: str) -> list[str]:
+    return re.findall(r'<a class="name" href="/(?:recordings|deliveries)/([^"]+)"', text)

@@ -1,16 +1,25 @@
-"""A reconciler over a test's own database and platform, without a process."""
+"""A reconciler over a test's own database and platform, without a process, and what came before its walk."""
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
+from receiver.app import utc_now
 from receiver.app.reconciling import reconciler
-from receiver.jobs import open_jobs
+from receiver.catalogue import Catalogue, Filters, Runs
+from receiver.inbox import Inbox
+from receiver.jobs import MemoryJobs, open_jobs
 from receiver.meetings_api import AdminKey, ApiConfig, Credentials, UserLogin, open_api
+from receiver.records import RecordingId, State
 from receiver.sandbox import Sandbox, SandboxConfig
+from receiver.tables import recordings
+from tests.support.intake import STORED, accept
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,3 +71,35 @@ async def reconciled(over: Reconciler, *, days: float = 30, name: str = "30d") -
     report = await over.reconcile(name, since=datetime.now(UTC) - timedelta(days=days), wait=False, tell=ignore)
     assert report is not None
     return report.tally
+
+
+async def take_in(database: Database, made: dict[str, Any]) -> None:
+    """Let the webhook of a meeting arrive an hour ago."""
+    inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=False)
+    await accept(inbox, json.dumps(made["payload"]).encode(), now=utc_now() - timedelta(hours=1))
+
+
+async def archive(database: Database, recording_id: str) -> None:
+    claim = await Runs(database).claim(RecordingId(recording_id), now=utc_now())
+    assert claim is not None
+    await Runs(database).finish(claim, STORED, now=utc_now())
+
+
+async def put(database: Database, recording_id: str, state: State) -> None:
+    """Put a recording into a state, as one that was tried before and has no next time."""
+
+    def change(tx: sa.Connection) -> None:
+        row = sa.update(recordings).where(recordings.c.id == recording_id)
+        tx.execute(row.values(state=state, attempts=3, next_attempt_at=None))
+
+    await database.write(change)
+
+
+async def states(database: Database) -> dict[str, State]:
+    page = await Catalogue(database).page(Filters(), limit=1000)
+    return {item.id: item.state for item in page.items}
+
+
+def ids(*made: dict[str, Any]) -> set[str]:
+    """Return the ids of all recordings of some meetings."""
+    return {one["_id"] for meeting in made for one in meeting["recordings"]}

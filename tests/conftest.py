@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.api import anonymous, api_operator, api_viewer
 from tests.support.browser import chromium
-from tests.support.databases import database, database_url, empty_database_url, postgres
+from tests.support.databases import database, database_url, empty_database_url, postgres, sqlite_file
 from tests.support.fixtures import logs_stay_as_they_are, sandbox, service, store_proxy
 from tests.support.page import browser, operator, outside, viewer
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
@@ -30,6 +30,7 @@ __all__ = [
     "sandbox",
     "seaweed",
     "service",
+    "sqlite_file",
     "store_proxy",
     "vendor",
     "viewer",

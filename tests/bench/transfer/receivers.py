@@ -61,6 +61,9 @@ class Receiver:
             settings=settings | self.settings,
             environ=dict.fromkeys(trust, str(self.ends.certificate)),
         )
+        await service.start()  # makes the database, for which the migrations' library is loaded, once in its life
+        await service.kill()
+        service.log_path.unlink()
         began = time.monotonic()
         await service.start()
         try:

@@ -199,10 +199,18 @@ static void begin_upload(struct reply *a) {
              "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id);
 }
 
+/* S3 names the checksum in the answers to PutObject and HeadObject alike. */
+static void describe(const struct entry *object, struct reply *a) {
+    int length = snprintf(a->headers, sizeof a->headers, "ETag: \"object-1\"\r\n");
+    if (object->checksum[0])
+        snprintf(a->headers + length, sizeof a->headers - (size_t)length,
+                 "x-amz-checksum-crc64nvme: %s\r\nx-amz-checksum-type: FULL_OBJECT\r\n", object->checksum);
+}
+
 static void take_object(const struct request *r, struct reply *a, const struct entry *upload) {
     struct entry *object = entry_of(r->path);
     strcpy(object->checksum, r->checksum);
-    strcpy(a->headers, "ETag: \"object-1\"\r\n");
+    describe(object, a);
     object->size_bytes = upload ? 0 : r->decoded_bytes;
     if (upload == NULL) return;
     for (int number = 1; number <= MAX_PARTS; number++) object->size_bytes += upload->parts[number];
@@ -216,10 +224,7 @@ static void tell(const struct request *r, struct reply *a) {
     a->status = object ? "200 OK" : "404 Not Found";
     if (object == NULL) return;
     a->length = object->size_bytes;
-    int length = snprintf(a->headers, sizeof a->headers, "ETag: \"object-1\"\r\n");
-    if (object->checksum[0])
-        snprintf(a->headers + length, sizeof a->headers - (size_t)length,
-                 "x-amz-checksum-crc64nvme: %s\r\nx-amz-checksum-type: FULL_OBJECT\r\n", object->checksum);
+    describe(object, a);
 }
 
 /* The caller holds the lock. */

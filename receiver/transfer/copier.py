@@ -16,6 +16,7 @@ from receiver.errors import (
     StoreChecksumError,
 )
 from receiver.records import NotedObject, StoredFile
+from receiver.transfer.ahead import Ahead
 from receiver.transfer.connection import Connections
 from receiver.transfer.destination import Destination, abort, held_open
 from receiver.transfer.fetch import Fetcher
@@ -141,8 +142,9 @@ class Copier:
         frontier = Frontier(walker_for(goal.media.content_type))
         part_size_bytes = self._limits.part_size(source.size_bytes)
         async with goal.upload(source, part_size_bytes=part_size_bytes) as unfinished:
-            relay = PartsRelay(source, goal.ledger.stored, in_order=(stream, frontier))
-            parts = await relay.send(goal.target, unfinished)
+            async with Ahead(stream, frontier) as ahead:
+                relay = PartsRelay(source, goal.ledger.stored, in_order=ahead)
+                parts = await relay.send(goal.target, unfinished)
             if combined(parts) != frontier.checksum:
                 raise SourceChangedError("a part that was read twice had other bytes the second time")
             _check_structure(frontier, goal.key)

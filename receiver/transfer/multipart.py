@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from receiver.records import OpenUpload, UnfinishedUpload, UploadedPart
-    from receiver.transfer.frontier import Frontier
+    from receiver.transfer.ahead import Ahead
     from receiver.transfer.source import Source
-    from receiver.transfer.stream import Stream
     from receiver.transfer.target import Target
 
 MAX_TRIES = 4
@@ -40,21 +39,19 @@ class PartsRelay:
 
     The source is read by one part at a time; up to `part_concurrency` parts are open: one that is read, the next one,
     whose request goes ahead, and those that wait for the store's answer. A part that fails is read again by itself and
-    sent again. With `in_order`, one stream reads the whole file and the frontier hashes it as it passes; without, every
-    part is read by itself.
+    sent again. With `in_order`, one stream reads the whole file and hashes it; without, every part is read by itself.
     """
 
     def __init__(
         self,
         source: Source,
         stored: Callable[[UploadedPart], Awaitable[None]],
-        in_order: tuple[Stream, Frontier] | None = None,
+        in_order: Ahead | None = None,
     ) -> None:
         self._source = source
         self._limits = source.shared.limits
         self._stored = stored
-        self._stream: Stream | None = in_order[0] if in_order else None
-        self._frontier: Frontier | None = in_order[1] if in_order else None
+        self._stream = in_order
         self._free = asyncio.Semaphore(self._limits.part_concurrency)
 
     async def send(self, target: Target, unfinished: UnfinishedUpload) -> list[UploadedPart]:
@@ -74,7 +71,7 @@ class PartsRelay:
                     await part.near_end.wait()
                 if self._stream is not None:
                     await part.passed.wait()
-                    await self._source.shared.threads.run(self._stream.finish, self._stream.stop)
+                    await self._stream.finish()
         except BaseExceptionGroup as e:
             if this.cancelling() > cancelling:
                 # Python 3.11's group leaves its own mark where a part failed last; whoever looks at it later in this
@@ -104,7 +101,7 @@ class PartsRelay:
         if self._stream is None or part.passed.is_set():
             stream = self._source.section(part.first, part.end)
             try:
-                return await self._send_chunks(target, upload, part, PartChunks(stream, self._frontier, part))
+                return await self._send_chunks(target, upload, part, PartChunks(stream, part))
             finally:
                 stream.close()
         if part.previous is not None:  # while that one has failed, it needs the store's place that this would take
@@ -112,14 +109,14 @@ class PartsRelay:
         # the frontier is in or before this part, so the main stream is its own, now or after the part before it
         if (ticket := part.ticket()) is not None and part.previous is not None:
             try:
-                chunks = PartChunks(self._stream, self._frontier, part, ticket)
+                chunks = PartChunks(self._stream, part, ticket)
                 return await self._send_chunks(target, upload, part, chunks)
             except StoppedError:
                 if not ticket.cancelled():
                     raise
             await part.previous.passed.wait()  # it failed, and is read again
-        self._stream.seek(part.first)
-        return await self._send_chunks(target, upload, part, PartChunks(self._stream, self._frontier, part))
+        await self._stream.seek(part.first)
+        return await self._send_chunks(target, upload, part, PartChunks(self._stream, part))
 
     async def _send_chunks(self, target: Target, upload: OpenUpload, part: Part, chunks: PartChunks) -> UploadedPart:
         try:

@@ -1,4 +1,4 @@
-"""One part's bytes on their way through: read from the source, hashed at the frontier, handed to the store."""
+"""One part's bytes on their way through: read from the source, handed to the store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from receiver.transfer.stop import StoppedError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from receiver.transfer.frontier import Frontier
+    from receiver.transfer.ahead import Ahead
     from receiver.transfer.part import Part
     from receiver.transfer.stream import Stream
 
@@ -30,13 +30,10 @@ class PartChunks:
     With a `ticket` the stream is another part's until that is done; where it is void, `StoppedError` is raised.
     """
 
-    def __init__(
-        self, stream: Stream, frontier: Frontier | None, part: Part, ticket: Future[None] | None = None
-    ) -> None:
+    def __init__(self, stream: Stream | Ahead, part: Part, ticket: Future[None] | None = None) -> None:
         self._ticket = ticket
         self._began_at = 0.0
         self._stream = stream
-        self._frontier = frontier
         self._part = part
         self._offset = part.first
         self._loop = asyncio.get_running_loop()
@@ -57,8 +54,6 @@ class PartChunks:
             self.reading = True
             chunk = self._stream.read(self._part.end - self._offset)
             self.reading = False
-            if self._frontier is not None:
-                self._frontier.feed(self._offset, chunk)
             self._offset += len(chunk)
             self._note_end_is_near()
             return chunk

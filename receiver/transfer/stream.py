@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from receiver.transfer.source import Source
     from receiver.transfer.stop import Stop
 
-BUFFER_BYTES = 1024 * 1024
+BUFFER_BYTES = 256 * 1024
 MAX_FRUITLESS = 3
 """So many interruptions without a new byte between them end the run."""
 
@@ -56,6 +56,16 @@ class Stream:
         chunk, self._ready = self._ready[:limit], self._ready[limit:]
         self.position += len(chunk)
         return chunk
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Put the next bytes at the buffer's beginning and return how many, at least one; none only at the end."""
+        if self._ready:
+            count = min(len(self._ready), len(buffer))
+            buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        else:
+            count = self._receive(buffer) if self.position < self._end else 0
+        self.position += count
+        return count
 
     def peek(self, count: int) -> bytes:
         """Return the next `count` bytes, or all there are, leaving them to be read. Only before the first `read`."""

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from receiver.transfer import section
-from receiver.transfer.frontier import Frontier
 from receiver.transfer.part import Part, parts_of
 from receiver.transfer.section import PartChunks
 from receiver.transfer.stop import Stop, StoppedError
@@ -34,7 +33,7 @@ async def test_close_stops_whoever_still_reads_and_waits_for_it():
     """A store that answers early leaves its sender reading; the stream is free only when that has ended."""
     stream = ScriptedStream(releases=0)
     part = Part(number=1, first=0, end=3)
-    chunks = PartChunks(stream, Frontier(), part)
+    chunks = PartChunks(stream, part)
     reading = asyncio.get_running_loop().run_in_executor(None, next, chunks)
     await asyncio.to_thread(stream.asked.wait)
     await chunks.close()
@@ -47,7 +46,7 @@ async def test_close_stops_whoever_still_reads_and_waits_for_it():
 
 async def test_a_stream_that_nobody_reads_is_not_stopped():
     stream = ScriptedStream(releases=1)
-    chunks = PartChunks(stream, Frontier(), Part(number=1, first=0, end=3))
+    chunks = PartChunks(stream, Part(number=1, first=0, end=3))
     next(chunks)
     await chunks.close()
     assert not stream.stop.is_set
@@ -57,7 +56,7 @@ async def test_a_part_is_passed_when_its_last_chunk_is_done_with():
     """The next part's bytes come into the same buffer, so it may not begin while the last chunk is still being sent."""
     stream = ScriptedStream(releases=2)
     part = Part(number=2, first=0, end=2)
-    chunks = PartChunks(stream, Frontier(), part)
+    chunks = PartChunks(stream, part)
     next(chunks)
     await asyncio.sleep(0)
     assert not part.passed.is_set()
@@ -71,7 +70,7 @@ async def test_a_part_is_passed_when_its_last_chunk_is_done_with():
 
 async def test_a_part_whose_last_chunk_was_asked_for_and_no_more_is_passed_when_closed():
     part = Part(number=2, first=0, end=1)
-    chunks = PartChunks(ScriptedStream(releases=1), Frontier(), part)
+    chunks = PartChunks(ScriptedStream(releases=1), part)
     next(chunks)
     await chunks.close()
     assert part.passed.is_set()
@@ -81,8 +80,8 @@ async def test_a_part_that_is_not_its_turn_reads_nothing_until_the_one_before_ha
     stream = ScriptedStream(releases=2)
     first, second = parts_of(2, 1)
     ticket = second.ticket()
-    chunks = PartChunks(stream, Frontier(), first)
-    ahead = asyncio.get_running_loop().run_in_executor(None, next, PartChunks(stream, None, second, ticket))
+    chunks = PartChunks(stream, first)
+    ahead = asyncio.get_running_loop().run_in_executor(None, next, PartChunks(stream, second, ticket))
     next(chunks)
     await asyncio.wait_for(first.near_end.wait(), 1)
     assert stream.releases == 1
@@ -96,7 +95,7 @@ async def test_a_part_whose_predecessor_fails_gives_its_turn_back():
     stream = ScriptedStream(releases=1)
     first, second = parts_of(2, 1)
     ticket = second.ticket()
-    ahead = asyncio.get_running_loop().run_in_executor(None, next, PartChunks(stream, None, second, ticket))
+    ahead = asyncio.get_running_loop().run_in_executor(None, next, PartChunks(stream, second, ticket))
     first.hold_back()
     with pytest.raises(StoppedError):
         await ahead
@@ -106,7 +105,7 @@ async def test_a_part_whose_predecessor_fails_gives_its_turn_back():
 async def test_closing_one_that_waits_for_its_turn_leaves_the_reader_alone():
     stream = ScriptedStream(releases=1)
     first, second = parts_of(2, 1)
-    chunks = PartChunks(stream, None, second, second.ticket())
+    chunks = PartChunks(stream, second, second.ticket())
     ahead = asyncio.get_running_loop().run_in_executor(None, next, chunks)
     while not chunks._turn.locked():
         await asyncio.sleep(0)
@@ -122,7 +121,7 @@ async def test_a_slow_part_lets_the_next_begin_only_at_its_end(monkeypatch):
     clock = iter([100.0, 101.0, 102.0, 103.0])
     monkeypatch.setattr(section, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     part = Part(number=1, first=0, end=3)
-    chunks = PartChunks(ScriptedStream(releases=3), None, part)
+    chunks = PartChunks(ScriptedStream(releases=3), part)
     near = []
     for _ in range(3):
         next(chunks)

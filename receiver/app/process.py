@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import gc
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
 
 
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_LARGE_BYTES = 256 * 1024
 _BACKLOG = 1024
 """Connections that wait to be accepted; the kernel's own limit may be lower."""
 
@@ -68,6 +71,16 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         except OSError as e:
             raise ReceiverError(f"cannot listen on {host} port {port}: {e.strerror}; choose another --port") from e
         yield bound
+
+
+def give_freed_buffers_back() -> None:
+    """Have the C library map blocks of this size by themselves, so that the system gets one back as soon as it is free.
+
+    glibc does so until the first is freed, and then keeps them in heaps of each thread that had some: 200 files of
+    1 MB made the process 12 MB larger. Other C libraries have no such setting.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 class Server(uvicorn.Server):

@@ -28,7 +28,7 @@ from receiver.app.configs import (
     webhook_secrets,
 )
 from receiver.app.opening import api_of, checked_database, engine, index_beside, utc_now
-from receiver.app.process import Server, listening, make_private_file, only_worker
+from receiver.app.process import Server, give_freed_buffers_back, listening, make_private_file, only_worker
 from receiver.app.secrets import Secrets
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import ReceiverError
@@ -89,6 +89,7 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
 
     Raises `SettingsError`, `DatabaseLockedError`, `SchemaOutdatedError`, or `ReceiverError` for a port that is taken.
     """
+    give_freed_buffers_back()
     stop = _stop_on_signal()
     secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:
@@ -112,6 +113,7 @@ async def work(settings: Settings) -> None:
             "`receiver work` needs PostgreSQL (RECEIVER_DATABASE_URL=postgresql://…); "
             "on SQLite `receiver serve` does the work itself"
         )
+    give_freed_buffers_back()
     stop = _stop_on_signal()
     secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.tables import api_pauses
 
@@ -33,8 +32,7 @@ class DatabasePause:
         return max(0.0, await self._database.read(lambda tx: tx.execute(left_s).scalar_one_or_none()) or 0.0)
 
     async def ask(self, seconds: float) -> None:
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        row = insert(api_pauses).values(api_url=self._api_url, ends_epoch_s=self._now_s + seconds)
+        row = self._database.insert(api_pauses).values(api_url=self._api_url, ends_epoch_s=self._now_s + seconds)
         later_row = row.on_conflict_do_update(
             index_elements=["api_url"],
             set_={"ends_epoch_s": row.excluded.ends_epoch_s},

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.errors import WalkTakenError
 from receiver.records import MeetingId, Tally, Walk
@@ -32,7 +31,6 @@ class Walks:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert: Any = sqlite.insert if database.is_sqlite else postgresql.insert
 
     async def take(self, name: str, *, since: datetime, now: datetime) -> Walk | None:
         """Go on with the walk of this name if it was not ended, or begin it anew; None while another holds it."""
@@ -43,7 +41,7 @@ class Walks:
         def take(tx: sa.Connection) -> Walk | None:
             tx.execute(sa.delete(reconciliations).where(reconciliations.c.held_until < now - KEPT_FOR))
             ended = {"name": name, "holder": "", "held_until": now, "ended_at": now, **new}
-            tx.execute(self._insert(reconciliations).values(ended).on_conflict_do_nothing())
+            tx.execute(self._database.insert(reconciliations).values(ended).on_conflict_do_nothing())
             named = reconciliations.c.name == name
             row = tx.execute(sa.select(reconciliations).where(named).with_for_update()).one()
             is_resumed = row.ended_at is None
@@ -82,7 +80,7 @@ class Walks:
         def note(tx: sa.Connection) -> None:
             _write(tx, walk, tally=asdict(tally), held_until=now + HELD_FOR)
             if rows:
-                tx.execute(self._insert(reconciled_meetings).on_conflict_do_nothing(), rows)
+                tx.execute(self._database.insert(reconciled_meetings).on_conflict_do_nothing(), rows)
 
         await self._database.write(note)
 

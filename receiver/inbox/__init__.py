@@ -57,7 +57,7 @@ class Inbox:
     def __init__(self, database: Database, jobs: Jobs, *, keep_urls: bool) -> None:
         self._database = database
         self._jobs = jobs
-        self._store = Store(is_sqlite=database.is_sqlite, keep_urls=keep_urls)
+        self._store = Store(database, keep_urls=keep_urls)
         self._batcher: Batcher[Incoming, Stored] = Batcher(
             lambda batch: self._commit(lambda tx: self._store.write(tx, batch)),
             blames=_blames_a_delivery,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.jobs import source_host
 from receiver.lifecycle import FINAL
@@ -16,6 +15,8 @@ from receiver.tables import deliveries, delivery_recordings, participants, recor
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+
+    from receiver.tables import Database
 
 
 _REOPENED = frozenset({State.FAILED, State.MISSING})
@@ -81,16 +82,15 @@ class Changes:
 class Store:
     """Writes batches. `keep_urls` says that the payload's URLs are needed, since no API credentials are set."""
 
-    def __init__(self, *, is_sqlite: bool, keep_urls: bool) -> None:
-        insert: Any = sqlite.insert if is_sqlite else postgresql.insert
+    def __init__(self, database: Database, *, keep_urls: bool) -> None:
         self._keep_urls = keep_urls
         self._add_deliveries = (
-            insert(deliveries)
+            database.insert(deliveries)
             .on_conflict_do_nothing(index_elements=["body_sha256"])
             .returning(deliveries.c.body_sha256)
         )
         self._add_recordings = (
-            insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
+            database.insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
         )
 
     def write(self, tx: sa.Connection, batch: Sequence[Incoming]) -> tuple[list[Stored], Changes]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from receiver.jobs.memory import MemoryJobs
 from receiver.jobs.places import source_host
-from receiver.jobs.postgres import PostgresJobs
 from receiver.jobs.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from receiver.jobs.postgres import PostgresJobs
     from receiver.records import RecordingId
     from receiver.tables import Database
 
@@ -56,7 +56,7 @@ def open_jobs(
     `concurrency` bounds what this process runs at once, `host_concurrency` what it runs of one download host, and
     `global_concurrency` what all processes run together.
     """
-    kind = MemoryJobs if database.is_sqlite else PostgresJobs
+    kind = MemoryJobs if database.is_sqlite else _postgres_jobs()
     return kind(
         database,
         concurrency=concurrency,
@@ -65,4 +65,10 @@ def open_jobs(
     )
 
 
-__all__ = ["Jobs", "MemoryJobs", "PostgresJobs", "Schedule", "open_jobs", "source_host"]
+def _postgres_jobs() -> type[PostgresJobs]:
+    from receiver.jobs.postgres import PostgresJobs  # noqa: PLC0415  (brings 5 MB of driver that SQLite does without)
+
+    return PostgresJobs
+
+
+__all__ = ["Jobs", "MemoryJobs", "Schedule", "open_jobs", "source_host"]

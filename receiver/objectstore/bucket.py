@@ -18,7 +18,7 @@ from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from types_aiobotocore_s3 import S3Client
+    from receiver.objectstore.client import Clients
 
 READ_CHUNK_BYTES = 256 * 1024
 _log = logs.get("objectstore")
@@ -31,14 +31,12 @@ class Bucket:
         self,
         *,
         name: str,
-        client: S3Client,
-        once: S3Client,
+        clients: Clients,
         write_options: dict[str, Any],
         progress_timeout_s: float,
     ) -> None:
         self.name = name
-        self._client = client
-        self._once = once
+        self._client, self._sending, self._once = clients
         self._write_options = write_options
         self._progress_timeout_s = progress_timeout_s
 
@@ -96,7 +94,7 @@ class Bucket:
     async def _put(self, key: str, body: bytes | bytearray, content_type: str, **condition: Any) -> dict[str, Any]:
         """Store the bytes; the store refuses them where they are not those of the checksum."""
         with translated("PutObject", key):
-            answer: Any = await self._client.put_object(
+            answer: Any = await self._sending.put_object(
                 Bucket=self.name,
                 Key=key,
                 Body=body,  # type: ignore[arg-type]  # botocore takes a bytearray for bytes, its stubs do not

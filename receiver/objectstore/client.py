@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
@@ -16,9 +16,19 @@ from receiver.objectstore.relay import RelaySession
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from types_aiobotocore_s3 import S3Client
+
 CONNECT_TIMEOUT_S = 10
 POOL_CONNECTIONS = 64
 B = TypeVar("B", bound=Bucket)
+
+
+class Clients(NamedTuple):
+    """`sending` and `once` send from threads, for bodies of megabytes; `once` never repeats a request."""
+
+    plain: S3Client
+    sending: S3Client
+    once: S3Client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +58,7 @@ async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
 
 @asynccontextmanager
 async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
-    """Yield a bucket of this kind. Of its two clients `once` sends from threads and never repeats a request."""
+    """Yield a bucket of this kind."""
     session = get_session()
     async with AsyncExitStack() as stack:
         with translated("open", config.bucket):
@@ -63,12 +73,15 @@ async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
                 )
                 # a relayed body can be read once: botocore would send a spent one again; and a second
                 # CreateMultipartUpload after a lost answer would leave the first upload open
-                for options in ({"attempts": config.attempts}, {"attempts": 1, "http_session_cls": RelaySession})
+                for options in (
+                    {"attempts": config.attempts},
+                    {"attempts": config.attempts, "http_session_cls": RelaySession},
+                    {"attempts": 1, "http_session_cls": RelaySession},
+                )
             ]
         yield kind(
             name=config.bucket,
-            client=clients[0],
-            once=clients[1],
+            clients=Clients(*clients),
             write_options=_write_options(config),
             progress_timeout_s=config.progress_timeout_s,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -24,6 +24,8 @@ class Database(ABC):
 
     is_sqlite: bool
     engine: sa.Engine
+    insert: Callable[[sa.Table], Any]
+    """An INSERT of the database's own dialect, which knows ON CONFLICT."""
 
     @abstractmethod
     async def read(self, body: Callable[[sa.Connection], T]) -> T:

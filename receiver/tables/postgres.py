@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from receiver.tables.database import Database, outages_told
@@ -20,6 +21,7 @@ class PostgresDatabase(Database):
     """A server, shared by any number of processes."""
 
     is_sqlite = False
+    insert = staticmethod(postgresql.insert)
 
     def __init__(self, url: str) -> None:
         self._engine = create_async_engine(

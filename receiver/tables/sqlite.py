@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from receiver.tables.database import Database, outages_told, own_instance
 
@@ -38,6 +39,7 @@ class SqliteDatabase(Database):
     """A file. One process works on it; commands beside it take short turns."""
 
     is_sqlite = True
+    insert = staticmethod(sqlite.insert)
 
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(url, pool_size=_READERS + 1, max_overflow=0)

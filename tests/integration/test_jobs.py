@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from receiver.app import utc_now
 from receiver.catalogue import Catalogue, Runs
 from receiver.inbox import Inbox
-from receiver.jobs import Jobs, MemoryJobs, PostgresJobs, open_jobs
+from receiver.jobs import Jobs, MemoryJobs, open_jobs
+from receiver.jobs.postgres import PostgresJobs
 from receiver.records import RecordingId, State
 from receiver.tables import Database, recordings
 from tests.support.intake import STORED, accept

@@ -57,7 +57,7 @@ class CountedDatabase(Database):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.is_sqlite, self.engine = database.is_sqlite, database.engine
+        self.is_sqlite, self.engine, self.insert = database.is_sqlite, database.engine, database.insert
 
     async def read(self, body):
         return await self._database.read(body)

@@ -7,9 +7,6 @@ to the intake (decision 004).
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
 from aiobotocore.awsrequest import AioAWSResponse
@@ -23,13 +20,10 @@ from botocore.awsrequest import (
 from botocore.httpsession import URLLib3Session
 
 from receiver.objectstore.body import RelayBody
+from receiver.threads import copying_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-NICE = 10
-"""On two busy cores a hop between threads of the intake took 7 ms (median) beside eight equal transfers, and 0.3 so."""
 
 
 class RelaySession:
@@ -42,7 +36,7 @@ class RelaySession:
         self._http = URLLib3Session(max_pool_connections=max_pool_connections, **options)
         pools: dict[str, Any] = self._http._pool_classes_by_scheme  # type: ignore[attr-defined]  # noqa: SLF001  (the one hook)
         pools |= {"http": _Pool, "https": _TlsPool}
-        self._threads = ThreadPoolExecutor(max_pool_connections, thread_name_prefix="store", initializer=_step_back)
+        self._threads = copying_threads(max_pool_connections, "store")
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,11 +69,6 @@ class RelaySession:
                 body.done()
         headers: Any = {name.lower(): value for name, value in answer.headers.items()}
         return AioAWSResponse(answer.url, answer.status_code, headers, _Read(answer.content))
-
-
-def _step_back() -> None:
-    """Let the event loop's thread go first: who waits for an answer waits less, and bytes are in no hurry."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 class _Read:

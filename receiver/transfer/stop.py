@@ -7,8 +7,10 @@ import contextlib
 import socket
 import threading
 from concurrent.futures import CancelledError as AskingCancelledError
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from receiver.threads import copying_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -93,7 +95,7 @@ class Threads:
     """Where steps block, so that the event loop does not."""
 
     def __init__(self, most: int) -> None:
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="source")
+        self._pool = copying_threads(most, "source")
 
     async def run(self, step: Callable[[], T], stop: Stop) -> T:
         """Return what `step` returns; cancelled, stop it and wait until its thread has let go."""

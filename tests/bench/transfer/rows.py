@@ -41,7 +41,7 @@ _QUICK_LOADS = _LOADS | {
     "parts": Load(100 * _MB, 8),
     "long": Load(1000 * _MB, 1),
 }
-_BESIDE_S, _QUICK_BESIDE_S = 10, 3
+_BESIDE_S, _QUICK_BESIDE_S = 30, 3
 _MOST_STARTS = 20
 """So many files show what a start for each costs."""
 _IN_PARTS = ("--s3-upload-cutoff", "0")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.bench.transfer.receivers import Receiver
     from tests.support.service import Service
 
-POSTS_S = 50
+POSTS_S = 10
 MOST_P99_MS = 50
 _START_S = 30
 

@@ -43,13 +43,17 @@ def s3_error(status: int, code: str, headers: str = "") -> bytes:
 
 
 class StoreProxy:
-    """`async with StoreProxy(endpoint_url) as proxy:`; `lines` are the request lines that came."""
+    """`async with StoreProxy(endpoint_url) as proxy:`; `lines` are the request lines that came.
+
+    `begun` has the line of each request that brought a byte of a body.
+    """
 
     def __init__(self, endpoint_url: str) -> None:
         upstream = urlsplit(endpoint_url)
         self._upstream = (upstream.hostname, upstream.port)
         self.rules: list[Rule] = []
         self.lines: list[str] = []
+        self.begun: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -91,7 +95,11 @@ class StoreProxy:
             up_writer.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
             length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
             answering = asyncio.create_task(_relay(up_reader, writer, keep=rule.lose_answer))
+            begun = False
             async for chunk in _body(reader, int(length[1]) if length else 0, rule):
+                if not begun:
+                    self.begun.append(line)
+                    begun = True
                 up_writer.write(chunk)
                 await up_writer.drain()
             if rule.cut_after is not None:

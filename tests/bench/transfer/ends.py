@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SINK = Path(__file__).with_name("s3_sink.c")
 _SINK_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
 _START_S = 10
-_STEPPED_BACK = ("nice", "-n", "19")
+_STEPPED_BACK = ("nice", "-n", "10")
 """Elsewhere these are other machines, so here they take what the contenders leave of the cores."""
 _NGINX = """
 daemon off;

@@ -36,7 +36,7 @@ class Bucket:
         progress_timeout_s: float,
     ) -> None:
         self.name = name
-        self._client, self._sending, self._once = clients
+        self._client, self._once = clients
         self._write_options = write_options
         self._progress_timeout_s = progress_timeout_s
 
@@ -94,7 +94,7 @@ class Bucket:
     async def _put(self, key: str, body: bytes | bytearray, content_type: str, **condition: Any) -> dict[str, Any]:
         """Store the bytes; the store refuses them where they are not those of the checksum."""
         with translated("PutObject", key):
-            answer: Any = await self._sending.put_object(
+            answer: Any = await self._client.put_object(
                 Bucket=self.name,
                 Key=key,
                 Body=body,  # type: ignore[arg-type]  # botocore takes a bytearray for bytes, its stubs do not

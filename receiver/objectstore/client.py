@@ -24,10 +24,9 @@ B = TypeVar("B", bound=Bucket)
 
 
 class Clients(NamedTuple):
-    """`sending` and `once` send from threads, for bodies of megabytes; `once` never repeats a request."""
+    """`once` sends from threads and never repeats a request; a cancelled one ends there only where it relays a body."""
 
     plain: S3Client
-    sending: S3Client
     once: S3Client
 
 
@@ -73,11 +72,7 @@ async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
                 )
                 # a relayed body can be read once: botocore would send a spent one again; and a second
                 # CreateMultipartUpload after a lost answer would leave the first upload open
-                for options in (
-                    {"attempts": config.attempts},
-                    {"attempts": config.attempts, "http_session_cls": RelaySession},
-                    {"attempts": 1, "http_session_cls": RelaySession},
-                )
+                for options in ({"attempts": config.attempts}, {"attempts": 1, "http_session_cls": RelaySession})
             ]
         yield kind(
             name=config.bucket,

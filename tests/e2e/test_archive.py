@@ -12,9 +12,12 @@ import httpx
 import pytest
 
 from receiver.sandbox import Sandbox
+from tests.support.cases import posted
+from tests.support.databases import ON_SQLITE
 from tests.support.invariants import check_invariants
 from tests.support.payloads import DATA
 from tests.support.service import Service, control, make_meeting
+from tests.support.store_proxy import Rule, StoreProxy
 
 MP4 = {"kind": "mp4"}
 
@@ -173,3 +176,16 @@ async def test_sigterm_with_no_grace_hands_the_recording_back(sandbox: Sandbox, 
     (item,) = await service.until_archived(1)
     assert item["attempts"] == 1
     await check_invariants(service, archived=sources(made))
+
+
+@ON_SQLITE  # the store holds it up, not the database
+async def test_a_small_file_that_the_store_does_not_take_holds_no_exit_up(
+    sandbox: Sandbox, service: Service, store_proxy: StoreProxy
+) -> None:
+    service.settings["SHUTDOWN_GRACE_S"] = "0"
+    store_proxy.rules.append(Rule("PUT .*", stall_after=1024))
+    await posted(sandbox, service, {"kind": "generated", "size_bytes": 1_500_000})
+    await service.until(lambda _: store_proxy.begun)
+    async with asyncio.timeout(10):
+        assert await service.stop() == 0
+    await check_invariants(service, archived={})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from botocore.exceptions import (
@@ -59,7 +60,15 @@ def translated(operation: str, where: str) -> Iterator[None]:
             f"{operation} {where}: not a valid S3 name or key", retry_after_s=OPERATOR_WAIT_S
         ) from e
     except (BotoCoreError, aiohttp.ClientError, OSError) as e:
-        raise StoreUnavailableError(f"{operation} {where}: {type(e).__name__}") from e
+        raise StoreUnavailableError(f"{operation} {where}: {type(e).__name__}{_of_host(e)}") from e
+
+
+def _of_host(error: Exception) -> str:
+    """Name the host that was asked, where the library tells; the rest of the URL may be a secret."""
+    asked = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url", "")))
+    if asked.hostname is None:
+        return ""
+    return f" of {asked.hostname}{f':{asked.port}' if asked.port else ''}"
 
 
 def _from_answer(error: ClientError, operation: str, where: str) -> ReceiverError:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from receiver.transfer.target import Target
 
 T = TypeVar("T")
+SMALL_PUTS = 4
+"""So many small bodies are sent at once: the event loop's transport and TLS each hold another copy of theirs."""
 _log = logs.get("transfer")
 
 
@@ -70,6 +72,7 @@ class Copier:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._limits = shared.limits
+        self._small_puts = asyncio.Semaphore(SMALL_PUTS)
 
     async def copy(
         self,
@@ -135,7 +138,7 @@ class Copier:
         frontier = Frontier(walker_for(goal.media.content_type))
         frontier.feed(0, body)
         _check_structure(frontier, goal.key)
-        async with self._shared.pace.turn():
+        async with self._small_puts, self._shared.pace.turn():
             return frontier, await goal.put(body, frontier)
 
     async def _copy_large(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:

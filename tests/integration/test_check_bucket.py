@@ -166,7 +166,7 @@ async def test_a_bucket_of_somebody_else(look, store):
 
 async def test_nobody_at_the_endpoint(look):
     found = await look(S3_ENDPOINT_URL="http://127.0.0.1:1")
-    expect(found, "bucket", Health.WRONG, "EndpointConnectionError", "RECEIVER_S3_ENDPOINT_URL", "reach")
+    expect(found, "bucket", Health.WRONG, "EndpointConnectionError of 127.0.0.1:1", "RECEIVER_S3_ENDPOINT_URL", "reach")
 
 
 async def test_something_else_at_the_endpoint(look, sandbox):

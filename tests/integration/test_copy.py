@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import resource
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
 from receiver.errors import FenceLostError, ObjectConflictError, StoreChecksumError
 from receiver.records import NotedObject
+from receiver.transfer.copier import SMALL_PUTS
 from tests.support.copying import KIB, run_of
 from tests.support.memory_target import MemoryTarget
 from tests.support.source_server import MIB, Content, SourceServer, ranged, whole
@@ -234,3 +237,31 @@ async def test_a_presigned_url_downloads_the_object_under_a_safe_name(bucket):
     assert answer.headers["Content-Disposition"] == (
         "attachment; filename=\"e___X: 1.mp4\"; filename*=UTF-8''%C3%A9___X%3A%201.mp4"
     )
+
+
+class BusyTarget(MemoryTarget):
+    """Takes small bodies only `SMALL_PUTS` together."""
+
+    def __init__(self):
+        super().__init__()
+        self.together = asyncio.Barrier(SMALL_PUTS)
+        self.open = self.most_open = 0
+
+    async def put(self, key, body, *, content_type):
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        await self.together.wait()
+        self.open -= 1
+        return await super().put(key, body, content_type=content_type)
+
+
+async def test_few_small_bodies_are_sent_at_once_and_none_waits_for_ever():
+    content = Content(50 * KIB)
+    target = BusyTarget()
+    async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
+        runs = [replace(run, key=f"recordings/r{number}") for number in range(3 * SMALL_PUTS)]
+        async with asyncio.timeout(30):
+            stored = await asyncio.gather(*(one.copy(target) for one in runs))
+    assert {one.sha256 for one in stored} == {content.sha256}
+    assert len(target.objects) == 3 * SMALL_PUTS
+    assert target.most_open == SMALL_PUTS

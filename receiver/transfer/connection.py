@@ -10,6 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from http.client import HTTPConnection, HTTPException
+from io import RawIOBase
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
@@ -19,6 +20,7 @@ from receiver.transfer.policy import DownloadPolicy, ForbiddenAddressError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPResponse
+    from io import BufferedReader
 
     from yarl import URL
 
@@ -57,6 +59,32 @@ class Answer:
             self._connection.close()
 
 
+class _Body(RawIOBase):
+    """What an `HTTPResponse` of known length reads its body from, once its header has been read: the socket itself.
+
+    With TLS a socket gives 16 KiB at a time, and each would pass four calls of `socket` and `io` on its way.
+    """
+
+    def __init__(self, file: BufferedReader, connected: socket.socket) -> None:
+        self._file = file
+        self._socket = connected
+        self._buffered_bytes: int | None = None
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill the buffer; less than that only at the end."""
+        if self._buffered_bytes is None:
+            self._buffered_bytes = len(self._file.peek())
+        filled = self._file.readinto(buffer[: self._buffered_bytes]) if self._buffered_bytes else 0
+        self._buffered_bytes -= filled
+        while (left := len(buffer) - filled) and (count := self._socket.recv_into(buffer[filled:], left)):
+            filled += count
+        return filled
+
+    def close(self) -> None:
+        super().close()
+        self._file.close()
+
+
 class Connections:
     """Opens, pools and closes connections; safe to use from many threads."""
 
@@ -85,7 +113,10 @@ class Connections:
             for name, value in ({"Host": url.host_port_subcomponent or ""} | _HEADERS | dict(headers)).items():
                 connection.putheader(name, value)
             connection.endheaders()
-            return Answer(url, connection, connection.getresponse(), self)
+            response = connection.getresponse()
+            if response.length and not response.chunked:
+                response.fp = _Body(response.fp, connection.sock)  # type: ignore[assignment]
+            return Answer(url, connection, response, self)
         except BaseException:
             connection.close()
             raise

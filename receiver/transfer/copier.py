@@ -18,6 +18,7 @@ from receiver.errors import (
 from receiver.records import NotedObject, StoredFile
 from receiver.transfer.ahead import Ahead
 from receiver.transfer.connection import Connections
+from receiver.transfer.cores import Cores
 from receiver.transfer.destination import Destination, abort, held_open
 from receiver.transfer.fetch import Fetcher
 from receiver.transfer.frontier import Frontier, combined
@@ -56,6 +57,7 @@ async def open_copier(policy: DownloadPolicy, limits: Limits) -> AsyncIterator[C
         shared = Shared(
             fetcher=Fetcher(connections, policy, limits),
             threads=threads,
+            cores=Cores(),
             limits=limits,
             pace=Pace(limits.requests_at_once),
             throttle=Throttle(limits.bandwidth_bytes_s) if limits.bandwidth_bytes_s else None,
@@ -145,7 +147,7 @@ class Copier:
         frontier = Frontier(walker_for(goal.media.content_type))
         part_size_bytes = self._limits.part_size(source.size_bytes)
         async with goal.upload(source, part_size_bytes=part_size_bytes) as unfinished:
-            async with Ahead(stream, frontier) as ahead:
+            async with Ahead(stream, frontier, self._shared.cores) as ahead:
                 relay = PartsRelay(source, goal.ledger.stored, in_order=ahead)
                 parts = await relay.send(goal.target, unfinished)
             if combined(parts) != frontier.checksum:

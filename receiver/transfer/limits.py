@@ -7,6 +7,10 @@ from dataclasses import dataclass
 MIB = 1024 * 1024
 MAX_PARTS = 9000  # S3 allows 10,000
 MIN_PART_BYTES = 5 * MIB  # S3 takes no smaller part but the last
+FEW_PARTS = 64
+LARGE_PART_BYTES = 64 * MIB
+"""A file is cut into few parts while they are not larger than that. Each costs the event loop some 2 ms, in which the
+threads that move bytes stand still: 4 GB took a tenth less CPU and time in 64 parts than in 239."""
 
 MIN_RATE_BYTES_S = 64 * 1024
 
@@ -16,7 +20,8 @@ class Limits:
     """`progress_timeout_s` bounds the wait for one byte, `min_rate_bytes_s` the wait for all of a part.
 
     A file of at most `small_file_bytes` is held in memory and stored in one request. `pause_s` is the first wait
-    before a cut download or a refused part is tried again; it doubles. `requests_at_once` and `bandwidth_bytes_s`
+    before a cut download or a refused part is tried again; it doubles. No part but the last is smaller than
+    `part_size_bytes`, and those of large files are larger. `requests_at_once` and `bandwidth_bytes_s`
     (None: no bound) are of all copies together.
     """
 
@@ -33,7 +38,8 @@ class Limits:
 
     def part_size(self, file_bytes: int) -> int:
         """Return the size of every part but the last, so that no file has more parts than S3 allows."""
-        return max(MIN_PART_BYTES, self.part_size_bytes, -(-file_bytes // MAX_PARTS))
+        few = min(LARGE_PART_BYTES, -(-file_bytes // FEW_PARTS))
+        return max(MIN_PART_BYTES, self.part_size_bytes, few, -(-file_bytes // MAX_PARTS))
 
     def deadline_s(self, size_bytes: int) -> float:
         """Return the longest that moving so many bytes may take."""

@@ -15,6 +15,7 @@ from receiver.errors import (
     StoreChecksumError,
     StoreUnavailableError,
 )
+from receiver.transfer.cores import CoreTurn
 from receiver.transfer.pace import LONGEST_PAUSE_S
 from receiver.transfer.part import Part, parts_of
 from receiver.transfer.section import PartChunks
@@ -22,10 +23,12 @@ from receiver.transfer.stop import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from concurrent.futures import Future
 
     from receiver.records import OpenUpload, UnfinishedUpload, UploadedPart
     from receiver.transfer.ahead import Ahead
     from receiver.transfer.source import Source
+    from receiver.transfer.stream import Stream
     from receiver.transfer.target import Target
 
 MAX_TRIES = 4
@@ -101,7 +104,7 @@ class PartsRelay:
         if self._stream is None or part.passed.is_set():
             stream = self._source.section(part.first, part.end)
             try:
-                return await self._send_chunks(target, upload, part, PartChunks(stream, part))
+                return await self._send_chunks(target, upload, part, self._chunks(stream, part))
             finally:
                 stream.close()
         if part.previous is not None:  # while that one has failed, it needs the store's place that this would take
@@ -109,14 +112,17 @@ class PartsRelay:
         # the frontier is in or before this part, so the main stream is its own, now or after the part before it
         if (ticket := part.ticket()) is not None and part.previous is not None:
             try:
-                chunks = PartChunks(self._stream, part, ticket)
+                chunks = self._chunks(self._stream, part, ticket)
                 return await self._send_chunks(target, upload, part, chunks)
             except StoppedError:
                 if not ticket.cancelled():
                     raise
             await part.previous.passed.wait()  # it failed, and is read again
         await self._stream.seek(part.first)
-        return await self._send_chunks(target, upload, part, PartChunks(self._stream, part))
+        return await self._send_chunks(target, upload, part, self._chunks(self._stream, part))
+
+    def _chunks(self, stream: Stream | Ahead, part: Part, ticket: Future[None] | None = None) -> PartChunks:
+        return PartChunks(stream, part, CoreTurn(self._source.shared.cores), ticket)
 
     async def _send_chunks(self, target: Target, upload: OpenUpload, part: Part, chunks: PartChunks) -> UploadedPart:
         try:

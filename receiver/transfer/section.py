@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from receiver.transfer.ahead import Ahead
+    from receiver.transfer.cores import CoreTurn
     from receiver.transfer.part import Part
     from receiver.transfer.stream import Stream
 
@@ -30,14 +31,16 @@ class PartChunks:
     With a `ticket` the stream is another part's until that is done; where it is void, `StoppedError` is raised.
     """
 
-    def __init__(self, stream: Stream | Ahead, part: Part, ticket: Future[None] | None = None) -> None:
+    def __init__(self, stream: Stream | Ahead, part: Part, core: CoreTurn, ticket: Future[None] | None = None) -> None:
+        self._core = core
         self._ticket = ticket
         self._began_at = 0.0
         self._stream = stream
         self._part = part
         self._offset = part.first
         self._loop = asyncio.get_running_loop()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._is_end_noted = False
         self._closed = False
         self.reading = False
 
@@ -45,12 +48,14 @@ class PartChunks:
         return self
 
     def __next__(self) -> memoryview:
-        with self._turn:
+        with self._lock:
             if self._closed or self._offset == self._part.end:
+                self._core.end()
                 self._loop.call_soon_threadsafe(self._note_passed)
                 raise StopIteration
             if not self._began_at:
                 self._wait_for_turn()
+            self._core.begin()
             self.reading = True
             chunk = self._stream.read(self._part.end - self._offset)
             self.reading = False
@@ -71,17 +76,19 @@ class PartChunks:
     def _note_end_is_near(self) -> None:
         """Let the next part begin its request when this one, at its speed until now, has no more than that to go."""
         done, left = self._offset - self._part.first, self._part.end - self._offset
-        if left * (time.monotonic() - self._began_at) <= done * _AHEAD_S and not self._part.near_end.is_set():
+        if not self._is_end_noted and left * (time.monotonic() - self._began_at) <= done * _AHEAD_S:
+            self._is_end_noted = True
             self._loop.call_soon_threadsafe(self._part.near_end.set)
 
     async def close(self) -> None:
         """End the iteration and wait until nothing reads the stream any more."""
         self._closed = True
-        if not self._turn.acquire(blocking=False):
+        if not self._lock.acquire(blocking=False):
             if self._ticket is None or not self._ticket.cancel():  # who still waits for its turn reads nothing
                 self._stream.stop.set()
-            await asyncio.to_thread(self._turn.acquire)
-        self._turn.release()
+            await asyncio.to_thread(self._lock.acquire)
+        self._lock.release()
+        self._core.end()
         self._note_passed()
 
     def _note_passed(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from receiver.transfer.cores import Cores
     from receiver.transfer.fetch import Fetcher
     from receiver.transfer.limits import Limits
     from receiver.transfer.pace import Pace, Throttle
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """The ways out, and the bounds of one copy (`limits`) and of all together (`pace`, `throttle`)."""
+    """The ways out, and the bounds of one copy (`limits`) and of all together (`pace`, `throttle`, `cores`)."""
 
     fetcher: Fetcher
     threads: Threads
+    cores: Cores
     limits: Limits
     pace: Pace
     throttle: Throttle | None

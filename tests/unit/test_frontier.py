@@ -51,6 +51,17 @@ def test_parts_cover_the_file_and_are_never_too_many(size):
     assert -(-size // part_size) <= MAX_PARTS
 
 
+@pytest.mark.parametrize(
+    ("file_mib", "part_mib"), [(1, 16), (1024, 16), (2048, 32), (4096, 64), (9000 * 64, 64), (9000 * 100, 100)]
+)
+def test_large_files_have_few_parts_which_are_not_so_large_that_repeating_one_is_dear(file_mib, part_mib):
+    assert Limits(max_file_bytes=1 << 60).part_size(file_mib * MIB) == part_mib * MIB
+
+
+def test_a_part_is_never_smaller_than_was_asked_for():
+    assert Limits(max_file_bytes=1 << 60, part_size_bytes=100 * MIB).part_size(4096 * MIB) == 100 * MIB
+
+
 def test_parts_lie_end_to_end():
     parts = parts_of(25, 10)
     assert [(part.number, part.first, part.end, part.size_bytes) for part in parts] == [

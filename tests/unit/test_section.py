@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from receiver.transfer import section
+from receiver.transfer.cores import Cores, CoreTurn
 from receiver.transfer.part import Part, parts_of
 from receiver.transfer.section import PartChunks
 from receiver.transfer.stop import Stop, StoppedError
@@ -33,7 +34,7 @@ async def test_close_stops_whoever_still_reads_and_waits_for_it():
     """A store that answers early leaves its sender reading; the stream is free only when that has ended."""
     stream = ScriptedStream(releases=0)
     part = Part(number=1, first=0, end=3)
-    chunks = PartChunks(stream, part)
+    chunks = PartChunks(stream, part, CoreTurn(Cores()))
     reading = asyncio.get_running_loop().run_in_executor(None, next, chunks)
     await asyncio.to_thread(stream.asked.wait)
     await chunks.close()
@@ -46,17 +47,36 @@ async def test_close_stops_whoever_still_reads_and_waits_for_it():
 
 async def test_a_stream_that_nobody_reads_is_not_stopped():
     stream = ScriptedStream(releases=1)
-    chunks = PartChunks(stream, Part(number=1, first=0, end=3))
+    chunks = PartChunks(stream, Part(number=1, first=0, end=3), CoreTurn(Cores()))
     next(chunks)
     await chunks.close()
     assert not stream.stop.is_set
+
+
+async def test_a_chunk_has_a_core_until_the_next_is_asked_for_and_the_last_one_gives_it_back():
+    cores = Cores(1)
+    chunks = PartChunks(ScriptedStream(releases=2), Part(number=1, first=0, end=2), CoreTurn(cores))
+    for _ in range(2):
+        next(chunks)
+        assert not cores._free
+    with pytest.raises(StopIteration):
+        next(chunks)
+    assert cores._free == 1
+
+
+async def test_an_attempt_that_ends_early_gives_its_core_back():
+    cores = Cores(1)
+    chunks = PartChunks(ScriptedStream(releases=1), Part(number=1, first=0, end=3), CoreTurn(cores))
+    next(chunks)
+    await chunks.close()
+    assert cores._free == 1
 
 
 async def test_a_part_is_passed_when_its_last_chunk_is_done_with():
     """The next part's bytes come into the same buffer, so it may not begin while the last chunk is still being sent."""
     stream = ScriptedStream(releases=2)
     part = Part(number=2, first=0, end=2)
-    chunks = PartChunks(stream, part)
+    chunks = PartChunks(stream, part, CoreTurn(Cores()))
     next(chunks)
     await asyncio.sleep(0)
     assert not part.passed.is_set()
@@ -70,7 +90,7 @@ async def test_a_part_is_passed_when_its_last_chunk_is_done_with():
 
 async def test_a_part_whose_last_chunk_was_asked_for_and_no_more_is_passed_when_closed():
     part = Part(number=2, first=0, end=1)
-    chunks = PartChunks(ScriptedStream(releases=1), part)
+    chunks = PartChunks(ScriptedStream(releases=1), part, CoreTurn(Cores()))
     next(chunks)
     await chunks.close()
     assert part.passed.is_set()
@@ -80,8 +100,10 @@ async def test_a_part_that_is_not_its_turn_reads_nothing_until_the_one_before_ha
     stream = ScriptedStream(releases=2)
     first, second = parts_of(2, 1)
     ticket = second.ticket()
-    chunks = PartChunks(stream, first)
-    ahead = asyncio.get_running_loop().run_in_executor(None, next, PartChunks(stream, second, ticket))
+    chunks = PartChunks(stream, first, CoreTurn(Cores()))
+    ahead = asyncio.get_running_loop().run_in_executor(
+        None, next, PartChunks(stream, second, CoreTurn(Cores()), ticket)
+    )
     next(chunks)
     await asyncio.wait_for(first.near_end.wait(), 1)
     assert stream.releases == 1
@@ -95,7 +117,9 @@ async def test_a_part_whose_predecessor_fails_gives_its_turn_back():
     stream = ScriptedStream(releases=1)
     first, second = parts_of(2, 1)
     ticket = second.ticket()
-    ahead = asyncio.get_running_loop().run_in_executor(None, next, PartChunks(stream, second, ticket))
+    ahead = asyncio.get_running_loop().run_in_executor(
+        None, next, PartChunks(stream, second, CoreTurn(Cores()), ticket)
+    )
     first.hold_back()
     with pytest.raises(StoppedError):
         await ahead
@@ -105,9 +129,9 @@ async def test_a_part_whose_predecessor_fails_gives_its_turn_back():
 async def test_closing_one_that_waits_for_its_turn_leaves_the_reader_alone():
     stream = ScriptedStream(releases=1)
     first, second = parts_of(2, 1)
-    chunks = PartChunks(stream, second, second.ticket())
+    chunks = PartChunks(stream, second, CoreTurn(Cores()), second.ticket())
     ahead = asyncio.get_running_loop().run_in_executor(None, next, chunks)
-    while not chunks._turn.locked():
+    while not chunks._lock.locked():
         await asyncio.sleep(0)
     await chunks.close()
     with pytest.raises(StoppedError):
@@ -121,7 +145,7 @@ async def test_a_slow_part_lets_the_next_begin_only_at_its_end(monkeypatch):
     clock = iter([100.0, 101.0, 102.0, 103.0])
     monkeypatch.setattr(section, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     part = Part(number=1, first=0, end=3)
-    chunks = PartChunks(ScriptedStream(releases=3), part)
+    chunks = PartChunks(ScriptedStream(releases=3), part, CoreTurn(Cores()))
     near = []
     for _ in range(3):
         next(chunks)

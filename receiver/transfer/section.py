@@ -87,8 +87,8 @@ class PartChunks:
             if self._ticket is None or not self._ticket.cancel():  # who still waits for its turn reads nothing
                 self._stream.stop.set()
             await asyncio.to_thread(self._lock.acquire)
+        self._core.end()  # inside the lock: the sender may be about to do the same
         self._lock.release()
-        self._core.end()
         self._note_passed()
 
     def _note_passed(self) -> None:

@@ -46,6 +46,22 @@ async def test_the_object_has_the_sources_bytes(bucket, size, serve):
     assert (len(source.requests), source.sent_bytes) == (1, size)
 
 
+async def test_copies_share_the_cores_and_go_on_where_others_keep_them_all():
+    """Who has the cores may have come to wait for its network: that may slow a copy down, never hold it up."""
+    content, target = Content(6 * MIB), MemoryTarget()
+    async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
+        cores = run.copier._shared.cores
+        while cores._free:
+            cores.take()
+        copying = asyncio.create_task(run.copy(target))
+        async with asyncio.timeout(5):
+            while not cores.are_awaited:
+                await asyncio.sleep(0.001)
+        stored = await copying
+    assert stored.sha256 == content.sha256
+    assert (cores._free, cores.are_awaited, cores.copies) == (0, False, 0)
+
+
 async def test_the_request_carries_nothing_but_what_a_download_needs(bucket):
     content = Content(100)
     target = "/videos/a%2Fb?Signature=x%2By%ZZ%&Expires=1"

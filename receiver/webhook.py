@@ -15,8 +15,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from receiver import logs, metrics, payload
+from receiver import logs, metrics
 from receiver.errors import StorageUnavailableError
+from receiver.meetings import payload
 from receiver.problems import problem
 
 if TYPE_CHECKING:

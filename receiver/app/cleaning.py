@@ -18,7 +18,7 @@ from receiver.objectstore import Bucket, open_bucket
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from receiver.meetings_api import MeetingsApi
+    from receiver.meetings import MeetingsApi
     from receiver.records import ObjectHead, StoredFile
     from receiver.settings import Settings
     from receiver.tables import Database

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from receiver import logs
-from receiver.meetings_api import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
+from receiver.meetings import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
 from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 

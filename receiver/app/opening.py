@@ -10,7 +10,7 @@ from receiver.app.configs import learn_secrets, sqlite_path
 from receiver.app.shared_pause import DatabasePause
 from receiver.errors import ReceiverError
 from receiver.jobs import Jobs, open_jobs
-from receiver.meetings_api import ApiConfig, MeetingsApi, open_api
+from receiver.meetings import ApiConfig, MeetingsApi, open_api
 from receiver.tables import Database, check_head, open_database
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from receiver.reconcile import Reconciler
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from receiver.meetings_api import MeetingsApi
+    from receiver.meetings import MeetingsApi
     from receiver.records import RecordingFacts, RecordingId, Via
     from receiver.settings import Settings
     from receiver.tables import Database

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from receiver.catalogue import Cleanups
-    from receiver.meetings_api import MeetingsApi
+    from receiver.meetings import MeetingsApi
     from receiver.records import MeetingId, ObjectHead, Recording, StoredFile
 
     Head = Callable[[StoredFile], Awaitable[ObjectHead | None]]

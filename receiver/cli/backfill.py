@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from receiver import fields
 from receiver.app.reconciling import open_reconciler
 from receiver.cli import types
 from receiver.cli.environment import settings_for
@@ -14,6 +13,7 @@ from receiver.cli.output import clean
 from receiver.cli.progress import meetings_progress
 from receiver.cli.signals import run_until_signal
 from receiver.cli.tally import print_tally
+from receiver.meetings import fields
 from receiver.records import MeetingId
 from receiver.settings import Needs
 

@@ -23,7 +23,7 @@ from receiver.errors import (
 from receiver.failpoints import Failpoint
 from receiver.jobs import source_host
 from receiver.lifecycle import Decision, RetryPolicy, decide
-from receiver.meetings_api import url_expiry
+from receiver.meetings import url_expiry
 from receiver.pipeline.gate import Gate
 from receiver.pipeline.ledger import RowLedger
 from receiver.pipeline.manifest import manifest_key, write_manifest
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.catalogue import Runs
-    from receiver.meetings_api import MeetingsApi
+    from receiver.meetings import MeetingsApi
     from receiver.objectstore import Bucket
     from receiver.pipeline.keys import KeyTemplate
     from receiver.records import UnfinishedUpload

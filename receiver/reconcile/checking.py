@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from receiver.catalogue import Known
-    from receiver.meetings_api import MeetingsApi
+    from receiver.meetings import MeetingsApi
     from receiver.reconcile.difference import Difference
     from receiver.reconcile.patience import Patience
     from receiver.records import (

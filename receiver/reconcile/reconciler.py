@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.catalogue import Known, Walks
-    from receiver.meetings_api import MeetingsApi
+    from receiver.meetings import MeetingsApi
     from receiver.reconcile.checking import Accept
     from receiver.reconcile.progress import Progress
     from receiver.records import MeetingId, RecordingFacts, RecordingId, Walk

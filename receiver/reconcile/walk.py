@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from receiver.errors import ApiPausedError, ApiUnavailableError
-from receiver.meetings_api import MeetingTime
+from receiver.meetings import MeetingTime
 from receiver.reconcile.crew import AT_ONCE, each
 from receiver.reconcile.patience import Trial
 from receiver.records import Host, ListedMeeting, Meeting
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from datetime import datetime
 
-    from receiver.meetings_api import MeetingsPage
+    from receiver.meetings import MeetingsPage
     from receiver.reconcile.checking import Checker
     from receiver.reconcile.progress import Progress
     from receiver.records import Tally

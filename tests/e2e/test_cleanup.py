@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from receiver.app.cleaning import cleaner, schedules
 from receiver.catalogue import audit_log
 from receiver.errors import ApiUnavailableError
-from receiver.meetings_api import ApiConfig, open_api
+from receiver.meetings import ApiConfig, open_api
 from receiver.settings import Settings
 from receiver.tables import audit_log as entries
 from receiver.tables import open_database, recordings

@@ -21,7 +21,7 @@ from receiver.errors import StorageUnavailableError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.lifecycle import RetryPolicy
-from receiver.meetings_api import ApiConfig, open_api
+from receiver.meetings import ApiConfig, open_api
 from receiver.objectstore import Bucket, BucketConfig, open_bucket
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts
 from receiver.records import Origin, Recording, RecordingId, State

@@ -17,7 +17,7 @@ from receiver.errors import (
     RecordingGoneError,
     RecordingNotListedYetError,
 )
-from receiver.meetings_api import AdminKey, ApiConfig, StaticToken, UserLogin, open_api
+from receiver.meetings import AdminKey, ApiConfig, StaticToken, UserLogin, open_api
 from receiver.records import MeetingId, RecordingId
 from receiver.sandbox import Sandbox, SandboxConfig
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from receiver import metrics
 from receiver.app.shared_pause import DatabasePause
 from receiver.errors import ApiPausedError, ApiRefusedError, ApiUnavailableError, JobError
-from receiver.meetings_api import ApiConfig, open_api
+from receiver.meetings import ApiConfig, open_api
 from receiver.records import MeetingId
 from receiver.tables import open_database
 from tests.support.scripted_api import KEY, MEETING, R1, USER, client, held, listing, refusal, scripted_api

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from receiver.errors import ApiBadAnswerError, ApiForbiddenError, ApiPausedError, ApiRefusedError, ApiUnavailableError
-from receiver.meetings_api import ApiConfig, MeetingTime, UserLogin, open_api
+from receiver.meetings import ApiConfig, MeetingTime, UserLogin, open_api
 from receiver.records import Host
 from tests.support.scripted_api import KEY, TOKEN, USER, client, refusal, scripted_api
 from tests.support.service import make_meeting

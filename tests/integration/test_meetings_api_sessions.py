@@ -17,7 +17,7 @@ from receiver.errors import (
     ApiUnauthorizedError,
     ApiUnavailableError,
 )
-from receiver.meetings_api import AdminKey, ApiConfig, StaticToken, UserLogin, open_api
+from receiver.meetings import AdminKey, ApiConfig, StaticToken, UserLogin, open_api
 from receiver.records import MeetingId
 from tests.support.scripted_api import KEY, MEETING, R1, R2, TOKEN, USER, client, entry, listing, refusal, scripted_api
 

@@ -30,7 +30,7 @@ import httpx
 import pytest
 
 from receiver.errors import ApiForbiddenError, RecordingGoneError
-from receiver.meetings_api import url_expiry
+from receiver.meetings import url_expiry
 from receiver.sandbox import Sandbox, SandboxConfig
 from tests.support.payloads import example, sample
 from tests.support.vendor import ADMIN, KEY, login, same_shape

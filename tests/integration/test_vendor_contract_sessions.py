@@ -28,7 +28,7 @@ import httpx
 import pytest
 
 from receiver.errors import ApiLoginRefusedError
-from receiver.meetings_api import StaticToken, UserLogin
+from receiver.meetings import StaticToken, UserLogin
 from receiver.records import UrlOrigin
 from receiver.sandbox import Sandbox, SandboxConfig
 from tests.support.vendor import BOT_ID, KEY, login, session_body

@@ -24,7 +24,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from receiver.payload import parse
+from receiver.meetings.payload import parse
 from receiver.sandbox import Sandbox, SandboxConfig
 from tests.support.payloads import example
 from tests.support.vendor import CREATE, same_shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from receiver.payload import parse
+from receiver.meetings.payload import parse
 from receiver.records import Accepted, StoredFile
 
 if TYPE_CHECKING:

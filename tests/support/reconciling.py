@@ -15,7 +15,7 @@ from receiver.app.reconciling import reconciler
 from receiver.catalogue import Catalogue, Filters, Runs
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs, open_jobs
-from receiver.meetings_api import AdminKey, ApiConfig, Credentials, UserLogin, open_api
+from receiver.meetings import AdminKey, ApiConfig, Credentials, UserLogin, open_api
 from receiver.records import RecordingId, State
 from receiver.sandbox import Sandbox, SandboxConfig
 from receiver.tables import recordings

@@ -19,7 +19,7 @@ from receiver import records
 from receiver.catalogue import Catalogue, Filters, Runs
 from receiver.inbox import Inbox
 from receiver.lifecycle import Decision
-from receiver.payload import parse
+from receiver.meetings.payload import parse
 from receiver.records import Claim, Failure, OpenUpload, RecordingId, State, StoredFile, UrlOrigin
 from receiver.tables import Database, check_head, open_database, schema, upgrade
 

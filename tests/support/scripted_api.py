@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from receiver.meetings_api import AdminKey, ApiConfig, StaticToken, UserLogin, open_api
+from receiver.meetings import AdminKey, ApiConfig, StaticToken, UserLogin, open_api
 from receiver.records import MeetingId, RecordingId
 
 MEETING = MeetingId("602f926aaa81493ce4c5788e")

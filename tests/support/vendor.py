@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
-from receiver.meetings_api import AdminKey, ApiConfig, UserLogin, open_api
+from receiver.meetings import AdminKey, ApiConfig, UserLogin, open_api
 from receiver.sandbox import Sandbox, SandboxConfig
 from tests.support.payloads import sample
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.meetings_api.rate import Rate
+from receiver.meetings.rate import Rate
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from receiver.meetings_api import AdminKey, StaticToken, UserLogin
-from receiver.meetings_api.session import login_body, usable_s
-from receiver.meetings_api.wire import Answer, retry_after_s
+from receiver.meetings import AdminKey, StaticToken, UserLogin
+from receiver.meetings.session import login_body, usable_s
+from receiver.meetings.wire import Answer, retry_after_s
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 USER = {"app_id": 4567, "auth_key": "the-key", "password": "pä&ss=1"}

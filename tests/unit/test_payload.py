@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from receiver.payload import NotJsonError, NotRecordingDoneError, parse
+from receiver.meetings.payload import NotJsonError, NotRecordingDoneError, parse
 from tests.support.payloads import example, payload
 
 

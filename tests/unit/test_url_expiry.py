@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.meetings_api import url_expiry
+from receiver.meetings import url_expiry
 
 FETCHED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AN_HOUR_LATER = FETCHED + timedelta(hours=1)

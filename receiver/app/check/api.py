@@ -18,14 +18,14 @@ from receiver.errors import (
     ApiUnavailableError,
     RecordingGoneError,
 )
-from receiver.meetings_api import AdminKey, StaticToken, UserLogin, look_at_api
+from receiver.meetings import AdminKey, StaticToken, UserLogin, look_at_api
 from receiver.records import MeetingId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
     from receiver.app.check.findings import Finding
-    from receiver.meetings_api import ApiSight, Credentials
+    from receiver.meetings import ApiSight, Credentials
     from receiver.settings import Settings
 
 UNKNOWN_MEETING = MeetingId("0" * 24)

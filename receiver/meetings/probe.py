@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from receiver.errors import ApiForbiddenError, ApiUnauthorizedError, JobError, RecordingGoneError
-from receiver.meetings_api.client import MeetingsApi
-from receiver.meetings_api.credentials import AdminKey, StaticToken, UserLogin
-from receiver.meetings_api.manners import Manners
-from receiver.meetings_api.wire import open_wire
+from receiver.meetings.client import MeetingsApi
+from receiver.meetings.credentials import AdminKey, StaticToken, UserLogin
+from receiver.meetings.manners import Manners
+from receiver.meetings.wire import open_wire
 
 if TYPE_CHECKING:
-    from receiver.meetings_api.client import ApiConfig
-    from receiver.meetings_api.credentials import Credentials
+    from receiver.meetings.client import ApiConfig
+    from receiver.meetings.credentials import Credentials
     from receiver.records import MeetingId
 
 _NOBODY = "receiver-check-nobody"

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from receiver import logs
 from receiver.errors import ApiBadAnswerError, ApiLoginRefusedError
-from receiver.meetings_api.flight import Flight
-from receiver.meetings_api.refusal import login_refusal
+from receiver.meetings.flight import Flight
+from receiver.meetings.refusal import login_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from receiver.meetings_api.credentials import UserLogin
-    from receiver.meetings_api.wire import Answer, Wire
+    from receiver.meetings.credentials import UserLogin
+    from receiver.meetings.wire import Answer, Wire
 
 TOKEN_LIFE = timedelta(hours=2)
 _NONCES = 2**31

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from receiver import fields, logs
+from receiver import logs
 from receiver.errors import ApiBadAnswerError
-from receiver.meetings_api.expiry import url_expiry
+from receiver.meetings import fields
+from receiver.meetings.expiry import url_expiry
 from receiver.records import FreshUrl, ListedRecording, RecordingId, UrlOrigin
 
 if TYPE_CHECKING:

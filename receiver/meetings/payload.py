@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from receiver import fields
 from receiver.errors import ReceiverError
+from receiver.meetings import fields
 from receiver.records import Host, Meeting, MeetingId, Parsed, RecordingFacts, RecordingId, RejectedRecord
 
 if TYPE_CHECKING:

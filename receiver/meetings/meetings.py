@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from receiver import fields, logs
+from receiver import logs
 from receiver.errors import ApiBadAnswerError
+from receiver.meetings import fields
 from receiver.records import Host, ListedMeeting, Meeting, MeetingId
 
 if TYPE_CHECKING:

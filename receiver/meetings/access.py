@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, assert_never
 
-from receiver.meetings_api.credentials import AdminKey, StaticToken, UserLogin
-from receiver.meetings_api.session import Session
+from receiver.meetings.credentials import AdminKey, StaticToken, UserLogin
+from receiver.meetings.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from receiver.meetings_api.credentials import Credentials
-    from receiver.meetings_api.wire import Answer, Wire
+    from receiver.meetings.credentials import Credentials
+    from receiver.meetings.wire import Answer, Wire
 
 
 class Access(Protocol):

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from receiver import logs, metrics
 from receiver.errors import ApiBadAnswerError, ApiPausedError, ApiUnavailableError
-from receiver.meetings_api.breaker import Breaker, BreakerState
-from receiver.meetings_api.pause import Pause
-from receiver.meetings_api.rate import Rate
+from receiver.meetings.breaker import Breaker, BreakerState
+from receiver.meetings.pause import Pause
+from receiver.meetings.rate import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from receiver.meetings_api.pause import SharedPause
-    from receiver.meetings_api.wire import Answer
+    from receiver.meetings.pause import SharedPause
+    from receiver.meetings.wire import Answer
 
 _UNTOLD_PAUSE_S = 1.0
 """The pause after a 429 that names none."""

@@ -18,24 +18,24 @@ from receiver.errors import (
     RecordingGoneError,
     RecordingNotListedYetError,
 )
-from receiver.meetings_api.access import access_for
-from receiver.meetings_api.credentials import AdminKey
-from receiver.meetings_api.listing import Listing, read_entries
-from receiver.meetings_api.listings import Listings
-from receiver.meetings_api.manners import Manners
-from receiver.meetings_api.meetings import MeetingTime, page_query, read_page
-from receiver.meetings_api.refusal import listing_refusal
-from receiver.meetings_api.wire import open_wire
+from receiver.meetings.access import access_for
+from receiver.meetings.credentials import AdminKey
+from receiver.meetings.listing import Listing, read_entries
+from receiver.meetings.listings import Listings
+from receiver.meetings.manners import Manners
+from receiver.meetings.meetings import MeetingTime, page_query, read_page
+from receiver.meetings.refusal import listing_refusal
+from receiver.meetings.wire import open_wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from typing import Protocol
 
-    from receiver.meetings_api.access import Access
-    from receiver.meetings_api.credentials import Credentials
-    from receiver.meetings_api.meetings import MeetingsPage
-    from receiver.meetings_api.pause import SharedPause
-    from receiver.meetings_api.wire import Answer, Wire
+    from receiver.meetings.access import Access
+    from receiver.meetings.credentials import Credentials
+    from receiver.meetings.meetings import MeetingsPage
+    from receiver.meetings.pause import SharedPause
+    from receiver.meetings.wire import Answer, Wire
     from receiver.records import FreshUrl, ListedRecording, MeetingId, RecordingId
 
     class Send(Protocol):

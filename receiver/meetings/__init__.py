@@ -1,0 +1,24 @@
+"""The vendor's Meetings API as the archive needs it: meetings, their recordings, and a download URL with life left."""
+
+from receiver.meetings.client import ApiConfig, MeetingsApi, open_api
+from receiver.meetings.credentials import AdminKey, Credentials, StaticToken, UserLogin
+from receiver.meetings.expiry import url_expiry
+from receiver.meetings.meetings import MeetingsPage, MeetingTime
+from receiver.meetings.pause import SharedPause
+from receiver.meetings.probe import ApiSight, look_at_api
+
+__all__ = [
+    "AdminKey",
+    "ApiConfig",
+    "ApiSight",
+    "Credentials",
+    "MeetingTime",
+    "MeetingsApi",
+    "MeetingsPage",
+    "SharedPause",
+    "StaticToken",
+    "UserLogin",
+    "look_at_api",
+    "open_api",
+    "url_expiry",
+]

@@ -15,6 +15,8 @@ from receiver.errors import (
     SourceStalledError,
     StoreChecksumError,
 )
+from receiver.media import walker_for
+from receiver.media.sniff import SNIFF_BYTES, UNKNOWN, sniff
 from receiver.records import NotedObject, StoredFile
 from receiver.transfer.ahead import Ahead
 from receiver.transfer.connection import Connections
@@ -26,19 +28,17 @@ from receiver.transfer.multipart import PartsRelay
 from receiver.transfer.pace import Pace, Throttle
 from receiver.transfer.resume import confirmed, same_file
 from receiver.transfer.shared import Shared
-from receiver.transfer.sniff import SNIFF_BYTES, UNKNOWN, sniff
 from receiver.transfer.source import Refresh, Source
 from receiver.transfer.stop import Stop, Threads
-from receiver.transfer.structure import walker_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from receiver.media.sniff import Media
     from receiver.records import ObjectHead, UnfinishedUpload
     from receiver.transfer.ledger import Ledger
     from receiver.transfer.limits import Limits
     from receiver.transfer.policy import DownloadPolicy
-    from receiver.transfer.sniff import Media
     from receiver.transfer.stream import Stream
     from receiver.transfer.target import Target
 

@@ -24,11 +24,11 @@ from receiver.transfer.pace import LONGEST_PAUSE_S
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
 
+    from receiver.media.sniff import Media
     from receiver.records import ObjectHead, OpenUpload, UploadedPart
     from receiver.transfer.frontier import Frontier
     from receiver.transfer.ledger import Ledger
     from receiver.transfer.limits import Limits
-    from receiver.transfer.sniff import Media
     from receiver.transfer.source import Source
     from receiver.transfer.target import Target
 

@@ -12,8 +12,8 @@ from receiver.checksums import read, written
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from receiver.media import Structure, Walker
     from receiver.records import UploadedPart
-    from receiver.transfer.structure import Structure, Walker
 
 
 class Frontier:

@@ -5,7 +5,7 @@ import codecs
 import pytest
 
 from receiver.errors import SourceNotMediaError
-from receiver.transfer.sniff import UNKNOWN, sniff
+from receiver.media.sniff import UNKNOWN, sniff
 
 MEDIA = [
     (b"\0\0\0\x18ftypisom\0\0\2\0", ".mp4", "video/mp4"),

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from receiver.media import Structure, walker_for
+from receiver.media.sniff import SNIFF_BYTES, sniff
+from receiver.media.walk import BLOCK_BYTES
 from receiver.sandbox.mp4 import small_mp4
-from receiver.transfer.sniff import SNIFF_BYTES, sniff
-from receiver.transfer.structure import Structure, walker_for
-from receiver.transfer.structure.walk import BLOCK_BYTES
 
 DATA = Path(__file__).parent.parent / "data"
 SANDBOX = small_mp4(b"a recording", b"\x10\x80\xf0", 7.5, padding=900)

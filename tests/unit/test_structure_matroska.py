@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from receiver.transfer.structure import Structure, walker_for
+from receiver.media import Structure, walker_for
 
 UNKNOWN = b"\x01" + b"\xff" * 7
 

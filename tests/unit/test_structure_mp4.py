@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
+from receiver.media import Structure, walker_for
 from receiver.sandbox.mp4 import box
-from receiver.transfer.structure import Structure, walker_for
 
 FTYP = box(b"ftyp", b"isom\0\0\2\0")
 HERE, ELSEWHERE = 1, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct, unpack
 from typing import TYPE_CHECKING
 
-from receiver.transfer.structure.walk import (
+from receiver.media.walk import (
     BLOCK_BYTES,
     ENDLESS,
     MalformedError,
@@ -19,7 +19,7 @@ from receiver.transfer.structure.walk import (
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from receiver.transfer.structure.walk import Steps
+    from receiver.media.walk import Steps
 
 _HEADER = Struct(">I4s")
 _U32 = Struct(">I")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from receiver.transfer.structure.matroska import Matroska
-from receiver.transfer.structure.mp4 import Mp4
-from receiver.transfer.structure.walk import Structure, Walker
+from receiver.media.matroska import Matroska
+from receiver.media.mp4 import Mp4
+from receiver.media.walk import Structure, Walker
 
 __all__ = ["Structure", "Walker", "walker_for"]
 

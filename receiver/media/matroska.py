@@ -6,12 +6,12 @@ import math
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from receiver.transfer.structure.walk import ENDLESS, MalformedError, Span, Structure, beyond, overrun
+from receiver.media.walk import ENDLESS, MalformedError, Span, Structure, beyond, overrun
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from receiver.transfer.structure.walk import Steps
+    from receiver.media.walk import Steps
 
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"

@@ -1,14 +1,33 @@
-"""The index: what operators read and change (`Catalogue`), what a run may write (`Runs`, fenced), and what a
-reconciliation compares (`Known`) and notes of its progress (`Walks`), and what a clean-up may delete (`Cleanups`).
+"""The index, and every statement that writes a recording's row: what intake stores (`Intake`), which rows have work due
+(`due`), what a run may write (`Runs`, fenced), what operators read and change (`Catalogue`), what a reconciliation
+compares (`Known`) and notes of its progress (`Walks`), and what a clean-up may delete (`Cleanups`).
 """
 
 from __future__ import annotations
 
 from receiver.catalogue.cleanups import Cleanups
+from receiver.catalogue.due import Due, due_recordings, read_due
 from receiver.catalogue.filters import SORTS, Bound, Filters
+from receiver.catalogue.intake import Changes, Incoming, Intake, Stored
 from receiver.catalogue.known import Known
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs
 from receiver.catalogue.walks import Walks
 
-__all__ = ["SORTS", "Bound", "Catalogue", "Cleanups", "Filters", "Known", "Runs", "Walks"]
+__all__ = [
+    "SORTS",
+    "Bound",
+    "Catalogue",
+    "Changes",
+    "Cleanups",
+    "Due",
+    "Filters",
+    "Incoming",
+    "Intake",
+    "Known",
+    "Runs",
+    "Stored",
+    "Walks",
+    "due_recordings",
+    "read_due",
+]

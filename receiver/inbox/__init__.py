@@ -1,7 +1,7 @@
 """Making a delivery durable: its row, its recordings' rows and their jobs, in one transaction (P1, P2).
 
 What a listing names and no delivery brought takes the same way, without a delivery's row. Deliveries that arrive
-together share a transaction (`batch`), whose statements are few (`store`).
+together share a transaction (`batch`), whose statements are few (`catalogue.intake`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy.exc import DataError, DBAPIError
 
 from receiver import failpoints, logs, metrics
+from receiver.catalogue import Changes, Incoming, Intake, Stored
 from receiver.errors import StorageUnavailableError
 from receiver.failpoints import Failpoint
 from receiver.inbox.batch import Batcher
-from receiver.inbox.store import Changes, Incoming, Store, Stored
 from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RejectedRecord
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ class Inbox:
     def __init__(self, database: Database, jobs: Jobs, *, keep_urls: bool) -> None:
         self._database = database
         self._jobs = jobs
-        self._store = Store(database, keep_urls=keep_urls)
+        self._intake = Intake(database, keep_urls=keep_urls)
         self._batcher: Batcher[Incoming, Stored] = Batcher(
-            lambda batch: self._commit(lambda tx: self._store.write(tx, batch)),
+            lambda batch: self._commit(lambda tx: self._intake.write(tx, batch)),
             blames=_blames_a_delivery,
             weigh=lambda incoming: len(incoming.facts),
             writers=1 if database.is_sqlite else _POSTGRES_WRITERS,
@@ -92,7 +92,7 @@ class Inbox:
 
         Those that were given up as missing are taken up again. Safe to repeat; raises `StorageUnavailableError`.
         """
-        return await self._commit(lambda tx: self._store.write_found(tx, facts, via=via, at=now))
+        return await self._commit(lambda tx: self._intake.write_found(tx, facts, via=via, at=now))
 
     async def _commit(self, write: Write[T]) -> T:
         for last in range(1, _TRIES + 1):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from receiver.jobs.memory import MemoryJobs
-from receiver.jobs.places import source_host
 from receiver.jobs.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -71,4 +70,4 @@ def _postgres_jobs() -> type[PostgresJobs]:
     return PostgresJobs
 
 
-__all__ = ["Jobs", "MemoryJobs", "Schedule", "open_jobs", "source_host"]
+__all__ = ["Jobs", "MemoryJobs", "Schedule", "open_jobs"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 from pgqueuer.qm import QueueManager
 
-from receiver.jobs.due import ENTRYPOINT
+from receiver.jobs.running import ENTRYPOINT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -17,10 +17,10 @@ from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
 from pgqueuer.qm import QueueManager
 
 from receiver import logs
+from receiver.catalogue import Due, due_recordings, read_due
 from receiver.errors import StorageUnavailableError
-from receiver.jobs.due import ENTRYPOINT, Due, due_recordings, priority, read_due
 from receiver.jobs.places import Places, headers
-from receiver.jobs.running import Running
+from receiver.jobs.running import ENTRYPOINT, Running, priority
 from receiver.jobs.schedules import Schedule, enqueue_schedules, register
 from receiver.records import RecordingId
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pgqueuer.errors import RetryRequested
 
@@ -26,25 +25,12 @@ if TYPE_CHECKING:
     from pgqueuer.models import Job
 
 _HOST = "host"
-_MOST_HOST_CHARS = 260
 _SPACING_S = 0.1
 """Between two jobs that come back: their number costs nothing then, only the time until each is looked at again."""
 _FAR_S = 100.0
 """Where jobs that were put back come this late, the queue's rest is looked at no faster than they come back."""
 _FIRST_S = 0.5
 _LONGEST_S = 10.0
-
-
-def source_host(url: str | None) -> str | None:
-    """Return the lower-case host (and port, where one is written) of a download URL; None where there is none."""
-    try:
-        parts = urlsplit(url or "")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if not host or len(host) > _MOST_HOST_CHARS or not host.isprintable():
-        return None
-    return f"{host}:{port}" if port else host
 
 
 def headers(host: str | None) -> dict[str, str] | None:

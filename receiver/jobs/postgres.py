@@ -16,12 +16,12 @@ from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 
 from receiver import logs
+from receiver.catalogue import Due, due_recordings, read_due
 from receiver.errors import StorageUnavailableError
 from receiver.jobs.driver import PatientDriver
-from receiver.jobs.due import ENTRYPOINT, Due, due_recordings, priority, read_due
 from receiver.jobs.manager import PlacesQueueManager
 from receiver.jobs.places import Places, headers
-from receiver.jobs.running import Running
+from receiver.jobs.running import ENTRYPOINT, Running, priority
 from receiver.jobs.schedules import Schedule, enqueue_schedules, register
 from receiver.records import RecordingId
 

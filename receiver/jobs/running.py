@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 
     from receiver.jobs.places import Places
 
+ENTRYPOINT = "archive"
+"""pgqueuer's name for a recording's job."""
+MAX_RANK = 10_000
 _SCHEDULE_GRACE_S = 1.0
 """The rest of the grace is for transfers: a schedule bears to be cut off, and may be far from its end."""
 _log = logs.get("jobs")
+
+
+def priority(rank: int) -> int:
+    """Return the engine's priority (higher goes first) of a recording with this rank in its meeting."""
+    return -min(rank, MAX_RANK)
 
 
 class Running:

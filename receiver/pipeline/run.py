@@ -21,13 +21,12 @@ from receiver.errors import (
     WorkerCrashedError,
 )
 from receiver.failpoints import Failpoint
-from receiver.jobs import source_host
 from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings import url_expiry
 from receiver.pipeline.gate import Gate
 from receiver.pipeline.ledger import RowLedger
 from receiver.pipeline.manifest import manifest_key, write_manifest
-from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin
+from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin, source_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

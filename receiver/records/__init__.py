@@ -14,7 +14,7 @@ from receiver.records.objects import (
 )
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import Claim, Failure, Host, Meeting, Page, Recording, RecordingFacts
-from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin
+from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, source_host
 
 __all__ = [
     "Accepted",
@@ -50,5 +50,6 @@ __all__ = [
     "UrlOrigin",
     "Via",
     "Walk",
+    "source_host",
     "versions_of",
 ]

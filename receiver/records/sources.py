@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,7 +14,20 @@ if TYPE_CHECKING:
     from receiver.records.reconciliation import KnownRecording
     from receiver.records.recordings import Host, Meeting, Recording
 
+_MOST_HOST_CHARS = 260
 _SAME_TIME = timedelta(seconds=1)  # the webhook writes whole seconds, and other listings may not
+
+
+def source_host(url: str | None) -> str | None:
+    """Return the lower-case host (and port, where one is written) of a download URL; None where there is none."""
+    try:
+        parts = urlsplit(url or "")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or len(host) > _MOST_HOST_CHARS or not host.isprintable():
+        return None
+    return f"{host}:{port}" if port else host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ import pytest
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
-from receiver.jobs.places import Places, headers, source_host
+from receiver.jobs.places import Places, headers
+from receiver.records import source_host
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-ENTRYPOINT = "archive"
-"""pgqueuer's name for a recording's job."""
-
-MAX_RANK = 10_000
-
-
 class Due(NamedTuple):
     """A recording whose time has come: its rank in its meeting, from 1, and the host that its file is said to be at."""
 
@@ -65,8 +59,3 @@ def due_recordings(
 def read_due(tx: sa.Connection, query: sa.Select[tuple[str, int, str | None]]) -> list[Due]:
     """Return what a query of `due_recordings` selects."""
     return [Due(RecordingId(row.id), row.rank, row.source_host) for row in tx.execute(query)]
-
-
-def priority(rank: int) -> int:
-    """Return the engine's priority (higher goes first) of a recording with this rank in its meeting."""
-    return -min(rank, MAX_RANK)

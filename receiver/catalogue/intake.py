@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from receiver.jobs import source_host
 from receiver.lifecycle import FINAL
-from receiver.records import DeliveryId, RecordingFacts, RecordingId, State, Via
+from receiver.records import DeliveryId, RecordingFacts, RecordingId, State, Via, source_host
 from receiver.tables import deliveries, delivery_recordings, participants, recordings
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class Changes:
     states: dict[RecordingId, State] = field(default_factory=dict)
 
 
-class Store:
+class Intake:
     """Writes batches. `keep_urls` says that the payload's URLs are needed, since no API credentials are set."""
 
     def __init__(self, database: Database, *, keep_urls: bool) -> None:

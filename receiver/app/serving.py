@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 
 from receiver import api, logs, page, problems, webhook
-from receiver.app import cleaning, reconciling
+from receiver.app import cleanup, reconcile
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -226,16 +226,16 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             jitter=random.random,
         )
     )
-    found = None if client is None else reconciling.reconciler(database, jobs, client)
-    cleaner = None if client is None else cleaning.cleaner(database, client, bucket)
+    found = None if client is None else reconcile.reconciler(database, jobs, client)
+    cleaner = None if client is None else cleanup.cleaner(database, client, bucket)
     return Worker(
         jobs,
         pipeline,
         grace_s=settings.shutdown_grace_s,
         schedules=(
             *_schedules(bucket, runs, keys),
-            *reconciling.schedules(settings, found),
-            *cleaning.schedules(settings, cleaner),
+            *reconcile.schedules(settings, found),
+            *cleanup.schedules(settings, cleaner),
         ),
     )
 

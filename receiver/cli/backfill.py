@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from receiver.app.reconciling import open_reconciler
+from receiver.app.reconcile import open_reconciler
 from receiver.cli import types
 from receiver.cli.environment import settings_for
 from receiver.cli.output import clean

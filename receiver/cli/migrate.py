@@ -1,4 +1,4 @@
-"""What `receiver migrate --from … --to …` shows."""
+"""`receiver migrate`: the schema brought up to date, or the whole index moved into another database."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receiver import logs
-from receiver.app.moving import ends, move_index
+from receiver import app, logs
+from receiver.app.move import ends, move_index
+from receiver.cli import types
+from receiver.cli.environment import settings_for
 from receiver.cli.output import Column, clean, print_json, print_table
 from receiver.errors import ReceiverError
+from receiver.settings import Needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +30,33 @@ _COLUMNS = (
 )
 
 
-def move_and_print(settings: Settings, *, source_url: str, target_url: str, as_json: bool) -> None:
+@click.command()
+@click.option("--from", "source_url", metavar="URL", help="Move the index of this SQLite file: sqlite:///path …")
+@click.option("--to", "target_url", metavar="URL", help="… to this empty database: postgresql://user@host/db.")
+@types.as_json
+def migrate(*, source_url: str | None, target_url: str | None, as_json: bool) -> None:
+    """Bring the database to this release's schema. Safe to repeat, and to run twice at once.
+
+    With --from and --to: bring the second database to this release's schema, copy every row of the first into it and
+    prove each table's content equal, all in one transaction. Stop the service before. A password is better left out
+    of the URL and given as PGPASSWORD or in ~/.pgpass.
+    """
+    settings = settings_for(Needs.DATABASE)
+    if source_url is not None and target_url is not None:
+        _move_and_print(settings, source_url=source_url, target_url=target_url, as_json=as_json)
+        return
+    if source_url is not None or target_url is not None:
+        raise click.UsageError("--from and --to go together: where the index is, and where it shall be")
+    before, after = asyncio.run(app.migrate(settings))
+    if as_json:
+        print_json({"before": before, "after": after})
+    elif before == after:
+        click.echo(f"The database is at {after}; nothing to do.")
+    else:
+        click.echo(f"The database was brought from {before or 'no schema'} to {after}.")
+
+
+def _move_and_print(settings: Settings, *, source_url: str, target_url: str, as_json: bool) -> None:
     """Move the index and print each table's proof."""
     between = ends(settings, source_url=source_url, target_url=target_url)
     try:

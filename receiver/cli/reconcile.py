@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receiver.app.reconciling import open_reconciler, window_name
+from receiver.app.reconcile import open_reconciler, window_name
 from receiver.cli import types
 from receiver.cli.environment import settings_for
 from receiver.cli.progress import meetings_progress

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from receiver.app.cleaning import cleaner, schedules
+from receiver.app.cleanup import cleaner, schedules
 from receiver.catalogue import audit_log
 from receiver.errors import ApiUnavailableError
 from receiver.meetings import ApiConfig, open_api

@@ -149,7 +149,7 @@ async def test_a_service_that_dies_is_reported_with_its_log(tmp_path):
 
 
 async def test_a_service_that_does_not_start_is_reported_with_its_log(tmp_path):
-    broken = "import receiver.cli.demo_stage as s; s.BUCKET = '!'; from receiver.cli import main; main()"
+    broken = "import receiver.cli.demo.stage as s; s.BUCKET = '!'; from receiver.cli import main; main()"
     async with demo(tmp_path, "--once", program=("-c", broken)) as process:
         stdout, stderr = await process.communicate()
     assert (process.returncode, stdout) == (1, b"")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.app import utc_now
-from receiver.app.reconciling import reconciler
+from receiver.app.reconcile import reconciler
 from receiver.catalogue import Catalogue, Filters, Runs
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs, open_jobs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from receiver.app.cleaning import schedules
+from receiver.app.cleanup import schedules
 from receiver.settings import Settings
 
 if TYPE_CHECKING:

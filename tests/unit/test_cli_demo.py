@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from receiver.cli import root
-from receiver.cli.demo_platform import Source
-from receiver.cli.demo_proof import Proof, Seen
-from receiver.cli.demo_report import print_proofs
+from receiver.cli.demo.platform import Source
+from receiver.cli.demo.proof import Proof, Seen
+from receiver.cli.demo.report import print_proofs
 
 SEEN = Seen(sha256="aa", size_bytes=8)
 INDEXED = {

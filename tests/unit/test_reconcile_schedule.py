@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from receiver.app.reconciling import schedules
+from receiver.app.reconcile import schedules
 from receiver.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`receiver demo`: the whole way of a recording, on this machine, with real bytes and a proof at the end."""
+"""The command: what it starts, in which order, and what it leaves."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 import aiohttp
 import click
 
-from receiver.cli import demo_report as report
-from receiver.cli.demo_errors import DemoError
-from receiver.cli.demo_meeting import hold_meeting
-from receiver.cli.demo_stage import open_stage, tail
+from receiver.cli.demo import report
+from receiver.cli.demo.meeting import hold_meeting
+from receiver.cli.demo.stage import open_stage, tail
+from receiver.cli.demo.steps import DemoError, Steps
 from receiver.cli.lazy import failure
 from receiver.cli.signals import ended_by_signal, run_until_signal
-from receiver.cli.steps import Steps
 from receiver.cli.types import Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from receiver.cli.demo_stage import Stage
+    from receiver.cli.demo.stage import Stage
 
 
 @click.command()

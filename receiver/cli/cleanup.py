@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receiver.app.cleaning import open_cleaner
+from receiver.app.cleanup import open_cleaner
 from receiver.cli import types
 from receiver.cli.environment import settings_for
 from receiver.cli.output import print_fields, print_json

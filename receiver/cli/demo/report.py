@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receiver.cli.demo_proof import Seen, manifest_key
+from receiver.cli.demo.proof import Seen, manifest_key
 from receiver.cli.output import Column, clean, print_table
 from receiver.figures import size
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from receiver.cli.demo_proof import Proof
-    from receiver.cli.demo_stage import Stage
+    from receiver.cli.demo.proof import Proof
+    from receiver.cli.demo.stage import Stage
 
 _RECORDINGS = (Column("RECORDING", whole=True), Column("STATE"), Column("SIZE", right=True), Column("MEETING"))
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from receiver.cli.demo_errors import DemoError
+from receiver.cli.demo.steps import DemoError
 
 if TYPE_CHECKING:
     import aiohttp

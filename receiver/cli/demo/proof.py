@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from receiver.errors import ReceiverError
 
 if TYPE_CHECKING:
-    from receiver.cli.demo_platform import Source
+    from receiver.cli.demo.platform import Source
     from receiver.objectstore import Bucket
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from receiver.cli.demo_errors import DemoError
-from receiver.cli.demo_platform import MEETING_NAME, PlatformUser
-from receiver.cli.demo_proof import Proof, prove
-from receiver.cli.demo_stage import tail
+from receiver.cli.demo.platform import MEETING_NAME, PlatformUser
+from receiver.cli.demo.proof import Proof, prove
+from receiver.cli.demo.stage import tail
+from receiver.cli.demo.steps import DemoError
 from receiver.figures import size
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from receiver.cli.demo_stage import Stage
-    from receiver.cli.steps import Steps
+    from receiver.cli.demo.stage import Stage
+    from receiver.cli.demo.steps import Steps
 
 POLL_S = 0.1
 _FINAL = frozenset({"archived", "failed", "missing", "cancelled"})

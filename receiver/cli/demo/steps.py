@@ -1,4 +1,4 @@
-"""What a longer command is doing, step by step, on stderr: a live line on a terminal, plain lines elsewhere."""
+"""What the demo is doing, step by step, on stderr: a live line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from receiver.cli.output import clean
+from receiver.errors import ReceiverError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from rich.console import Console
+
+
+class DemoError(ReceiverError):
+    """A part of the demo did not start or did not answer as it should."""
 
 
 class Steps:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from receiver.cli.demo_errors import DemoError
+from receiver.cli.demo.steps import DemoError
 from receiver.objectstore import Bucket, BucketConfig, open_bucket
 from receiver.sandbox import Sandbox, SandboxConfig
 from receiver.sandbox.seaweed import SeaweedServer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
-    from receiver.cli.steps import Steps
+    from receiver.cli.demo.steps import Steps
 
 BUCKET = "meeting-recordings"
 READY_TIMEOUT_S = 60.0

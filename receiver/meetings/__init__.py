@@ -2,10 +2,10 @@
 
 from receiver.meetings.client import ApiConfig, MeetingsApi, open_api
 from receiver.meetings.credentials import AdminKey, Credentials, StaticToken, UserLogin
-from receiver.meetings.expiry import url_expiry
-from receiver.meetings.meetings import MeetingsPage, MeetingTime
+from receiver.meetings.meetings_listing import MeetingsPage, MeetingTime
 from receiver.meetings.pause import SharedPause
 from receiver.meetings.probe import ApiSight, look_at_api
+from receiver.meetings.url_expiry import url_expiry
 
 __all__ = [
     "AdminKey",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from receiver.meetings.credentials import Credentials
-    from receiver.meetings.wire import Answer, Wire
+    from receiver.meetings.http_client import Answer, Wire
 
 
 class Access(Protocol):

@@ -20,12 +20,12 @@ from receiver.errors import (
 )
 from receiver.meetings.access import access_for
 from receiver.meetings.credentials import AdminKey
-from receiver.meetings.listing import Listing, read_entries
+from receiver.meetings.http_client import open_wire
 from receiver.meetings.listings import Listings
-from receiver.meetings.manners import Manners
-from receiver.meetings.meetings import MeetingTime, page_query, read_page
+from receiver.meetings.meetings_listing import MeetingTime, page_query, read_page
+from receiver.meetings.pacing import Manners
+from receiver.meetings.recordings_listing import Listing, read_entries
 from receiver.meetings.refusal import listing_refusal
-from receiver.meetings.wire import open_wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from receiver.meetings.access import Access
     from receiver.meetings.credentials import Credentials
-    from receiver.meetings.meetings import MeetingsPage
+    from receiver.meetings.http_client import Answer, Wire
+    from receiver.meetings.meetings_listing import MeetingsPage
     from receiver.meetings.pause import SharedPause
-    from receiver.meetings.wire import Answer, Wire
     from receiver.records import FreshUrl, ListedRecording, MeetingId, RecordingId
 
     class Send(Protocol):

@@ -6,13 +6,13 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from receiver.errors import ApiUnavailableError
-from receiver.meetings.flight import Flight
+from receiver.meetings.single_flight import Flight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from receiver.meetings.listing import Listing
+    from receiver.meetings.recordings_listing import Listing
     from receiver.records import MeetingId
 
 _MEETINGS = 256

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, assert_never
 from receiver.errors import ApiForbiddenError, ApiUnauthorizedError, JobError, RecordingGoneError
 from receiver.meetings.client import MeetingsApi
 from receiver.meetings.credentials import AdminKey, StaticToken, UserLogin
-from receiver.meetings.manners import Manners
-from receiver.meetings.wire import open_wire
+from receiver.meetings.http_client import open_wire
+from receiver.meetings.pacing import Manners
 
 if TYPE_CHECKING:
     from receiver.meetings.client import ApiConfig

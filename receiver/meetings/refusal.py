@@ -17,12 +17,12 @@ from receiver.errors import (
     JobError,
     RecordingGoneError,
 )
-from receiver.meetings.wire import blanked
+from receiver.meetings.http_client import blanked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from receiver.meetings.wire import Answer
+    from receiver.meetings.http_client import Answer
 
 _TEXT_CHARS = 300
 _SKEW_S = 300

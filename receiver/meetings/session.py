@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from receiver import logs
 from receiver.errors import ApiBadAnswerError, ApiLoginRefusedError
-from receiver.meetings.flight import Flight
 from receiver.meetings.refusal import login_refusal
+from receiver.meetings.single_flight import Flight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from receiver.meetings.credentials import UserLogin
-    from receiver.meetings.wire import Answer, Wire
+    from receiver.meetings.http_client import Answer, Wire
 
 TOKEN_LIFE = timedelta(hours=2)
 _NONCES = 2**31

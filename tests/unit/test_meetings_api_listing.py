@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.errors import ApiBadAnswerError
-from receiver.meetings.listing import read_entries
+from receiver.meetings.recordings_listing import read_entries
 from receiver.records import MeetingId, UrlOrigin
 
 FETCHED = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from receiver.errors import ApiClockSkewError, ApiLoginRefusedError
+from receiver.meetings.http_client import Answer
 from receiver.meetings.refusal import login_refusal, vendor_text
-from receiver.meetings.wire import Answer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

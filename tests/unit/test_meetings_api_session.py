@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from receiver.meetings import AdminKey, StaticToken, UserLogin
+from receiver.meetings.http_client import Answer, retry_after_s
 from receiver.meetings.session import login_body, usable_s
-from receiver.meetings.wire import Answer, retry_after_s
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 USER = {"app_id": 4567, "auth_key": "the-key", "password": "pä&ss=1"}

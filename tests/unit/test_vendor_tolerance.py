@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from receiver.meetings.listing import read_entries
 from receiver.meetings.payload import NotRecordingDoneError, parse
+from receiver.meetings.recordings_listing import read_entries
 from receiver.records import MeetingId, Parsed
 from tests.support.payloads import example, sample
 

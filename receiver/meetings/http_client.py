@@ -19,7 +19,7 @@ from receiver.logs import redact
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from receiver.meetings.manners import Manners
+    from receiver.meetings.pacing import Manners
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _MAX_REFUSAL_BYTES = 64 * 1024  # of an error's body no more is read

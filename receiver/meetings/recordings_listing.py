@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from receiver import logs
 from receiver.errors import ApiBadAnswerError
 from receiver.meetings import fields
-from receiver.meetings.expiry import url_expiry
+from receiver.meetings.url_expiry import url_expiry
 from receiver.records import FreshUrl, ListedRecording, RecordingId, UrlOrigin
 
 if TYPE_CHECKING:

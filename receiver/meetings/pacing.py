@@ -15,8 +15,8 @@ from receiver.meetings.rate import Rate
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from receiver.meetings.http_client import Answer
     from receiver.meetings.pause import SharedPause
-    from receiver.meetings.wire import Answer
 
 _UNTOLD_PAUSE_S = 1.0
 """The pause after a 429 that names none."""

@@ -1,18 +1,48 @@
-"""How requests prove who asks: which header, which path, and what to do when the API says 401."""
+"""The three ways to be somebody at the Meetings API, and how a request proves it. No `repr` shows a secret."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, assert_never
-
-from receiver.meetings.credentials import AdminKey, StaticToken, UserLogin
-from receiver.meetings.session import Session
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from receiver.meetings.credentials import Credentials
-    from receiver.meetings.http_client import Answer, Wire
+    from receiver.meetings.answer import ApiAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminKey:
+    """The account's administration key (paid plans): may list the recordings of every meeting."""
+
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticToken:
+    """A session token that somebody else keeps alive."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserLogin:
+    """A user of the application, by `login` or `email`; sees the meetings it hosts or attends.
+
+    With `auth_secret` the login is signed. `expected_user_id` guards against a mistyped login, for which the platform
+    may create a new, empty user.
+    """
+
+    app_id: int
+    auth_key: str = field(repr=False)
+    auth_secret: str | None = field(default=None, repr=False)
+    login: str | None = None
+    email: str | None = None
+    password: str = field(repr=False)
+    expected_user_id: int | None = None
+
+
+Credentials = AdminKey | StaticToken | UserLogin
 
 
 class Access(Protocol):
@@ -39,7 +69,7 @@ class Access(Protocol):
     async def replaced(self, refused: str) -> str | None:
         """Return another value after a 401, or None where there is no other."""
 
-    def used(self, secret: str, answer: Answer) -> None:
+    def used(self, secret: str, answer: ApiAnswer) -> None:
         """Note a request that was answered well."""
 
     async def close(self) -> None:
@@ -64,42 +94,8 @@ class FixedAccess:
         value = self.value()
         return None if value == refused else value
 
-    def used(self, secret: str, answer: Answer) -> None:
+    def used(self, secret: str, answer: ApiAnswer) -> None:
         pass
 
     async def close(self) -> None:
         pass
-
-
-def access_for(current: Callable[[], Credentials], wire: Wire) -> Access:
-    credentials = current()
-    match credentials:
-        case AdminKey():
-            path, setting = "/admin/meetings/recordings/", "RECEIVER_API_ADMIN_KEY"
-            header = "CB-Administration-API-Key"
-            return FixedAccess(header=header, path=path, meetings_path=None, setting=setting, value=_fixed(current))
-        case StaticToken():
-            path, setting = "/meetings/recordings/", "RECEIVER_API_TOKEN"
-            value = _fixed(current)
-            return FixedAccess(header="CB-Token", path=path, meetings_path="/meetings", setting=setting, value=value)
-        case UserLogin():
-            return Session(wire, _login(current))
-    assert_never(credentials)
-
-
-def _fixed(current: Callable[[], Credentials]) -> Callable[[], str]:
-    def value() -> str:
-        credentials = current()
-        assert not isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
-        return credentials.key if isinstance(credentials, AdminKey) else credentials.token
-
-    return value
-
-
-def _login(current: Callable[[], Credentials]) -> Callable[[], UserLogin]:
-    def value() -> UserLogin:
-        credentials = current()
-        assert isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
-        return credentials
-
-    return value

@@ -8,7 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 from urllib.parse import quote
 
 from receiver.errors import (
@@ -18,28 +18,27 @@ from receiver.errors import (
     RecordingGoneError,
     RecordingNotListedYetError,
 )
-from receiver.meetings.access import access_for
-from receiver.meetings.credentials import AdminKey
-from receiver.meetings.http_client import open_wire
-from receiver.meetings.listings import Listings
+from receiver.meetings.access import AdminKey, FixedAccess, StaticToken, UserLogin
+from receiver.meetings.http_client import open_http_client
 from receiver.meetings.meetings_listing import MeetingTime, page_query, read_page
-from receiver.meetings.pacing import Manners
-from receiver.meetings.recordings_listing import Listing, read_entries
+from receiver.meetings.pacing import RequestPolicy
+from receiver.meetings.recordings_listing import Listing, ListingCache, read_entries
 from receiver.meetings.refusal import listing_refusal
+from receiver.meetings.session import UserSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from typing import Protocol
 
-    from receiver.meetings.access import Access
-    from receiver.meetings.credentials import Credentials
-    from receiver.meetings.http_client import Answer, Wire
+    from receiver.meetings.access import Access, Credentials
+    from receiver.meetings.answer import ApiAnswer
+    from receiver.meetings.http_client import HttpClient
     from receiver.meetings.meetings_listing import MeetingsPage
-    from receiver.meetings.pause import SharedPause
+    from receiver.meetings.pacing import SharedPause
     from receiver.records import FreshUrl, ListedRecording, MeetingId, RecordingId
 
     class Send(Protocol):
-        async def __call__(self, path: str, *, header: str, secret: str) -> Answer: ...
+        async def __call__(self, path: str, *, header: str, secret: str) -> ApiAnswer: ...
 
 
 _THREAD_BYTES = 128 * 1024  # a body larger than this takes milliseconds to parse, so the event loop is spared
@@ -64,11 +63,11 @@ class ApiConfig:
 class MeetingsApi:
     """Shared by all jobs of a process: they wait for the same login, the same listing and the same pause."""
 
-    def __init__(self, config: ApiConfig, wire: Wire) -> None:
+    def __init__(self, config: ApiConfig, http: HttpClient) -> None:
         self._config = config
-        self._wire = wire
-        self._access: Access = access_for(config.credentials, wire)
-        self._listings = Listings(self._fetch)
+        self._http = http
+        self._access: Access = _access_for(config.credentials, http)
+        self._listings = ListingCache(self._fetch)
 
     async def recordings(
         self, meeting_id: MeetingId, *, newer_than_s: float | None = None
@@ -95,7 +94,7 @@ class MeetingsApi:
         """
         if not isinstance(self._config.credentials(), AdminKey):
             raise ApiRefusedError("only RECEIVER_API_ADMIN_KEY may delete recordings at the platform")
-        await self._answer(self._wire.delete, self._recordings_path(meeting_id), what="this meeting's recordings")
+        await self._answer(self._http.delete, self._recordings_path(meeting_id), what="this meeting's recordings")
 
     @property
     def lists_meetings(self) -> bool:
@@ -163,7 +162,7 @@ class MeetingsApi:
     async def _fetch(self, meeting_id: MeetingId, began: float) -> Listing:
         fetched_at = datetime.now(UTC)
         path = self._recordings_path(meeting_id)
-        answer = await self._answer(self._wire.get, path, what="this meeting's recordings")
+        answer = await self._answer(self._http.get, path, what="this meeting's recordings")
         if len(answer.body) <= _THREAD_BYTES:
             entries = read_entries(answer.body, meeting_id, fetched_at=fetched_at)
         else:
@@ -176,16 +175,16 @@ class MeetingsApi:
             dropped=len(entries.dropped),
         )
 
-    async def _meetings_answer(self, query: str) -> Answer:
+    async def _meetings_answer(self, query: str) -> ApiAnswer:
         path = self._access.meetings_path
         if path is None:
             raise ApiRefusedError(f"the Meetings API lists no meetings for {self._access.setting}; name their ids")
         try:
-            return await self._answer(self._wire.get, f"{path}?{query}", what="the user's meetings")
+            return await self._answer(self._http.get, f"{path}?{query}", what="the user's meetings")
         except RecordingGoneError as e:
             raise ApiBadAnswerError("the Meetings API answered 404 to GET /meetings; look at RECEIVER_API_URL") from e
 
-    async def _answer(self, send: Send, path: str, *, what: str) -> Answer:
+    async def _answer(self, send: Send, path: str, *, what: str) -> ApiAnswer:
         """Ask with the current secret, and once more with a new one after a 401 where there can be a new one."""
         access = self._access
         secret = await access.secret()
@@ -207,9 +206,9 @@ class MeetingsApi:
 @asynccontextmanager
 async def open_api(config: ApiConfig, *, shared: SharedPause | None = None) -> AsyncIterator[MeetingsApi]:
     """Open the client; nothing is sent before the first question. `shared` lets other processes keep its pauses."""
-    manners = Manners(patience_s=config.timeout_s, rate_per_s=config.rate_per_s, shared=shared)
-    async with open_wire(config.url, manners, timeout_s=config.timeout_s) as wire:
-        api = MeetingsApi(config, wire)
+    policy = RequestPolicy(patience_s=config.timeout_s, rate_per_s=config.rate_per_s, shared=shared)
+    async with open_http_client(config.url, policy, timeout_s=config.timeout_s) as http:
+        api = MeetingsApi(config, http)
         try:
             yield api
         finally:
@@ -229,3 +228,37 @@ def _url_in(listing: Listing, recording_id: RecordingId) -> FreshUrl:
             "that named it with the platform, and see who posted it"
         )
     raise RecordingNotListedYetError("the Meetings API does not list this recording (yet)")
+
+
+def _access_for(current: Callable[[], Credentials], http: HttpClient) -> Access:
+    credentials = current()
+    match credentials:
+        case AdminKey():
+            path, setting = "/admin/meetings/recordings/", "RECEIVER_API_ADMIN_KEY"
+            header = "CB-Administration-API-Key"
+            return FixedAccess(header=header, path=path, meetings_path=None, setting=setting, value=_fixed(current))
+        case StaticToken():
+            path, setting = "/meetings/recordings/", "RECEIVER_API_TOKEN"
+            value = _fixed(current)
+            return FixedAccess(header="CB-Token", path=path, meetings_path="/meetings", setting=setting, value=value)
+        case UserLogin():
+            return UserSession(http, _login(current))
+    assert_never(credentials)
+
+
+def _fixed(current: Callable[[], Credentials]) -> Callable[[], str]:
+    def value() -> str:
+        credentials = current()
+        assert not isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
+        return credentials.key if isinstance(credentials, AdminKey) else credentials.token
+
+    return value
+
+
+def _login(current: Callable[[], Credentials]) -> Callable[[], UserLogin]:
+    def value() -> UserLogin:
+        credentials = current()
+        assert isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
+        return credentials
+
+    return value

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -14,65 +11,46 @@ from yarl import URL
 
 from receiver import metrics
 from receiver.errors import ApiBadAnswerError, ApiUnavailableError
-from receiver.logs import redact
+from receiver.meetings.answer import ApiAnswer, blanked, http_date, retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from receiver.meetings.pacing import Manners
+    from receiver.meetings.pacing import RequestPolicy
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _MAX_REFUSAL_BYTES = 64 * 1024  # of an error's body no more is read
 _READ_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came back. `date` is the API's clock (its `Date`); `secrets` are the request's, to be blanked in texts."""
-
-    status: int
-    body: bytes = field(repr=False)
-    received_at: datetime
-    date: datetime | None = None
-    retry_after_s: float | None = None
-    token_expiry: str | None = None
-    content_type: str = ""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def skew_s(self) -> float:
-        """Seconds by which our clock is ahead of the API's; 0 where the answer has no `Date`."""
-        return 0.0 if self.date is None else (self.received_at - self.date).total_seconds()
-
-
-class Wire:
+class HttpClient:
     """The connection to one API address. Every exchange waits for its turn."""
 
-    def __init__(self, http: aiohttp.ClientSession, manners: Manners, *, url: str, timeout_s: float) -> None:
-        self._http = http
+    def __init__(self, session: aiohttp.ClientSession, policy: RequestPolicy, *, url: str, timeout_s: float) -> None:
+        self._session = session
         self._base = url.rstrip("/")
         self._host = URL(url).host or url
         self._timeout_s = timeout_s
-        self._manners = manners
-        self.last: Answer | None = None
+        self._policy = policy
+        self.last: ApiAnswer | None = None
         """The latest answer, whatever became of it."""
 
-    async def get(self, path: str, *, header: str, secret: str) -> Answer:
-        return await self._manners.send(lambda: self._sent("GET", path, headers={header: secret}, secrets=(secret,)))
+    async def get(self, path: str, *, header: str, secret: str) -> ApiAnswer:
+        return await self._policy.send(lambda: self._sent("GET", path, headers={header: secret}, secrets=(secret,)))
 
-    async def delete(self, path: str, *, header: str, secret: str) -> Answer:
-        return await self._manners.send(lambda: self._sent("DELETE", path, headers={header: secret}, secrets=(secret,)))
+    async def delete(self, path: str, *, header: str, secret: str) -> ApiAnswer:
+        return await self._policy.send(lambda: self._sent("DELETE", path, headers={header: secret}, secrets=(secret,)))
 
-    async def post(self, path: str, body: bytes, *, secrets: tuple[str, ...]) -> Answer:
+    async def post(self, path: str, body: bytes, *, secrets: tuple[str, ...]) -> ApiAnswer:
         headers = {"Content-Type": "application/json"}
-        return await self._manners.send(lambda: self._sent("POST", path, headers=headers, body=body, secrets=secrets))
+        return await self._policy.send(lambda: self._sent("POST", path, headers=headers, body=body, secrets=secrets))
 
     async def _sent(
         self, method: str, path: str, *, headers: Mapping[str, str], secrets: tuple[str, ...], body: bytes | None = None
-    ) -> Answer:
+    ) -> ApiAnswer:
         label = "error"
         try:
-            async with self._http.request(
+            async with self._session.request(
                 method,
                 URL(self._base + path, encoded=True),
                 headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
@@ -89,7 +67,7 @@ class Wire:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             label = "error"
-            why = _blank(str(error), secrets)[:200]
+            why = blanked(str(error), secrets)[:200]
             raise ApiUnavailableError(
                 f"no connection to the Meetings API at {self._host} (RECEIVER_API_URL): {type(error).__name__} {why}"
             ) from error
@@ -97,11 +75,11 @@ class Wire:
             metrics.api_requests.labels(status=label).inc()
         return answer
 
-    async def _read(self, response: aiohttp.ClientResponse, secrets: tuple[str, ...]) -> Answer:
+    async def _read(self, response: aiohttp.ClientResponse, secrets: tuple[str, ...]) -> ApiAnswer:
         body = await self._body(response)
         received_at = datetime.now(UTC)
-        date = _http_date(response.headers.get("Date", ""))
-        return Answer(
+        date = http_date(response.headers.get("Date", ""))
+        return ApiAnswer(
             status=response.status,
             body=body,
             received_at=received_at,
@@ -130,41 +108,12 @@ class Wire:
 
 
 @asynccontextmanager
-async def open_wire(url: str, manners: Manners, *, timeout_s: float) -> AsyncIterator[Wire]:
-    """Open the HTTP client of a `Wire` and close it afterwards."""
+async def open_http_client(url: str, policy: RequestPolicy, *, timeout_s: float) -> AsyncIterator[HttpClient]:
+    """Open the client of the API at `url` and close it afterwards."""
     async with aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=timeout_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
-    ) as http:
-        yield Wire(http, manners, url=url, timeout_s=timeout_s)
-
-
-def retry_after_s(value: str, *, now: datetime) -> float | None:
-    """Read `Retry-After`, seconds or an HTTP date; None where it is absent or nonsense."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        date = _http_date(value)
-        return None if date is None else max(0.0, (date - now).total_seconds())
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def blanked(text: str, answer: Answer) -> str:
-    """Return `text` of an answer without the secrets that the request carried."""
-    return _blank(text, answer.secrets)
-
-
-def _blank(text: str, secrets: tuple[str, ...]) -> str:
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "[redacted]")
-    return redact(text)
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+    ) as session:
+        yield HttpClient(session, policy, url=url, timeout_s=timeout_s)

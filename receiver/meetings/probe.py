@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from receiver.errors import ApiForbiddenError, ApiUnauthorizedError, JobError, RecordingGoneError
+from receiver.meetings.access import AdminKey, StaticToken, UserLogin
 from receiver.meetings.client import MeetingsApi
-from receiver.meetings.credentials import AdminKey, StaticToken, UserLogin
-from receiver.meetings.http_client import open_wire
-from receiver.meetings.pacing import Manners
+from receiver.meetings.http_client import open_http_client
+from receiver.meetings.pacing import RequestPolicy
 
 if TYPE_CHECKING:
+    from receiver.meetings.access import Credentials
     from receiver.meetings.client import ApiConfig
-    from receiver.meetings.credentials import Credentials
     from receiver.records import MeetingId
 
 _NOBODY = "receiver-check-nobody"
@@ -51,16 +51,16 @@ async def look_at_api(config: ApiConfig, meeting_id: MeetingId) -> ApiSight:
 
 async def _ask(config: ApiConfig, meeting_id: MeetingId) -> ApiSight:
     error: JobError | None = None
-    manners = Manners(patience_s=config.timeout_s, rate_per_s=config.rate_per_s, shared=None)
-    async with open_wire(config.url, manners, timeout_s=config.timeout_s) as wire:
-        api = MeetingsApi(config, wire)
+    policy = RequestPolicy(patience_s=config.timeout_s, rate_per_s=config.rate_per_s, shared=None)
+    async with open_http_client(config.url, policy, timeout_s=config.timeout_s) as http:
+        api = MeetingsApi(config, http)
         try:
             await api.recordings(meeting_id, newer_than_s=0)
         except JobError as e:
             error = e
         finally:
             await api.close()
-        told = wire.last
+        told = http.last
         skew_s = told.skew_s if told is not None and told.date is not None else None
         return ApiSight(error=error, skew_s=skew_s, user_id=api.user_id)
 

@@ -17,12 +17,12 @@ from receiver.errors import (
     JobError,
     RecordingGoneError,
 )
-from receiver.meetings.http_client import blanked
+from receiver.meetings.answer import blanked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from receiver.meetings.http_client import Answer
+    from receiver.meetings.answer import ApiAnswer
 
 _TEXT_CHARS = 300
 _SKEW_S = 300
@@ -30,7 +30,7 @@ _REFUSED_SKEW_S = 3500
 """The API refuses time stamps more than 60 minutes from its own time; a `Date` may have been under way for a while."""
 
 
-def listing_refusal(answer: Answer, *, setting: str, what: str) -> JobError:
+def listing_refusal(answer: ApiAnswer, *, setting: str, what: str) -> JobError:
     """Return the error for a listing of `what` answered otherwise than 200; `setting` holds the credentials."""
     said = _said(answer)
     match answer.status:
@@ -59,7 +59,7 @@ def listing_refusal(answer: Answer, *, setting: str, what: str) -> JobError:
     return _unusable(answer, said)
 
 
-def login_refusal(answer: Answer) -> JobError:
+def login_refusal(answer: ApiAnswer) -> JobError:
     """Return the error for a `POST /session` that brought no session."""
     said = _said(answer)
     if answer.status == 422 and abs(answer.skew_s) >= _REFUSED_SKEW_S:
@@ -78,7 +78,7 @@ def login_refusal(answer: Answer) -> JobError:
     return _unusable(answer, said)
 
 
-def _unusable(answer: Answer, said: str) -> JobError:
+def _unusable(answer: ApiAnswer, said: str) -> JobError:
     wait_s = answer.retry_after_s
     asked = "" if wait_s is None else f", asked to wait {wait_s:.0f} s"
     if answer.status == 429:
@@ -99,21 +99,21 @@ def _unusable(answer: Answer, said: str) -> JobError:
     return ApiBadAnswerError(f"the answer has a status that the API does not document; look at RECEIVER_API_URL{said}")
 
 
-def _skew(answer: Answer) -> str:
+def _skew(answer: ApiAnswer) -> str:
     """Mention a clock that is off, though not so far that it must be the reason."""
     return "" if abs(answer.skew_s) <= _SKEW_S else f"; this host's clock is {_off(answer)} the API's"
 
 
-def _off(answer: Answer) -> str:
+def _off(answer: ApiAnswer) -> str:
     return f"{abs(answer.skew_s) / 60:.0f} minutes {'ahead of' if answer.skew_s > 0 else 'behind'}"
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: ApiAnswer) -> str:
     text = vendor_text(answer)
     return f" (status {answer.status}: {text})" if text else f" (status {answer.status})"
 
 
-def vendor_text(answer: Answer) -> str:
+def vendor_text(answer: ApiAnswer) -> str:
     """Return the API's own error text in one line, without secrets; empty where it gave none."""
     try:
         body: Any = json.loads(answer.body)
@@ -122,7 +122,7 @@ def vendor_text(answer: Answer) -> str:
     errors = body.get("errors") if isinstance(body, dict) else None
     text = "; ".join(_texts(errors))
     printable = "".join(c if c.isprintable() else " " for c in text)
-    return blanked(printable, answer)[:_TEXT_CHARS]
+    return blanked(printable, answer.secrets)[:_TEXT_CHARS]
 
 
 def _texts(errors: object) -> Iterator[str]:

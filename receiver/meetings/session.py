@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from receiver import logs
 from receiver.errors import ApiBadAnswerError, ApiLoginRefusedError
 from receiver.meetings.refusal import login_refusal
-from receiver.meetings.single_flight import Flight
+from receiver.meetings.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from receiver.meetings.credentials import UserLogin
-    from receiver.meetings.http_client import Answer, Wire
+    from receiver.meetings.access import UserLogin
+    from receiver.meetings.answer import ApiAnswer
+    from receiver.meetings.http_client import HttpClient
 
 TOKEN_LIFE = timedelta(hours=2)
 _NONCES = 2**31
@@ -28,7 +29,7 @@ _TOKEN_CHARS = 4096
 log = logs.get("meetings_api")
 
 
-class Session:
+class UserSession:
     """Implements `access.Access` by logging a user in, and again where the login that is to be used has changed."""
 
     header = "CB-Token"
@@ -36,21 +37,21 @@ class Session:
     meetings_path = "/meetings"
     setting = "RECEIVER_API_APP_ID and RECEIVER_API_USER_LOGIN or _EMAIL"
 
-    def __init__(self, wire: Wire, user: Callable[[], UserLogin]) -> None:
-        self._wire = wire
+    def __init__(self, http: HttpClient, user: Callable[[], UserLogin]) -> None:
+        self._http = http
         self._user = user
         self._logged_in: UserLogin | None = None
         self._token: str | None = None
         self._good_until = 0.0
         self.user_id: int | None = None
-        self._flight: Flight[str] | None = None
+        self._flight: SingleFlight[str] | None = None
 
     async def secret(self) -> str:
         """Return a token that has life left, logging in where there is none; all who wait share that login."""
         if self._token is not None and self._logged_in == self._user() and time.monotonic() < self._good_until:
             return self._token
         if self._flight is None:
-            self._flight = Flight(self._log_in)
+            self._flight = SingleFlight(self._log_in)
         return await self._flight.result()
 
     async def replaced(self, refused: str) -> str | None:
@@ -59,7 +60,7 @@ class Session:
             self._token = None
         return await self.secret()
 
-    def used(self, secret: str, answer: Answer) -> None:
+    def used(self, secret: str, answer: ApiAnswer) -> None:
         """Note that a request with this token was answered, which prolongs its life."""
         if secret == self._token:
             self._good_until = time.monotonic() + usable_s(answer)
@@ -72,7 +73,7 @@ class Session:
         user = self._user()
         known = tuple(filter(None, (user.auth_key, user.auth_secret, user.password)))
         try:
-            answer = await self._wire.post("/session", login_body(user, now=datetime.now(UTC)), secrets=known)
+            answer = await self._http.post("/session", login_body(user, now=datetime.now(UTC)), secrets=known)
             if answer.status not in (200, 201, 202):
                 raise login_refusal(answer)
             token, user_id = _read_session(answer.body)
@@ -111,7 +112,7 @@ def signature(parameters: dict[str, Any], auth_secret: str) -> str:
     return hmac.new(auth_secret.encode(), text.encode(), hashlib.sha1).hexdigest()
 
 
-def usable_s(answer: Answer) -> float:
+def usable_s(answer: ApiAnswer) -> float:
     """Return for how many seconds from now the answered request's token is worth using: a little less than its life.
 
     Where the answer names the end of the token, its distance is measured on the API's own clock.

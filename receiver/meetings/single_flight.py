@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Flight(Generic[T]):
+class SingleFlight(Generic[T]):
     """Work in its own task: a waiter that is cancelled leaves it running for the others.
 
     `began` is None until the work's first step, so whoever finds it None knows that the work will see everything

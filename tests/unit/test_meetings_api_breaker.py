@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from receiver.meetings.breaker import Breaker, BreakerState
+from receiver.meetings.pacing import Breaker, BreakerState
 
 CLOSED, HALF_OPEN, OPEN = BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.meetings.rate import Rate
+from receiver.meetings.pacing import Rate
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from receiver.errors import ApiClockSkewError, ApiLoginRefusedError
-from receiver.meetings.http_client import Answer
+from receiver.meetings.answer import ApiAnswer
 from receiver.meetings.refusal import login_refusal, vendor_text
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def answer(body: object, *, status: int = 422, secrets: tuple[str, ...] = (), date: datetime | None = None) -> Answer:
+def answer(
+    body: object, *, status: int = 422, secrets: tuple[str, ...] = (), date: datetime | None = None
+) -> ApiAnswer:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status=status, body=raw, received_at=NOW, date=date, secrets=secrets)
+    return ApiAnswer(status=status, body=raw, received_at=NOW, date=date, secrets=secrets)
 
 
 @pytest.mark.parametrize(

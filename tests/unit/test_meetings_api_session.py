@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from receiver.meetings import AdminKey, StaticToken, UserLogin
-from receiver.meetings.http_client import Answer, retry_after_s
+from receiver.meetings.answer import ApiAnswer, retry_after_s
 from receiver.meetings.session import login_body, usable_s
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,8 +41,8 @@ def test_nonces_differ():
     assert len({json.loads(login_body(user, now=NOW))["nonce"] for _ in range(100)}) > 95
 
 
-def answer(expiry: str | None, *, date: datetime | None = None) -> Answer:
-    return Answer(status=200, body=b"", received_at=NOW, date=date, token_expiry=expiry)
+def answer(expiry: str | None, *, date: datetime | None = None) -> ApiAnswer:
+    return ApiAnswer(status=200, body=b"", received_at=NOW, date=date, token_expiry=expiry)
 
 
 @pytest.mark.parametrize(

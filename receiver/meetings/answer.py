@@ -1,0 +1,55 @@
+"""What the API answered, and what can be read from its headers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from receiver.logs import redact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiAnswer:
+    """What came back. `date` is the API's clock (its `Date`); `secrets` are the request's, to be blanked in texts."""
+
+    status: int
+    body: bytes = field(repr=False)
+    received_at: datetime
+    date: datetime | None = None
+    retry_after_s: float | None = None
+    token_expiry: str | None = None
+    content_type: str = ""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def skew_s(self) -> float:
+        """Seconds by which our clock is ahead of the API's; 0 where the answer has no `Date`."""
+        return 0.0 if self.date is None else (self.received_at - self.date).total_seconds()
+
+
+def retry_after_s(value: str, *, now: datetime) -> float | None:
+    """Read `Retry-After`, seconds or an HTTP date; None where it is absent or nonsense."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        date = http_date(value)
+        return None if date is None else max(0.0, (date - now).total_seconds())
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def http_date(value: str) -> datetime | None:
+    """Read an HTTP date; None where it is absent or nonsense."""
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def blanked(text: str, secrets: tuple[str, ...]) -> str:
+    """Return `text` without the secrets that the request carried."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "[redacted]")
+    return redact(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -109,13 +110,7 @@ class RecordingBody(Body):
             id=r.id,
             meeting=MeetingBody.model_validate(r.meeting),
             host=HostBody.model_validate(r.host),
-            participant_ids=r.participant_ids,
-            participants_count=r.participants_count,
-            file_uid=r.file_uid,
-            duration_s=r.duration_s,
-            vendor_size=r.vendor_size,
-            created_at=r.created_at,
-            updated_at=r.updated_at,
+            **{one.name: getattr(r.vendor, one.name) for one in fields(r.vendor)},
             state=r.state,
             attempts=r.attempts,
             next_attempt_at=r.next_attempt_at,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue.rows import write_row
 from receiver.lifecycle import FINAL
-from receiver.records import DeliveryId, RecordingFacts, RecordingId, State, Via, source_host
+from receiver.records import DeliveryId, RecordingFacts, RecordingId, State, Via, is_another_file, source_host
 from receiver.tables import deliveries, delivery_recordings, participants, recordings
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class Intake:
         return self._values(news.latest) | {
             "id": news.first.id,
             "state": State.PENDING,
-            "created_at": news.first.created_at or news.at,
+            "created_at": news.first.vendor.created_at or news.at,
             "first_seen_via": news.via,
             "first_seen_at": news.at,
             "next_attempt_at": news.at,
@@ -181,22 +182,11 @@ class Intake:
     def _values(self, fact: RecordingFacts) -> dict[str, Any]:
         meeting, host = fact.meeting, fact.host
         words = (meeting.name, host.name, host.login, host.email)
-        values: dict[str, Any] = {
-            "meeting_id": meeting.id,
-            "meeting_name": meeting.name,
-            "meeting_start_at": meeting.start_date,
-            "meeting_end_at": meeting.end_date,
-            "host_id": host.id,
-            "host_name": host.name,
-            "host_login": host.login,
-            "host_email": host.email,
-            "search_text": "\n".join(word.casefold() for word in words if word),
-            "participants_count": fact.participants_count,
-            "file_uid": fact.file_uid,
-            "duration_s": fact.duration_s,
-            "vendor_size": fact.vendor_size,
-            "updated_at": fact.updated_at,
-        }
+        values = write_row(meeting) | write_row(host) | write_row(fact.vendor)
+        del values[
+            "created_at"
+        ]  # it sorts the listings and may be part of the object's key, so what a new row has stays
+        values["search_text"] = "\n".join(word.casefold() for word in words if word)
         if self._keep_urls:
             values["payload_url"] = fact.payload_url
         return values
@@ -210,19 +200,14 @@ def _gather(added: Sequence[Incoming]) -> dict[RecordingId, _News]:
             known = news.get(fact.id)
             if known is None:
                 news[fact.id] = _News(first=fact, latest=fact, at=incoming.row["received_at"], via=Via.WEBHOOK)
-            elif _is_newer(fact, known.latest.updated_at):
+            elif _is_newer(fact, known.latest.vendor.updated_at):
                 known.latest = fact
     return dict(sorted(news.items()))
 
 
 def _is_newer(fact: RecordingFacts, than: datetime | None) -> bool:
-    return than is None or (fact.updated_at is not None and fact.updated_at >= than)
-
-
-def _is_another_file(fact: RecordingFacts, row: sa.Row[*tuple[Any, ...]]) -> bool:
-    """Tell whether the platform seems to have replaced the file; what either side does not know says nothing."""
-    pairs = ((fact.file_uid, row.file_uid), (fact.updated_at, row.updated_at))
-    return any(None not in pair and pair[0] != pair[1] for pair in pairs)
+    updated_at = fact.vendor.updated_at
+    return than is None or (updated_at is not None and updated_at >= than)
 
 
 def _compare(tx: sa.Connection, known: dict[RecordingId, _News]) -> Changes:
@@ -236,7 +221,7 @@ def _compare(tx: sa.Connection, known: dict[RecordingId, _News]) -> Changes:
             reopened = _REOPENED if one.via is Via.WEBHOOK else frozenset({State.MISSING})
             changes.states[row.id] = State.PENDING if state in reopened else state
             is_newer = one.via is Via.WEBHOOK and _is_newer(one.latest, row.updated_at)
-            is_another = is_newer and _is_another_file(one.latest, row)
+            is_another = is_newer and is_another_file(one.latest.vendor, row)
             if state in FINAL - reopened:
                 if is_another and state is State.ARCHIVED:
                     changes.unfetched.append(row.id)
@@ -264,7 +249,7 @@ def _add_participants(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> Non
     rows = [
         {"recording_id": fact.id, "position": position, "user_id": user_id}
         for fact in facts
-        for position, user_id in enumerate(fact.participant_ids)
+        for position, user_id in enumerate(fact.vendor.participant_ids)
     ]
     if rows:
         tx.execute(sa.insert(participants), rows)

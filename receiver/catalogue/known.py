@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from receiver.catalogue.rows import columns_of, read_row
 from receiver.records import Host, KnownMeeting, KnownRecording, Meeting, MeetingId, RecordingId, State, Via
 from receiver.tables import Database, recordings
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _PAGE_MEETINGS = 100
-_OF_MEETING = ("meeting_name", "meeting_start_at", "meeting_end_at")
-_OF_HOST = ("host_id", "host_name", "host_login", "host_email")
+_OF_RECORDING = ("id", "state", "file_uid", "updated_at", "first_seen_via", "first_seen_at")
 
 
 class Known:
@@ -25,18 +25,15 @@ class Known:
 
     async def meeting(self, meeting_id: MeetingId) -> KnownMeeting:
         """Return a meeting with its recordings; without any where the catalogue has none."""
-        wanted = ("id", "state", "file_uid", "updated_at", "first_seen_via", "first_seen_at", *_OF_MEETING, *_OF_HOST)
+        wanted = (*_OF_RECORDING, *columns_of(Meeting), *columns_of(Host))
         query = sa.select(*(recordings.c[name] for name in wanted)).where(recordings.c.meeting_id == meeting_id)
         query = query.order_by(recordings.c.first_seen_at, recordings.c.id)
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         if not rows:
             return KnownMeeting(meeting=Meeting(id=meeting_id), host=Host())
-        last = rows[-1]
         return KnownMeeting(
-            meeting=Meeting(
-                id=meeting_id, name=last.meeting_name, start_date=last.meeting_start_at, end_date=last.meeting_end_at
-            ),
-            host=Host(id=last.host_id, name=last.host_name, login=last.host_login, email=last.host_email),
+            meeting=read_row(Meeting, rows[-1]),
+            host=read_row(Host, rows[-1]),
             recordings=tuple(
                 KnownRecording(
                     id=RecordingId(row.id),

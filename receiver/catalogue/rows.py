@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -14,13 +15,13 @@ from receiver.records import (
     Failure,
     Host,
     Meeting,
-    MeetingId,
     Recording,
     RecordingId,
     RejectedRecord,
     State,
     StoredFile,
     UrlOrigin,
+    VendorFacts,
     Via,
 )
 from receiver.tables import delivery_recordings, participants, recordings
@@ -29,6 +30,39 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from receiver.progress import Transfer
+
+T = TypeVar("T", Meeting, Host, VendorFacts)
+
+
+_COLUMNS: dict[type, dict[str, str]] = {
+    Meeting: {
+        "id": "meeting_id",
+        "name": "meeting_name",
+        "start_date": "meeting_start_at",
+        "end_date": "meeting_end_at",
+    },
+    Host: {"id": "host_id", "name": "host_name", "login": "host_login", "email": "host_email"},
+    VendorFacts: {one.name: one.name for one in fields(VendorFacts) if one.name != "participant_ids"},
+}
+"""Which column of a recording's row holds which field, read and written by this table alone.
+
+The vendor's facts lie in columns of their own names, but for the participants, who have a table.
+"""
+
+
+def read_row(kind: type[T], row: sa.Row[Any], **more: Any) -> T:
+    """Make a record of the columns that hold its fields; `more` are fields that lie elsewhere."""
+    return kind(**{field: row._mapping[column] for field, column in _COLUMNS[kind].items()}, **more)  # noqa: SLF001
+
+
+def columns_of(kind: type) -> tuple[str, ...]:
+    """Return the columns that `read_row` needs."""
+    return tuple(_COLUMNS[kind].values())
+
+
+def write_row(record: Meeting | Host | VendorFacts) -> dict[str, Any]:
+    """Return the values of the columns that hold a record's fields."""
+    return {column: getattr(record, field) for field, column in _COLUMNS[type(record)].items()}
 
 
 def load_recordings(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Recording]:
@@ -59,20 +93,9 @@ def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Tra
     failed = row.error_code is not None
     return Recording(
         id=RecordingId(row.id),
-        meeting=Meeting(
-            id=MeetingId(row.meeting_id),
-            name=row.meeting_name,
-            start_date=row.meeting_start_at,
-            end_date=row.meeting_end_at,
-        ),
-        host=Host(id=row.host_id, name=row.host_name, login=row.host_login, email=row.host_email),
-        participant_ids=participant_ids,
-        participants_count=row.participants_count,
-        file_uid=row.file_uid,
-        duration_s=row.duration_s,
-        vendor_size=row.vendor_size,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+        meeting=read_row(Meeting, row),
+        host=read_row(Host, row),
+        vendor=read_row(VendorFacts, row, participant_ids=participant_ids),
         state=state,
         attempts=row.attempts,
         next_attempt_at=row.next_attempt_at,

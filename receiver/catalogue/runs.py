@@ -235,7 +235,7 @@ def _begun(key: str, upload: UnfinishedUpload | None, origin: UrlOrigin, source_
 
 
 def _file_of(claim: Claim) -> dict[str, Any]:
-    return {"file_uid": claim.recording.file_uid, "updated_at": claim.recording.updated_at}
+    return {"file_uid": claim.recording.vendor.file_uid, "updated_at": claim.recording.vendor.updated_at}
 
 
 def _noted(row: sa.Row[Any]) -> NotedObject | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from receiver.records import NotedObject, State
+from receiver.records import NotedObject, State, is_another_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,6 @@ def of_listing(rows: Sequence[Recording], listed: Sequence[ListedRecording]) -> 
     for one in listed:
         if one.id not in archived:
             return Kept.NOT_ARCHIVED
-        if one.differs_from(archived[one.id]):
+        if is_another_file(one.vendor, archived[one.id].vendor):
             return Kept.CHANGED
     return [archived[one.id] for one in listed]

@@ -98,7 +98,7 @@ def _row(recording: Recording) -> list[str]:
     return [
         recording.id,
         recording.state.value,
-        moment(recording.created_at),
+        moment(recording.vendor.created_at),
         _size(recording),
         recording.meeting.name or recording.meeting.id,
         recording.host.name or recording.host.login or str(recording.host.id or "-"),

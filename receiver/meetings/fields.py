@@ -1,13 +1,24 @@
-"""How the vendor's fields are read, in webhooks and listings alike: nonsense in an advisory one becomes None."""
+"""How the vendor's fields are read, in webhooks and listings alike: nonsense in an advisory one becomes None.
+
+`vendor_facts` is the one reader of a recording's entry: of the payload's `callRecords`, and of a recordings listing.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from receiver.records import VendorFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_TEXT_CHARS = 8192
+MAX_URL_CHARS = 8192
+MAX_FILE_UID_CHARS = 512
+"""Eight times as long as those that the vendor's page shows (61)."""
 MAX_PARTICIPANTS = 10_000
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 _ID = re.compile(ID_PATTERN)
@@ -15,9 +26,34 @@ _INT64 = 2**63 - 1
 _LATEST_S = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
+def vendor_facts(entry: Mapping[str, Any]) -> VendorFacts:
+    """Read what an entry says of a recording, but for its ids and its URL."""
+    return VendorFacts(
+        participant_ids=user_ids(entry.get("participants_ids")),
+        participants_count=count(entry.get("participants_count")),
+        file_uid=file_uid(entry.get("file_uid")),
+        duration_s=number(entry.get("duration")),
+        vendor_size=number(entry.get("size")),
+        created_at=time(entry.get("created_at")),
+        updated_at=time(entry.get("updated_at")),
+    )
+
+
 def is_id(value: object) -> TypeGuard[str]:
     """Tell whether a value can be a meeting's or recording's id."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def url(value: Any) -> str | None:
+    """Read a URL byte for byte, broken escapes too; what no request line can hold is None."""
+    is_text = isinstance(value, str) and 0 < len(value) <= MAX_URL_CHARS
+    return value if is_text and value.isprintable() and " " not in value else None
+
+
+def file_uid(value: Any) -> str | None:
+    """Read the name of a file, whole or not at all: a repaired or shortened one would be another file's."""
+    is_text = isinstance(value, str) and 0 < len(value) <= MAX_FILE_UID_CHARS
+    return value if is_text and value.isprintable() else None
 
 
 def text(value: Any) -> str | None:
@@ -60,15 +96,10 @@ def user_ids(value: Any) -> tuple[int, ...]:
 
 
 def time(value: Any) -> datetime | None:
-    """Read epoch seconds (`start_date`) or ISO 8601 (`created_at`)."""
+    """Read epoch seconds (`start_date`) or ISO 8601 (`created_at`), as UTC where it names no offset."""
     seconds = number(value)
     if seconds is not None:
         return datetime.fromtimestamp(seconds, UTC) if seconds <= _LATEST_S else None
-    return iso_time(value)
-
-
-def iso_time(value: Any) -> datetime | None:
-    """Read ISO 8601, as UTC where it names no offset."""
     if not isinstance(value, str) or len(value) > 64:
         return None
     try:

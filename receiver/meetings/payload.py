@@ -36,30 +36,21 @@ class NotRecordingDoneError(ReceiverError):
         self.rejected = rejected
 
 
-def _url(value: Any) -> str | None:
-    """Keep a URL byte for byte, broken escapes too; what no request line can hold is None."""
-    is_text = isinstance(value, str) and 0 < len(value) <= fields.MAX_TEXT_CHARS
-    return value if is_text and value.isprintable() and " " not in value else None
-
-
 def _object(value: Any) -> Any:
     return value if isinstance(value, dict) else {}
 
 
 Id = Annotated[str, Field(pattern=fields.ID_PATTERN)]
 Text = Annotated[str | None, BeforeValidator(fields.text)]
-Count = Annotated[int | None, BeforeValidator(fields.count)]
-Number = Annotated[float | None, BeforeValidator(fields.number)]
 UserId = Annotated[int | None, BeforeValidator(fields.user_id)]
 Time = Annotated[datetime | None, BeforeValidator(fields.time)]
-Url = Annotated[str | None, BeforeValidator(_url)]
 
 
-class _Body(BaseModel):
+class _WireModel(BaseModel):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
-class MeetingBody(_Body):
+class PayloadMeetingBody(_WireModel):
     """The payload's `meeting`."""
 
     id: Id = Field(alias="_id")
@@ -69,7 +60,7 @@ class MeetingBody(_Body):
     host_id: UserId = None
 
 
-class HostBody(_Body):
+class PayloadHostBody(_WireModel):
     """The payload's `hostUser`; its numeric `id` is the meeting's `host_id`."""
 
     id: UserId = None
@@ -78,26 +69,18 @@ class HostBody(_Body):
     email: Text = None
 
 
-class RecordBody(_Body):
-    """One of the payload's `callRecords`."""
+class RecordBody(_WireModel):
+    """What is demanded of one of the payload's `callRecords`: its ids."""
 
     id: Id = Field(alias="_id")
     room_id: Id | None = None
-    participants_ids: Annotated[tuple[int, ...], BeforeValidator(fields.user_ids)] = ()
-    participants_count: Count = None
-    file_uid: Text = None
-    duration: Number = None
-    size: Number = None
-    created_at: Time = None
-    updated_at: Time = None
-    download_url: Url = None
 
 
-class DeliveryBody(_Body):
+class PayloadBody(_WireModel):
     """One recording-done object; the page's prose calls it an array, its example is an object."""
 
-    meeting: MeetingBody
-    host: Annotated[HostBody, BeforeValidator(_object)] = Field(default=HostBody(), alias="hostUser")
+    meeting: PayloadMeetingBody
+    host: Annotated[PayloadHostBody, BeforeValidator(_object)] = Field(default=PayloadHostBody(), alias="hostUser")
     records: list[Any] = Field(alias="callRecords")
 
 
@@ -113,7 +96,7 @@ def parse(body: bytes) -> Parsed:
     for delivery in _deliveries(document, rejected):
         for record in delivery.records:
             try:
-                facts = _facts(delivery, RecordBody.model_validate(record))
+                facts = _facts(delivery, record)
                 recordings[facts.id] = _newer(recordings.get(facts.id), facts)
             except ValidationError as e:
                 rejected.append(RejectedRecord(index=index, errors=_explain(e, f"callRecords[{index}]")))
@@ -135,16 +118,16 @@ def _json(body: bytes) -> Any:
         raise NotJsonError(f"the body is not JSON: {reason}") from e
 
 
-def _deliveries(document: Any, rejected: list[RejectedRecord]) -> Iterator[DeliveryBody]:
+def _deliveries(document: Any, rejected: list[RejectedRecord]) -> Iterator[PayloadBody]:
     """Yield the usable objects of the body; unusable ones beside usable ones are rejected alone."""
     items = document if isinstance(document, list) else [document]
     if not items:
         raise NotRecordingDoneError(("the body is an empty array; it should hold meeting, hostUser and callRecords",))
     problems: list[tuple[int, tuple[str, ...]]] = []
-    usable: list[DeliveryBody] = []
+    usable: list[PayloadBody] = []
     for position, item in enumerate(items):
         try:
-            usable.append(DeliveryBody.model_validate(item))
+            usable.append(PayloadBody.model_validate(item))
         except ValidationError as e:
             problems.append((position, _explain(e, f"[{position}]" if isinstance(document, list) else "")))
     if not usable:
@@ -166,10 +149,10 @@ def _explain(error: ValidationError, where: str) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def _facts(delivery: DeliveryBody, record: RecordBody) -> RecordingFacts:
-    meeting, host = delivery.meeting, delivery.host
+def _facts(delivery: PayloadBody, record: Any) -> RecordingFacts:
+    meeting, host, ids = delivery.meeting, delivery.host, RecordBody.model_validate(record)
     facts = RecordingFacts(
-        id=RecordingId(record.id),
+        id=RecordingId(ids.id),
         meeting=Meeting(
             id=MeetingId(meeting.id), name=meeting.name, start_date=meeting.start_date, end_date=meeting.end_date
         ),
@@ -179,22 +162,16 @@ def _facts(delivery: DeliveryBody, record: RecordBody) -> RecordingFacts:
             login=host.login,
             email=host.email,
         ),
-        participant_ids=record.participants_ids,
-        participants_count=record.participants_count,
-        file_uid=record.file_uid,
-        duration_s=record.duration,
-        vendor_size=record.size,
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-        payload_url=record.download_url,
+        vendor=fields.vendor_facts(record),
+        payload_url=fields.url(record.get("download_url")),
     )
-    if record.room_id is not None and record.room_id != meeting.id:
+    if ids.room_id is not None and ids.room_id != meeting.id:
         # the record belongs to another meeting than the one described beside it
-        return replace(facts, meeting=Meeting(id=MeetingId(record.room_id)), host=Host())
+        return replace(facts, meeting=Meeting(id=MeetingId(ids.room_id)), host=Host())
     return facts
 
 
 def _newer(old: RecordingFacts | None, new: RecordingFacts) -> RecordingFacts:
-    if old is None or old.updated_at is None or new.updated_at is None:
+    if old is None or old.vendor.updated_at is None or new.vendor.updated_at is None:
         return new
-    return new if new.updated_at >= old.updated_at else old
+    return new if new.vendor.updated_at >= old.vendor.updated_at else old

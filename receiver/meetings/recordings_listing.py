@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from receiver import logs
 from receiver.errors import ApiBadAnswerError, ApiUnavailableError
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from receiver.records import MeetingId
 
-_URL_CHARS = 8192
-_UID_CHARS = 512
 _CACHED_MEETINGS = 256
 _CACHED_RECORDINGS = 50_000  # over all meetings; about 100 MB at the most
 _LOGGED = 10  # entries of one listing that get a line of their own
@@ -136,12 +134,12 @@ def _sort(entries: Entries, index: int, entry: object, meeting_id: MeetingId, fe
     if not isinstance(entry, dict):
         entries.dropped.append((index, "not an object"))
         return
-    recording_id, url, room_id = entry.get("_id"), entry.get("download_url"), entry.get("room_id")
+    recording_id, url, room_id = entry.get("_id"), fields.url(entry.get("download_url")), entry.get("room_id")
     if not fields.is_id(recording_id):
         entries.dropped.append((index, "_id is not an id"))
     elif room_id is not None and room_id != meeting_id:
         entries.refused.add(recording_id)
-    elif not _is_url(url):
+    elif url is None:
         entries.dropped.append((index, "download_url is missing or not text"))
     elif recording_id in entries.kept:
         entries.dropped.append((index, "_id is listed twice"))
@@ -150,13 +148,7 @@ def _sort(entries: Entries, index: int, entry: object, meeting_id: MeetingId, fe
             id=RecordingId(recording_id),
             meeting_id=meeting_id,
             url=FreshUrl(url=url, expires_at=url_expiry(url, fetched_at=fetched_at), origin=UrlOrigin.API),
-            participant_ids=fields.user_ids(entry.get("participants_ids")),
-            participants_count=fields.count(entry.get("participants_count")),
-            file_uid=_text(entry.get("file_uid")),
-            duration_s=fields.number(entry.get("duration")),
-            vendor_size=fields.number(entry.get("size")),
-            created_at=fields.iso_time(entry.get("created_at")),
-            updated_at=fields.iso_time(entry.get("updated_at")),
+            vendor=fields.vendor_facts(entry),
         )
 
 
@@ -172,11 +164,3 @@ def _report(entries: Entries, meeting_id: MeetingId) -> None:
             refused=len(entries.refused),
             dropped=len(entries.dropped),
         )
-
-
-def _is_url(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= _URL_CHARS and value.isprintable() and " " not in value
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= _UID_CHARS and value.isprintable() else None

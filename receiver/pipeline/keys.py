@@ -32,7 +32,7 @@ class KeyTemplate:
         values = {
             "recording_id": recording.id,
             "meeting_id": recording.meeting.id,
-            "created_at": recording.created_at or recording.first_seen_at,
+            "created_at": recording.vendor.created_at or recording.first_seen_at,
             "host_id": str(recording.host.id if recording.host.id is not None else "unknown"),
             "meeting_name": recording.meeting.name or "unnamed",
         }

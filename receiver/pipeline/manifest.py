@@ -20,18 +20,18 @@ def manifest_key(key: str) -> str:
 
 def write_manifest(recording: Recording, stored: StoredFile, *, archived_at: datetime) -> bytes:
     """Return the manifest as JSON: enough to rebuild the recording's row from the bucket alone."""
-    meeting, host = recording.meeting, recording.host
+    meeting, host, vendor = recording.meeting, recording.host, recording.vendor
     document: dict[str, Any] = {
         "manifest_version": MANIFEST_VERSION,
         "recording": {
             "id": recording.id,
-            "file_uid": recording.file_uid,
-            "participant_ids": recording.participant_ids,
-            "participants_count": recording.participants_count,
-            "duration_s": recording.duration_s,
-            "vendor_size": recording.vendor_size,
-            "created_at": _iso(recording.created_at),
-            "updated_at": _iso(recording.updated_at),
+            "file_uid": vendor.file_uid,
+            "participant_ids": vendor.participant_ids,
+            "participants_count": vendor.participants_count,
+            "duration_s": vendor.duration_s,
+            "vendor_size": vendor.vendor_size,
+            "created_at": _iso(vendor.created_at),
+            "updated_at": _iso(vendor.updated_at),
         },
         "meeting": {
             "id": meeting.id,

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from receiver.reconcile.difference import Difference
     from receiver.reconcile.patience import Patience
     from receiver.records import (
-        Host,
         KnownMeeting,
         KnownRecording,
         ListedMeeting,
@@ -97,7 +96,7 @@ class Checker:
 
     def _latest_before(self, recent: Sequence[ListedRecording]) -> datetime | None:
         """Return when the last of those that are older than the walk was made; the next walk sees to the others."""
-        times = [one.created_at for one in recent if one.created_at is not None]
+        times = [one.vendor.created_at for one in recent if one.vendor.created_at is not None]
         return max((time for time in times if self.began_at is not None and time < self.began_at), default=None)
 
     def _was_found(self, one: KnownRecording) -> bool:
@@ -132,7 +131,9 @@ class Checker:
         of_meeting = _best_meeting(meeting.meeting, known.meeting)
         # a delivery says more of the host than a listing, which has the id alone
         host = known.host if meeting.host.id in (None, known.host.id) else meeting.host
-        new = await self.accept([_facts(one, of_meeting, host) for one in wanted], self.via)
+        new = await self.accept(
+            [RecordingFacts(id=one.id, meeting=of_meeting, host=host, vendor=one.vendor) for one in wanted], self.via
+        )
         new -= {one.id for one in difference.missing}
         for recording_id in sorted(new):
             _log.info("recording_found", recording_id=recording_id, meeting_id=meeting.meeting.id, via=self.via)
@@ -146,21 +147,6 @@ def _best_meeting(listed: Meeting, known: Meeting) -> Meeting:
         name=listed.name or known.name,
         start_date=listed.start_date or known.start_date,
         end_date=listed.end_date or known.end_date,
-    )
-
-
-def _facts(one: ListedRecording, meeting: Meeting, host: Host) -> RecordingFacts:
-    return RecordingFacts(
-        id=one.id,
-        meeting=meeting,
-        host=host,
-        participant_ids=one.participant_ids,
-        participants_count=one.participants_count,
-        file_uid=one.file_uid,
-        duration_s=one.duration_s,
-        vendor_size=one.vendor_size,
-        created_at=one.created_at,
-        updated_at=one.updated_at,
     )
 
 

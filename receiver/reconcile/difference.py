@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from receiver.lifecycle import CLAIMABLE
-from receiver.records import State
+from receiver.records import State, is_another_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,11 +60,12 @@ def compare(
         changed=tuple(
             row
             for row in rows.values()
-            if row.state is State.ARCHIVED and row.id in here and here[row.id].differs_from(row)
+            if row.state is State.ARCHIVED and row.id in here and is_another_file(here[row.id].vendor, row)
         ),
     )
 
 
 def _is_recent(one: ListedRecording, now: datetime, grace: timedelta) -> bool:
     # a time in the future is a clock that is off, and no reason to wait for it
-    return one.created_at is not None and abs(now - one.created_at) < grace
+    created_at = one.vendor.created_at
+    return created_at is not None and abs(now - created_at) < grace

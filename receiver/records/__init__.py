@@ -13,7 +13,17 @@ from receiver.records.objects import (
     versions_of,
 )
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
-from receiver.records.recordings import Claim, Failure, Host, Meeting, Page, Recording, RecordingFacts
+from receiver.records.recordings import (
+    Claim,
+    Failure,
+    Host,
+    Meeting,
+    Page,
+    Recording,
+    RecordingFacts,
+    VendorFacts,
+    is_another_file,
+)
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, source_host
 
 __all__ = [
@@ -48,8 +58,10 @@ __all__ = [
     "UnfinishedUpload",
     "UploadedPart",
     "UrlOrigin",
+    "VendorFacts",
     "Via",
     "Walk",
+    "is_another_file",
     "source_host",
     "versions_of",
 ]

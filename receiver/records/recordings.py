@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from receiver.records.objects import NotedObject, StoredFile, UnfinishedUpload
 
 T = TypeVar("T")
+_SAME_TIME = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +38,13 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingFacts:
-    """What a source said about one recording. `vendor_size` (unit undocumented) and `duration_s` are advisory."""
+class VendorFacts:
+    """What the vendor says of a recording, in the webhook and in its listings: all but ids and URL, and all advisory.
 
-    id: RecordingId
-    meeting: Meeting
-    host: Host = Host()
+    `vendor_size` has no documented unit. Of a row, `created_at` is when the recording was first heard of where the
+    vendor did not say.
+    """
+
     participant_ids: tuple[int, ...] = ()
     participants_count: int | None = None
     file_uid: str | None = None
@@ -49,6 +52,37 @@ class RecordingFacts:
     vendor_size: float | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+
+class NamesFile(Protocol):
+    """Whatever tells one file of a recording from the next."""
+
+    @property
+    def file_uid(self) -> str | None: ...
+    @property
+    def updated_at(self) -> datetime | None: ...
+
+
+def is_another_file(one: NamesFile, other: NamesFile) -> bool:
+    """Tell whether the two name different files of a recording; what either side does not know says nothing.
+
+    Times less than a second apart are the same: the webhook writes whole seconds, and a listing need not.
+    """
+    if None not in (one.file_uid, other.file_uid) and one.file_uid != other.file_uid:
+        return True
+    if one.updated_at is None or other.updated_at is None:
+        return False
+    return abs(one.updated_at - other.updated_at) >= _SAME_TIME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFacts:
+    """What a source said about one recording."""
+
+    id: RecordingId
+    meeting: Meeting
+    host: Host
+    vendor: VendorFacts
     payload_url: str | None = None
     """The download URL of the POST; kept only where no API credentials are set, and dropped once archived."""
 
@@ -69,13 +103,7 @@ class Recording:
     id: RecordingId
     meeting: Meeting
     host: Host
-    participant_ids: tuple[int, ...]
-    participants_count: int | None
-    file_uid: str | None
-    duration_s: float | None
-    vendor_size: float | None
-    created_at: datetime | None
-    updated_at: datetime | None
+    vendor: VendorFacts
     state: State
     attempts: int
     next_attempt_at: datetime | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -11,11 +10,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.records.kinds import MeetingId, RecordingId, UrlOrigin
-    from receiver.records.reconciliation import KnownRecording
-    from receiver.records.recordings import Host, Meeting, Recording
+    from receiver.records.recordings import Host, Meeting, VendorFacts
 
 _MOST_HOST_CHARS = 260
-_SAME_TIME = timedelta(seconds=1)  # the webhook writes whole seconds, and other listings may not
 
 
 def source_host(url: str | None) -> str | None:
@@ -37,6 +34,11 @@ class FreshUrl:
     url: str
     expires_at: datetime
     origin: UrlOrigin
+
+    @property
+    def host(self) -> str | None:
+        """Return whom the URL asks, as `source_host` writes it."""
+        return source_host(self.url)
 
     def __repr__(self) -> str:
         """Leave the URL out: its query is a credential."""
@@ -65,21 +67,7 @@ class ListedRecording:
     id: RecordingId
     meeting_id: MeetingId
     url: FreshUrl
-    participant_ids: tuple[int, ...] = ()
-    participants_count: int | None = None
-    file_uid: str | None = None
-    duration_s: float | None = None
-    vendor_size: float | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-
-    def differs_from(self, row: KnownRecording | Recording) -> bool:
-        """Tell whether this is another file than the row's, or a newer one, as far as both sides say."""
-        if None not in (row.file_uid, self.file_uid) and row.file_uid != self.file_uid:
-            return True
-        if row.updated_at is None or self.updated_at is None:
-            return False
-        return abs(row.updated_at - self.updated_at) >= _SAME_TIME
+    vendor: VendorFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

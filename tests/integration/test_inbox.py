@@ -53,7 +53,7 @@ async def test_the_example_is_stored_whole(database: Database, inbox: Inbox) -> 
     )
     catalogue = Catalogue(database)
     found = await catalogue.recording(RecordingId("64ba8acdea1de683a37139fe"))
-    assert found.participant_ids == (6892473, 6892477)
+    assert found.vendor.participant_ids == (6892473, 6892477)
     assert (found.meeting.name, found.host.email) == ("My meeting", "example-sam@email.com")
     assert (found.first_seen_via, found.first_seen_at, found.attempts) == ("webhook", NOW, 0)
     delivery = await catalogue.delivery(accepted.delivery_id)
@@ -95,6 +95,7 @@ async def test_a_later_delivery_changes_nothing_that_is_archived(database: Datab
 
 
 LATER = {"updated_at": "2026-11-22T11:00:00Z"}
+WITHIN_THE_SECOND = {"updated_at": "2026-11-22T10:00:00.900Z"}
 EARLIER = {"updated_at": "2026-11-22T09:00:00Z"}
 
 
@@ -106,8 +107,16 @@ EARLIER = {"updated_at": "2026-11-22T09:00:00Z"}
         ({"file_uid": "f2"} | EARLIER, 0),
         ({"duration": 99}, 0),
         ({"file_uid": None}, 0),
+        (WITHIN_THE_SECOND, 0),
     ],
-    ids=["another file", "written later", "another file, reordered", "the same file", "a file that is not named"],
+    ids=[
+        "another file",
+        "written later",
+        "another file, reordered",
+        "the same file",
+        "a file that is not named",
+        "a finer clock",
+    ],
 )
 async def test_another_file_of_an_archived_recording_is_counted(
     database: Database, inbox: Inbox, news: dict, counted: int
@@ -125,8 +134,14 @@ async def test_another_file_of_an_archived_recording_is_counted(
 
 @pytest.mark.parametrize(
     ("news", "known"),
-    [({"file_uid": "f2"}, False), (LATER, False), ({"file_uid": "f2"} | EARLIER, True), ({"duration": 99}, True)],
-    ids=["another file", "written later", "another file, reordered", "the same file"],
+    [
+        ({"file_uid": "f2"}, False),
+        (LATER, False),
+        ({"file_uid": "f2"} | EARLIER, True),
+        ({"duration": 99}, True),
+        (WITHIN_THE_SECOND, True),
+    ],
+    ids=["another file", "written later", "another file, reordered", "the same file", "a finer clock"],
 )
 @pytest.mark.parametrize("state", [State.FAILED, State.MISSING, State.WAITING])
 async def test_an_object_that_was_not_recorded_is_not_that_of_another_file(
@@ -152,7 +167,7 @@ async def test_of_two_deliveries_the_newer_facts_win_in_either_order(database: D
     await accept(inbox, newer, now=NOW)
     await accept(inbox, older, now=NOW)
     found = await Catalogue(database).recording(RecordingId("a"))
-    assert (found.duration_s, found.participant_ids) == (2, (9,))
+    assert (found.vendor.duration_s, found.vendor.participant_ids) == (2, (9,))
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.MISSING])

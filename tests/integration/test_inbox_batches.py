@@ -110,7 +110,7 @@ async def test_the_newest_facts_of_a_batch_win_in_any_order(
     with watching(database, "commit") as commits:
         await asyncio.gather(*(accept(inbox, bodies[name], now=NOW) for name in order))
     found = await Catalogue(database).recording(RecordingId("a"))
-    assert (found.duration_s, found.participant_ids) == (2, (9,))
+    assert (found.vendor.duration_s, found.vendor.participant_ids) == (2, (9,))
     assert len(commits) == 1
 
 

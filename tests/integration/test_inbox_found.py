@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from receiver.catalogue import Catalogue, Filters
 from receiver.inbox import Inbox
 from receiver.jobs import open_jobs
-from receiver.records import Host, Meeting, MeetingId, RecordingFacts, RecordingId, State, Via
+from receiver.records import Host, Meeting, MeetingId, RecordingFacts, RecordingId, State, VendorFacts, Via
 from receiver.tables import Database, recordings
 from tests.support.clock import NOW
 from tests.support.databases import ON_POSTGRESQL
@@ -33,9 +33,7 @@ def facts(*ids: str) -> list[RecordingFacts]:
             id=RecordingId(name),
             meeting=MEETING,
             host=Host(id=7),
-            participant_ids=(7,),
-            updated_at=LATER,
-            duration_s=2.0,
+            vendor=VendorFacts(participant_ids=(7,), updated_at=LATER, duration_s=2.0),
         )
         for name in ids
     ]
@@ -60,8 +58,14 @@ async def test_the_unknown_are_added_once_with_what_the_listing_says(
     assert await found(inbox, "b", "a", via=via) == {"a", "b"}
     assert await found(inbox, "a", "b", "c", via=via) == {"c"}
     row = await Catalogue(database).recording(RecordingId("a"))
-    assert (row.state, row.first_seen_via, row.first_seen_at, row.created_at) == (State.PENDING, via, LATER, LATER)
-    assert (row.meeting, row.host, row.participant_ids, row.duration_s) == (MEETING, Host(id=7), (7,), 2.0)
+    assert (row.state, row.first_seen_via, row.first_seen_at, row.vendor.created_at) == (
+        State.PENDING,
+        via,
+        LATER,
+        LATER,
+    )
+    assert (row.meeting, row.host) == (MEETING, Host(id=7))
+    assert (row.vendor.participant_ids, row.vendor.duration_s) == ((7,), 2.0)
     assert (await Catalogue(database).deliveries()).items == ()
 
 
@@ -78,7 +82,7 @@ async def test_a_known_one_keeps_its_facts_and_all_but_a_missing_one_its_state(
         assert (after.state, after.attempts, after.next_attempt_at) == (State.PENDING, 0, LATER)
     else:
         assert after == before
-    kept = ("meeting", "host", "participant_ids", "updated_at", "first_seen_via", "first_seen_at")
+    kept = ("meeting", "host", "vendor", "first_seen_via", "first_seen_at")
     assert {name: getattr(after, name) for name in kept} == {name: getattr(before, name) for name in kept}
 
 

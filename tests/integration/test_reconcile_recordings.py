@@ -44,8 +44,8 @@ async def test_what_no_webhook_brought_is_taken_in_once(sandbox, database: Datab
     assert (found.meeting.id, found.meeting.name) == (made[0]["meeting"]["_id"], "Weekly 0")
     assert found.meeting.start_date is not None
     assert found.meeting.start_date.timestamp() == made[0]["meeting"]["start_date"]
-    assert (found.host.id, found.participant_ids) == (sandbox.config.user_id, (5, 6))
-    assert found.created_at == datetime.fromisoformat(made[0]["payload"]["callRecords"][0]["created_at"])
+    assert (found.host.id, found.vendor.participant_ids) == (sandbox.config.user_id, (5, 6))
+    assert found.vendor.created_at == datetime.fromisoformat(made[0]["payload"]["callRecords"][0]["created_at"])
     assert await Catalogue(database).missed_webhooks() == 6
 
     def change(tx):
@@ -63,7 +63,7 @@ async def test_a_webhook_that_comes_later_is_harmless_and_says_more(sandbox, dat
     (item,) = (await Catalogue(database).page(Filters())).items
     assert (item.state, item.first_seen_via) == (State.PENDING, "reconcile")
     assert item.host.login == made["payload"]["hostUser"]["login"]
-    assert item.file_uid == made["recordings"][0]["file_uid"]
+    assert item.vendor.file_uid == made["recordings"][0]["file_uid"]
 
 
 async def test_every_state_but_missing_is_left_as_it_is(sandbox, database: Database) -> None:

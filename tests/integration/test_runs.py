@@ -184,14 +184,14 @@ async def test_an_archived_row_names_the_file_that_was_copied(database: Database
     """A delivery names another one while the copy runs."""
     inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=True)
     claim = await claimed(runs)
-    copied = (claim.recording.file_uid, claim.recording.updated_at)
+    copied = (claim.recording.vendor.file_uid, claim.recording.vendor.updated_at)
     await accept(inbox, payload("a", file_uid="f2", updated_at="2026-11-22T11:00:00Z"), now=NOW)
     noted = await runs.note_object(claim, NOTED, None, UrlOrigin.API)  # the manifest says the same
-    assert (noted.file_uid, noted.updated_at) == copied
+    assert (noted.vendor.file_uid, noted.vendor.updated_at) == copied
     await accept(inbox, payload("a", file_uid="f3", updated_at="2026-11-22T12:00:00Z"), now=NOW)
     await runs.finish(claim, STORED, now=LATER)
     done = await Catalogue(database).recording(A)
-    assert (done.file_uid, done.updated_at) == copied
+    assert (done.vendor.file_uid, done.vendor.updated_at) == copied
 
 
 async def test_an_upload_noted_without_its_cut_is_not_gone_on_with(database: Database, runs: Runs) -> None:

@@ -80,8 +80,8 @@ async def test_both_listings_join_on_the_id(vendor):
     """The user's has no `file_uid`, so nothing may depend on it."""
     scene = await vendor.finished({}, {})
     async with vendor.client(KEY) as admin, vendor.client(login()) as user:
-        by_admin = {one.id: one.file_uid for one in await admin.recordings(scene["meeting"]["_id"])}
-        by_user = {one.id: one.file_uid for one in await user.recordings(scene["meeting"]["_id"])}
+        by_admin = {one.id: one.vendor.file_uid for one in await admin.recordings(scene["meeting"]["_id"])}
+        by_user = {one.id: one.vendor.file_uid for one in await user.recordings(scene["meeting"]["_id"])}
     assert by_admin == {one["_id"]: one["file_uid"] for one in scene["recordings"]}
     assert by_user == dict.fromkeys(by_admin)
 
@@ -132,7 +132,7 @@ async def test_the_pages_listing_is_read(vendor):
         (entry["_id"], entry["room_id"], entry["download_url"]) for entry in entries
     ]
     assert {one.url.expires_at for one in listed.values()} == {datetime(2023, 6, 19, 15, 10, 17, tzinfo=UTC)}
-    assert [one.updated_at for one in listed.values()] == [
+    assert [one.vendor.updated_at for one in listed.values()] == [
         datetime(2023, 6, 19, 14, 10, second, tzinfo=UTC) for second in (17, 16)
     ]
 
@@ -220,6 +220,6 @@ async def test_null_missing_and_unknown_fields_cost_nothing(vendor, host):
     ids = {"_id": "a", "download_url": known["download_url"]}
     nulls = dict.fromkeys(known) | ids
     listed = await listed_by_client(vendor, [nulls, ids | {"_id": "b"}, {**nulls, "_id": "c", "codec": {"v": [1]}}])
-    assert [(key, one.url.url, one.file_uid, one.updated_at) for key, one in listed.items()] == [
+    assert [(key, one.url.url, one.vendor.file_uid, one.vendor.updated_at) for key, one in listed.items()] == [
         (key, known["download_url"], None, None) for key in "abc"
     ]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from receiver.api.bodies import RecordingBody
-from receiver.records import Host, Meeting, MeetingId, Recording, RecordingId, State, Via
+from receiver.records import Host, Meeting, MeetingId, Recording, RecordingId, State, VendorFacts, Via
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -19,13 +19,12 @@ def test_times_leave_as_utc_with_z_and_a_number_that_is_none_as_null():
         id=RecordingId("r1"),
         meeting=Meeting(id=MeetingId("m1"), start_date=NOON.astimezone(timezone(timedelta(hours=2))).astimezone(UTC)),
         host=Host(),
-        participant_ids=(),
-        participants_count=None,
-        file_uid=None,
-        duration_s=math.nan,
-        vendor_size=math.inf,
-        created_at=NOON,
-        updated_at=NOON.replace(microsecond=120_000),
+        vendor=VendorFacts(
+            duration_s=math.nan,
+            vendor_size=math.inf,
+            created_at=NOON,
+            updated_at=NOON.replace(microsecond=120_000),
+        ),
         state=State.PENDING,
         attempts=0,
         next_attempt_at=None,

@@ -16,6 +16,7 @@ from receiver.records import (
     RecordingId,
     State,
     UrlOrigin,
+    VendorFacts,
     Via,
 )
 from tests.support.clock import NOW
@@ -27,7 +28,7 @@ URL = FreshUrl(url="https://x.example/1", expires_at=NOW, origin=UrlOrigin.API)
 
 
 def listed(**more) -> ListedRecording:
-    return ListedRecording(id=RecordingId("r"), meeting_id=MeetingId("m"), url=URL, **more)
+    return ListedRecording(id=RecordingId("r"), meeting_id=MeetingId("m"), url=URL, vendor=VendorFacts(**more))
 
 
 def known(state: State, *, seen=NOW - HOUR, file_uid=None, updated_at=None) -> KnownRecording:

@@ -34,30 +34,34 @@ def test_entry_of_the_vendors_page_is_read():
     assert recording.url.url == GOOD["download_url"]
     assert recording.url.expires_at == datetime(2023, 6, 19, 15, 10, 17, tzinfo=UTC)
     assert recording.url.origin is UrlOrigin.API
-    assert recording.updated_at == datetime(2023, 6, 19, 14, 10, 17, tzinfo=UTC)
-    assert recording.file_uid is None
+    assert recording.vendor.updated_at == datetime(2023, 6, 19, 14, 10, 17, tzinfo=UTC)
+    assert recording.vendor.file_uid is None
 
 
 @pytest.mark.parametrize(
     ("change", "field", "expected"),
     [
-        ({"room_id": None}, "meeting_id", MEETING),
         ({"file_uid": "uid_1"}, "file_uid", "uid_1"),
         ({"file_uid": 7}, "file_uid", None),
         ({"file_uid": "nul\0"}, "file_uid", None),
         ({"file_uid": ""}, "file_uid", None),
         ({"updated_at": None}, "updated_at", None),
-        ({"updated_at": 1687187417}, "updated_at", None),
+        ({"updated_at": 1687187417}, "updated_at", datetime(2023, 6, 19, 15, 10, 17, tzinfo=UTC)),
         ({"updated_at": "yesterday"}, "updated_at", None),
         ({"updated_at": "0001-01-01T00:00:00+05:00"}, "updated_at", None),
         ({"updated_at": "2023-06-19T14:10:17"}, "updated_at", datetime(2023, 6, 19, 14, 10, 17, tzinfo=UTC)),
         ({"updated_at": "2023-06-19T16:10:17+02:00"}, "updated_at", datetime(2023, 6, 19, 14, 10, 17, tzinfo=UTC)),
-        ({"size": None, "duration": [], "new": {"a": 1}}, "id", GOOD["_id"]),
+        ({"size": None, "duration": [], "new": {"a": 1}}, "vendor_size", None),
     ],
 )
 def test_optional_fields_may_be_anything(change, field, expected):
     (recording,) = read(GOOD | change).kept.values()
-    assert getattr(recording, field) == expected
+    assert getattr(recording.vendor, field) == expected
+
+
+def test_entry_that_names_no_meeting_is_of_the_one_asked_for():
+    (recording,) = read(GOOD | {"room_id": None}).kept.values()
+    assert recording.meeting_id == MEETING
 
 
 @pytest.mark.parametrize(

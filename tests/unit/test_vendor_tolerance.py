@@ -95,7 +95,7 @@ def test_a_good_record_stands_beside_any_others(bad: list[Any]) -> None:
 def test_a_record_is_kept_for_its_ids_alone(record: dict[str, Any]) -> None:
     (facts,) = parse(payload_of(record)).recordings
     assert (facts.id, facts.meeting.id) == ("other", MEETING)
-    assert "\0" not in f"{facts.file_uid}{facts.payload_url}"
+    assert "\0" not in f"{facts.vendor.file_uid}{facts.payload_url}"
 
 
 @patient
@@ -136,6 +136,15 @@ def test_a_listed_entry_is_kept_for_its_ids_and_url_alone(entry: dict[str, Any])
     assert (listed.id, listed.meeting_id, listed.url.url) == ("other", MEETING, GOOD["download_url"])
 
 
+@patient
+@given(entry=LISTED_ENTRY)
+def test_an_entry_says_the_same_in_a_webhook_and_in_a_listing(entry: dict[str, Any]) -> None:
+    (told,) = parse(payload_of(entry)).recordings
+    (listed,) = listing_of(entry).kept.values()
+    assert (told.id, told.meeting.id, told.payload_url) == (listed.id, listed.meeting_id, listed.url.url)
+    assert told.vendor == listed.vendor
+
+
 @pytest.mark.parametrize(
     ("url", "kept"),
     [
@@ -161,7 +170,7 @@ def test_a_url_that_no_request_can_hold_costs_the_url_and_not_the_recording(url:
 def test_size_and_duration_are_taken_in_any_unit_and_prove_nothing(size: Any, duration: Any) -> None:
     entry = {**GOOD, "size": size, "duration": duration}
     (facts,) = parse(payload_of(entry)).recordings
-    assert (facts.vendor_size, facts.duration_s) == (size, duration)
+    assert (facts.vendor.vendor_size, facts.vendor.duration_s) == (size, duration)
     (listed,) = listing_of(entry).kept.values()
     assert (listed.id, listed.url) == (GOOD_LISTED.id, GOOD_LISTED.url)
 
@@ -171,4 +180,4 @@ def test_a_listing_without_file_uid_is_the_same_but_for_it() -> None:
         (listed,) = read_entries(
             json.dumps([entry]).encode(), MeetingId(entry["room_id"]), fetched_at=NOW
         ).kept.values()
-        assert (listed.id, listed.file_uid) == (entry["_id"], None)
+        assert (listed.id, listed.vendor.file_uid) == (entry["_id"], None)

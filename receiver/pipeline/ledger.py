@@ -1,4 +1,4 @@
-"""Notes a copy's progress on its recording's row."""
+"""What a copy asks of its run and tells it: whence the file comes, and how far it is, noted on the row."""
 
 from __future__ import annotations
 
@@ -12,26 +12,49 @@ from receiver.errors import StorageUnavailableError
 from receiver.failpoints import Failpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from receiver.catalogue import Runs
-    from receiver.records import Claim, NotedObject, UnfinishedUpload, UploadedPart, UrlOrigin
+    from receiver.records import Claim, FreshUrl, NotedObject, UnfinishedUpload, UploadedPart
 
 _log = logs.get("pipeline")
 
 
-class RowLedger:
-    """`receiver.transfer.Ledger` for one run; `recording` is the row as it was noted last."""
+class DownloadUrls:
+    """`receiver.transfer.Refresh` for one run; `latest` is the URL that the copy was given last."""
 
-    def __init__(self, runs: Runs, claim: Claim, origin: UrlOrigin, *, note_every_s: float) -> None:
+    def __init__(self, ask: Callable[[FreshUrl | None], Awaitable[FreshUrl]]) -> None:
+        self._ask = ask
+        self._latest: FreshUrl | None = None
+
+    async def __call__(self, rejected: FreshUrl | None) -> FreshUrl:
+        """Ask for a URL, or for a newer one than was `rejected`."""
+        self._latest = fresh = await self._ask(rejected)
+        failpoints.reach(Failpoint.URL_REFRESHED)
+        return fresh
+
+    @property
+    def latest(self) -> FreshUrl:
+        assert self._latest is not None  # noqa: S101  (a copy opens its source before it stores anything)
+        return self._latest
+
+
+class RowLedger:
+    """`receiver.transfer.Ledger` for one run, which reads from `urls` whence the file comes.
+
+    `recording` is the row as it was noted last.
+    """
+
+    def __init__(self, runs: Runs, claim: Claim, urls: DownloadUrls, *, note_every_s: float) -> None:
         self._runs = runs
         self._claim = claim
-        self._origin = origin
+        self._urls = urls
         self._note_every_s = note_every_s
         self._upload: UnfinishedUpload | None = None
         self._unnoted: list[UploadedPart] = []
         self._noting = asyncio.Lock()
         self._began_s = time.monotonic()
         self._noted_s = -math.inf  # the first part is noted at once
-        self.source_host: str | None = None
         self.recording = claim.recording
 
     async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
@@ -39,9 +62,8 @@ class RowLedger:
         if upload is not None:
             failpoints.reach(Failpoint.UPLOAD_OPENED)
         self._upload = upload
-        self.recording = await self._runs.note_upload(
-            self._claim, key, upload, self._origin, source_host=self.source_host
-        )
+        url = self._urls.latest
+        self.recording = await self._runs.note_upload(self._claim, key, upload, url.origin, source_host=url.host)
         self._began_s = time.monotonic()
         if upload is not None:
             failpoints.reach(Failpoint.UPLOAD_NOTED)
@@ -59,8 +81,9 @@ class RowLedger:
 
     async def completing(self, noted: NotedObject) -> None:
         """Note the size and checksum of what is about to be an object."""
+        url = self._urls.latest
         self.recording = await self._runs.note_object(
-            self._claim, noted, self._upload, self._origin, source_host=self.source_host
+            self._claim, noted, self._upload, url.origin, source_host=url.host
         )
 
     async def aborted(self) -> None:

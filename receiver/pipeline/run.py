@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from receiver import failpoints, logs, metrics
@@ -24,9 +25,9 @@ from receiver.failpoints import Failpoint
 from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings import url_expiry
 from receiver.pipeline.gate import Gate
-from receiver.pipeline.ledger import RowLedger
+from receiver.pipeline.ledger import DownloadUrls, RowLedger
 from receiver.pipeline.manifest import manifest_key, write_manifest
-from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin, source_host
+from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -174,25 +175,20 @@ class Pipeline:
         return stored, claim.recording
 
     async def _copied(self, claim: Claim) -> tuple[StoredFile, Recording]:
-        recording = claim.recording
-        origin = UrlOrigin.API if self._parts.api else UrlOrigin.PAYLOAD
-
-        async def refresh(rejected: FreshUrl | None) -> FreshUrl:
-            fresh = (
-                await self._listed_url(recording, rejected) if self._parts.api else self._payload_url(claim, rejected)
-            )
-            failpoints.reach(Failpoint.URL_REFRESHED)
-            ledger.source_host = source_host(fresh.url)
-            return fresh
-
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
 
-        ledger = RowLedger(self._parts.runs, claim, origin, note_every_s=self._parts.note_every_s)
+        urls = DownloadUrls(partial(self._fresh_url, claim))
+        ledger = RowLedger(self._parts.runs, claim, urls, note_every_s=self._parts.note_every_s)
         stored = await self._parts.copier.copy(
-            refresh=refresh, target=self._parts.bucket, key_for=key_for, ledger=ledger, resume=claim.upload
+            refresh=urls, target=self._parts.bucket, key_for=key_for, ledger=ledger, resume=claim.upload
         )
         return stored, ledger.recording
+
+    async def _fresh_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
+        if self._parts.api is None:
+            return self._payload_url(claim, rejected)
+        return await self._listed_url(claim.recording, rejected)
 
     async def _listed_url(self, recording: Recording, rejected: FreshUrl | None) -> FreshUrl:
         assert self._parts.api is not None  # noqa: S101  (the caller chose this branch by it)

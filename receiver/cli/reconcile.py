@@ -18,7 +18,7 @@ from receiver.settings import Needs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from receiver.reconcile import Reconciler, Report
+    from receiver.reconcile import Reconciler, Reconciliation
     from receiver.records import Tally
     from receiver.settings import Settings
 
@@ -59,7 +59,7 @@ async def _run(settings: Settings, name: str, since: datetime, *, dry_run: bool,
     return print_tally(report.tally, more, as_json=as_json)
 
 
-async def _reconciled(reconciler: Reconciler, name: str, since: datetime, tell: Tell) -> Report:
+async def _reconciled(reconciler: Reconciler, name: str, since: datetime, tell: Tell) -> Reconciliation:
     report = await reconciler.reconcile(name, since=since, wait=False, tell=tell)
     if report is None:
         click.echo("Another process is at this reconciliation, or was seconds ago; waiting for its end.", err=True)

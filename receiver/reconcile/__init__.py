@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from receiver.reconcile.difference import GRACE
-from receiver.reconcile.reconciler import Reconciler, Report
+from receiver.reconcile.reconciler import Reconciler, Reconciliation
 
-__all__ = ["GRACE", "Reconciler", "Report"]
+__all__ = ["GRACE", "Reconciler", "Reconciliation"]

@@ -16,7 +16,7 @@ from receiver.errors import (
     RecordingGoneError,
 )
 from receiver.reconcile.difference import compare
-from receiver.reconcile.patience import Trial
+from receiver.reconcile.patience import RepeatedRequest
 from receiver.records import RecordingFacts, Tally, Via
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ class Checker:
     async def _listed(self, known: KnownMeeting) -> tuple[ListedRecording, ...] | None:
         """Ask until there is an answer; None, with a line in the log, where this meeting's listing cannot be had."""
         meeting_id = known.meeting.id
-        trial = Trial(self.patience)
+        request = RepeatedRequest(self.patience)
         while True:
             try:
                 listed = await self.api.recordings(meeting_id, newer_than_s=0)
             except (ApiPausedError, ApiUnavailableError) as e:
-                if not await trial.again(e):
+                if not await request.again(e):
                     return _unlisted(meeting_id, e)
             except RecordingGoneError as e:  # the API knows no such meeting: then it has no recordings
                 self.patience.answered()

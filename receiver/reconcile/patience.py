@@ -33,7 +33,7 @@ class Patience:
         self.heard = time.monotonic()
 
 
-class Trial:
+class RepeatedRequest:
     """One request, asked until it is answered."""
 
     def __init__(self, patience: Patience) -> None:

@@ -13,7 +13,7 @@ from receiver.reconcile.crew import AT_ONCE, each
 from receiver.reconcile.difference import GRACE
 from receiver.reconcile.patience import Patience
 from receiver.reconcile.progress import StoredProgress, UnstoredProgress
-from receiver.reconcile.walk import Walker
+from receiver.reconcile.walk import MeetingsWalker
 from receiver.records import Host, ListedMeeting, Meeting, Tally, Via
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _log = logs.get("reconcile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Reconciliation:
     """What a reconciliation over the meetings since `since` saw, with what it had seen before it was killed."""
 
     since: datetime
@@ -56,7 +56,7 @@ class Reconciler:
     clock: Callable[[], datetime]
     grace: timedelta = GRACE
 
-    async def reconcile(self, name: str, *, since: datetime, wait: bool, tell: Tell) -> Report | None:
+    async def reconcile(self, name: str, *, since: datetime, wait: bool, tell: Tell) -> Reconciliation | None:
         """Walk over the window, or go on with the walk of this name that was killed.
 
         While another process is at it: None, or with `wait`, the same once that one has ended.
@@ -70,12 +70,12 @@ class Reconciler:
         async with progress.held():
             tally = await self._walk(progress, self.accept, walk.since, walk.began_at, tell)
         _log.info("reconciliation_ended", **asdict(tally))
-        return Report(since=walk.since, is_resumed=walk.is_resumed, tally=tally)
+        return Reconciliation(since=walk.since, is_resumed=walk.is_resumed, tally=tally)
 
-    async def look(self, *, since: datetime, tell: Tell) -> Report:
+    async def look(self, *, since: datetime, tell: Tell) -> Reconciliation:
         """Walk over the window and write nothing; `found` and `reopened` are what `reconcile` would take."""
         tally = await self._walk(UnstoredProgress(), _take_nothing, since, self.clock(), tell)
-        return Report(since=since, is_resumed=False, tally=tally)
+        return Reconciliation(since=since, is_resumed=False, tally=tally)
 
     async def backfill(self, meeting_ids: Iterable[MeetingId], *, dry_run: bool, tell: Tell) -> Tally:
         """Take what the catalogue lacks of these meetings, however new; an id that the API does not know is unreadable.
@@ -102,7 +102,7 @@ class Reconciler:
 
     async def _walk(self, progress: Progress, accept: Accept, since: datetime, began_at: datetime, tell: Tell) -> Tally:
         checker = self._checker(Via.RECONCILE, accept, began_at, self.grace)
-        walker = Walker(checker, progress, since=since, tell=tell)
+        walker = MeetingsWalker(checker, progress, since=since, tell=tell)
         await walker.walk()
         return progress.tally + Tally(unreadable=walker.dropped)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from receiver.errors import ApiPausedError, ApiUnavailableError
 from receiver.meetings import MeetingTime
 from receiver.reconcile.crew import AT_ONCE, each
-from receiver.reconcile.patience import Trial
+from receiver.reconcile.patience import RepeatedRequest
 from receiver.records import Host, ListedMeeting, Meeting
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _MOST_ROUNDS = 3
 """One over all, one for what was too recent in it, one that finds nothing; enough where new meetings never cease."""
 
 
-class Walker:
+class MeetingsWalker:
     """Walks once. `tell` hears the tally after every meeting; `dropped` are entries that name no meeting."""
 
     def __init__(self, checker: Checker, progress: Progress, *, since: datetime, tell: Callable[[Tally], None]) -> None:
@@ -80,15 +80,15 @@ class Walker:
             after = ids[-1]
 
     async def _pages(self, by: MeetingTime) -> AsyncGenerator[MeetingsPage]:
-        offset, trial = 0, Trial(self._checker.patience)
+        offset, request = 0, RepeatedRequest(self._checker.patience)
         while True:
             try:
                 async for page in self._checker.api.meetings(by, self._since, offset=offset):
                     self._checker.patience.answered()
                     yield page
-                    offset, trial = offset + page.entries, Trial(self._checker.patience)
+                    offset, request = offset + page.entries, RepeatedRequest(self._checker.patience)
             except (ApiPausedError, ApiUnavailableError) as e:
-                if not await trial.again(e):
+                if not await request.again(e):
                     raise
             else:
                 return

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from receiver.sandbox.faults import LISTING_KINDS, FaultBody
 from receiver.sandbox.filters import read_query
-from receiver.sandbox.meetings import Meeting
+from receiver.sandbox.meetings import PlatformMeeting
 from receiver.sandbox.platform import Platform, with_origin
-from receiver.sandbox.recordings import Recording
+from receiver.sandbox.recordings import PlatformRecording
 from receiver.sandbox.sessions import Session
 from receiver.sandbox.users import User
 from receiver.sandbox.wire import base_error, plain_error, read_pairs, read_parameters
@@ -97,7 +97,7 @@ class Api:
         return JSONResponse({})
 
     def _listing(
-        self, request: Request, meeting_id: str, write: Callable[[Recording], dict[str, Any]]
+        self, request: Request, meeting_id: str, write: Callable[[PlatformRecording], dict[str, Any]]
     ) -> list[dict[str, Any]]:
         recordings = self._platform.recordings.of(meeting_id)
         fault = self._platform.faults.take("api", request.url.path, LISTING_KINDS)
@@ -106,7 +106,10 @@ class Api:
         return self._spoiled(fault.script, recordings, write)
 
     def _spoiled(
-        self, script: FaultBody, recordings: list[Recording], write: Callable[[Recording], dict[str, Any]]
+        self,
+        script: FaultBody,
+        recordings: list[PlatformRecording],
+        write: Callable[[PlatformRecording], dict[str, Any]],
     ) -> list[dict[str, Any]]:
         match script.kind:
             case "listing_empty":
@@ -148,6 +151,6 @@ class Api:
         return {"CB-Token-ExpirationDate": self._platform.sessions.expiry_header(session)}
 
 
-def _check_member(meeting: Meeting, user: User) -> None:
+def _check_member(meeting: PlatformMeeting, user: User) -> None:
     if not meeting.concerns(user) and not meeting.public:
         raise base_error(403, "Forbidden")

@@ -7,7 +7,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 from starlette.datastructures import Headers
 
-from receiver.sandbox.files import StoredFile
+from receiver.sandbox.files import PlatformFile
 from receiver.sandbox.s3_errors import S3Error
 
 RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
@@ -26,7 +26,7 @@ class Span:
         return self.stop - self.start
 
 
-def check_conditions(headers: Headers, file: StoredFile) -> bool:
+def check_conditions(headers: Headers, file: PlatformFile) -> bool:
     """True where the client's copy is current and 304 is the answer."""
     wanted = headers.get("if-match")
     if wanted is not None and not _names(wanted, file.etag):
@@ -41,7 +41,7 @@ def check_conditions(headers: Headers, file: StoredFile) -> bool:
     return seen is not None and file.last_modified.replace(microsecond=0) <= seen
 
 
-def choose_span(headers: Headers, file: StoredFile) -> Span:
+def choose_span(headers: Headers, file: PlatformFile) -> Span:
     whole = Span(0, file.size_bytes, partial=False)
     asked = headers.get("range")
     match = RANGE.match(asked) if asked else None
@@ -67,7 +67,7 @@ def choose_span(headers: Headers, file: StoredFile) -> Span:
     return Span(start, stop, partial=True)
 
 
-def _if_range_holds(condition: str | None, file: StoredFile) -> bool:
+def _if_range_holds(condition: str | None, file: PlatformFile) -> bool:
     if condition is None:
         return True
     if condition.startswith('"'):

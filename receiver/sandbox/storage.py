@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from receiver.sandbox.exchange import Exchange
 from receiver.sandbox.faults import EARLY_STORAGE_KINDS, Fault, Faults
-from receiver.sandbox.files import Files, StoredFile
+from receiver.sandbox.files import Files, PlatformFile
 from receiver.sandbox.ids import Ids
 from receiver.sandbox.ranges import Span, check_conditions, choose_span
 from receiver.sandbox.s3_errors import S3Error
@@ -80,7 +80,7 @@ class Storage:
             raise expired(now, now)
         return url_id
 
-    async def _send_file(self, exchange: Exchange, file: StoredFile, fault: Fault | None, url_id: str) -> None:
+    async def _send_file(self, exchange: Exchange, file: PlatformFile, fault: Fault | None, url_id: str) -> None:
         if fault is not None and fault.script.kind == "etag_changes":
             fault.fired += 1
             file.replace()
@@ -107,7 +107,7 @@ class Storage:
             await answer_late(fault, exchange, replace(answer, url_id=url_id), self._revocations)
 
 
-def _head(file: StoredFile, span: Span, query: Mapping[str, str]) -> dict[str, str]:
+def _head(file: PlatformFile, span: Span, query: Mapping[str, str]) -> dict[str, str]:
     head = {
         "Last-Modified": format_datetime(file.last_modified, usegmt=True),
         "ETag": f'"{file.etag}"',

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from receiver.sandbox.exchange import Exchange
 from receiver.sandbox.faults import Fault, FaultBody
-from receiver.sandbox.files import StoredFile
+from receiver.sandbox.files import PlatformFile
 from receiver.sandbox.ranges import Span
 from receiver.sandbox.s3_errors import S3Error
 from receiver.sandbox.signing import expired
@@ -31,7 +31,7 @@ CODES = {
 class Answer:
     """The good answer that a fault spoils."""
 
-    file: StoredFile
+    file: PlatformFile
     span: Span
     head: dict[str, str]
     url_id: str = ""

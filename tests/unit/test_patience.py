@@ -8,7 +8,7 @@ import pytest
 
 from receiver.errors import ApiUnavailableError
 from receiver.reconcile import patience as patience_module
-from receiver.reconcile.patience import Patience, Trial
+from receiver.reconcile.patience import Patience, RepeatedRequest
 
 BUSY = ApiUnavailableError("429", retry_after_s=0.001)
 
@@ -20,18 +20,18 @@ def _quick(monkeypatch):
 
 async def test_a_request_is_asked_again_however_often_while_others_are_answered():
     patience = Patience()
-    trial = Trial(patience)
+    request = RepeatedRequest(patience)
     for _ in range(200):
-        assert await trial.again(BUSY)
+        assert await request.again(BUSY)
         patience.answered()
 
 
 async def test_one_that_fails_for_long_is_given_up_alone():
     patience = Patience()
-    trial = Trial(patience)
-    trial._began = time.monotonic() - 601
-    assert not await trial.again(BUSY)
-    assert await Trial(patience).again(BUSY)
+    request = RepeatedRequest(patience)
+    request._began = time.monotonic() - 601
+    assert not await request.again(BUSY)
+    assert await RepeatedRequest(patience).again(BUSY)
 
 
 @pytest.mark.parametrize(("answered", "silent_s"), [(False, 6), (True, 61)])
@@ -40,17 +40,17 @@ async def test_an_api_that_answers_nobody_ends_it(answered, silent_s):
     if answered:
         patience.answered()
         patience.heard -= 6
-        assert await Trial(patience).again(BUSY)
+        assert await RepeatedRequest(patience).again(BUSY)
     patience.heard = time.monotonic() - silent_s
     with pytest.raises(ApiUnavailableError):
-        await Trial(patience).again(BUSY)
+        await RepeatedRequest(patience).again(BUSY)
 
 
 async def test_a_pause_that_the_api_asked_for_is_no_silence():
     patience = Patience()
     patience.heard = time.monotonic() - 6
-    trial = Trial(patience)
+    request = RepeatedRequest(patience)
     with pytest.raises(ApiUnavailableError):
-        await trial.again(ApiUnavailableError("503", retry_after_s=0.5))
+        await request.again(ApiUnavailableError("503", retry_after_s=0.5))
     patience.heard = time.monotonic() - 5.2
-    assert await trial.again(ApiUnavailableError("503", retry_after_s=0.5))
+    assert await request.again(ApiUnavailableError("503", retry_after_s=0.5))

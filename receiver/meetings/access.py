@@ -78,7 +78,7 @@ class Access(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedAccess:
-    """A secret that was configured; only whoever configures it can replace it."""
+    """A secret that was configured, and can be replaced only where it was."""
 
     header: str
     path: str

@@ -61,7 +61,7 @@ class ApiConfig:
 
 
 class MeetingsApi:
-    """Shared by all jobs of a process: they wait for the same login, the same listing and the same pause."""
+    """The client, shared by all jobs of a process: they wait for one login, one listing and one pause."""
 
     def __init__(self, config: ApiConfig, http: HttpClient) -> None:
         self._config = config
@@ -144,7 +144,7 @@ class MeetingsApi:
         return self._access.user_id
 
     async def close(self) -> None:
-        """End what is under way; those who wait for it get `ApiUnavailableError`."""
+        """End what is under way; its callers get `ApiUnavailableError`."""
         await self._listings.close()
         await self._access.close()
 

@@ -1,4 +1,4 @@
-"""A page of the meetings listing, read entry by entry: a bad one does not stop the good ones."""
+"""The meetings listing, asked for by page and read entry by entry: a bad one does not stop the good ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _PAGE_MEETINGS = 100
-"""The default of the vendor's page; its maximum is undocumented, and whoever never asks for more is safe with any."""
+"""The default of the vendor's page; its maximum is undocumented, and a client that asks for no more is safe."""
 
 log = logs.get("meetings_api")
 

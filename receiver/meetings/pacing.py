@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from receiver.meetings.answer import ApiAnswer
 
 _REST_S = 1.0
-_LONGEST_PAUSE_S = 86_400.0  # a header that asks for more is a mistake; a service that is silent for good helps nobody
+_LONGEST_PAUSE_S = 86_400.0  # a header that asks for more is a mistake, and must not silence the service for good
 _UNTOLD_PAUSE_S = 1.0
 """The pause after a 429 that names none."""
 

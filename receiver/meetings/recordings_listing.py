@@ -48,7 +48,7 @@ class Listing:
 
 
 class ListingCache:
-    """Listings by meeting. A failed fetch fails all who wait for it and leaves no trace."""
+    """The last listing of each meeting. A fetch that fails does so for all its callers, and leaves no trace."""
 
     def __init__(self, fetch: Callable[[MeetingId, float], Coroutine[Any, Any, Listing]]) -> None:
         self._fetch = fetch
@@ -63,7 +63,7 @@ class ListingCache:
     async def get(self, meeting_id: MeetingId, *, since: float) -> Listing:
         """Return a listing whose fetch began at `since` (monotonic) or later, from memory where there is one.
 
-        Whoever finds a fetch under way that began too early waits for its end and shares the next one.
+        While a fetch is under way that began too early, it waits for its end and shares the next one.
         """
         while True:
             kept = self._kept.get(meeting_id)

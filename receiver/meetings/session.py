@@ -1,4 +1,4 @@
-"""A user's session at the API: one login for all who wait, its token prolonged by every use."""
+"""A user's session at the API: one login for all requests, its token prolonged by every use."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class UserSession:
         self._flight: SingleFlight[str] | None = None
 
     async def secret(self) -> str:
-        """Return a token that has life left, logging in where there is none; all who wait share that login."""
+        """Return a token that has life left, logging in where there is none: once, for all that ask meanwhile."""
         if self._token is not None and self._logged_in == self._user() and time.monotonic() < self._good_until:
             return self._token
         if self._flight is None:

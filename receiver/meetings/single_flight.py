@@ -1,4 +1,4 @@
-"""One piece of work that many wait for."""
+"""One piece of work that many callers wait for."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ T = TypeVar("T")
 class SingleFlight(Generic[T]):
     """Work in its own task: a waiter that is cancelled leaves it running for the others.
 
-    `began` is None until the work's first step, so whoever finds it None knows that the work will see everything
-    that has happened up to now. The task has an empty context: its log lines must not name the first waiter's job.
+    `began` is None until the work's first step, and while it is None, the work will still see everything that
+    happens. The task has an empty context: its log lines must not name the first waiter's job.
     """
 
     def __init__(self, work: Callable[[float], Coroutine[Any, Any, T]]) -> None:

@@ -14,9 +14,11 @@ from receiver.errors import FenceLostError, NotFoundError, WrongStateError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.lifecycle import Decision
+from receiver.pipeline.ledger import DownloadUrls, RowLedger
 from receiver.records import (
     Claim,
     Failure,
+    FreshUrl,
     NotedObject,
     OpenUpload,
     RecordingId,
@@ -246,3 +248,26 @@ async def test_the_host_that_a_run_meets_takes_the_place_of_the_payloads(databas
     assert await noted() == "x.s3.amazonaws.com"
     await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.API, source_host="y.example")
     assert await noted() == "y.example"
+
+
+async def test_the_ledger_notes_whence_the_copy_had_its_last_url(database: Database, runs: Runs) -> None:
+    given = iter(
+        FreshUrl(url=f"https://{host}/a?Signature=s1gn", expires_at=LATER, origin=origin)
+        for host, origin in (("y.example", UrlOrigin.PAYLOAD), ("z.example:8443", UrlOrigin.API))
+    )
+
+    async def ask(_rejected: FreshUrl | None) -> FreshUrl:
+        return next(given)
+
+    async def noted() -> tuple[str | None, ...]:
+        query = sa.select(recordings.c.source_host, recordings.c.url_origin)
+        return tuple(await database.read(lambda tx: tx.execute(query).one()))
+
+    urls = DownloadUrls(ask)
+    ledger = RowLedger(runs, await claimed(runs), urls, note_every_s=0)
+    rejected = await urls(None)
+    await ledger.began(UPLOAD, "k.mp4")
+    assert await noted() == ("y.example", UrlOrigin.PAYLOAD)
+    await urls(rejected)
+    await ledger.completing(NOTED)
+    assert await noted() == ("z.example:8443", UrlOrigin.API)

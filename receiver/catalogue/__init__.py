@@ -1,6 +1,6 @@
 """The index, and every statement that writes a recording's row: what intake stores (`Intake`), which rows have work due
-(`due`), what a run may write (`Runs`, fenced), what operators read and change (`Catalogue`), what a reconciliation
-compares (`Known`) and notes of its progress (`Walks`), and what a clean-up may delete (`Cleanups`).
+(`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what a
+reconciliation compares (`Known`) and notes of its progress (`Walks`), and what a clean-up may delete (`Cleanups`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from receiver.catalogue.cleanups import Cleanups
 from receiver.catalogue.due import Due, due_recordings, read_due
 from receiver.catalogue.filters import SORTS, Bound, Filters
 from receiver.catalogue.intake import Changes, Incoming, Intake, Stored
+from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import Known
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs
@@ -24,6 +25,7 @@ __all__ = [
     "Filters",
     "Incoming",
     "Intake",
+    "Interventions",
     "Known",
     "Runs",
     "Stored",

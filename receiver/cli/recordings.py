@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import os
+import pwd
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from receiver.api.bodies import RecordingBody, RecordingsBody
-from receiver.app import open_catalogue
+from receiver.app import open_actions, open_catalogue
 from receiver.catalogue import SORTS
 from receiver.cli import types
 from receiver.cli.bodies import plain
@@ -17,12 +18,13 @@ from receiver.cli.environment import settings_for
 from receiver.cli.output import Column, clean, print_fields, print_json, print_table
 from receiver.errors import NotFoundError, WrongStateError
 from receiver.figures import moment, progress, size
-from receiver.operators import recordings_query
+from receiver.operators import OsUser, recordings_query
 from receiver.records import RecordingId, State
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from receiver.operators.query import RecordingsQuery
     from receiver.records import Page, Recording
@@ -155,14 +157,24 @@ def _change(verb: Literal["retry", "cancel"], recording_ids: Sequence[str]) -> N
 async def _change_each(settings: Settings, verb: Literal["retry", "cancel"], recording_ids: Sequence[str]) -> int:
     """Change one after the other, each for itself; return how many were refused."""
     refused = 0
-    async with open_catalogue(settings) as catalogue:
+    by = _os_user()
+    async with open_actions(settings) as actions:
         for recording_id in recording_ids:
             try:
-                change = catalogue.retry if verb == "retry" else catalogue.cancel
-                changed = await change(RecordingId(recording_id), now=datetime.now(UTC))
+                act = actions.retry if verb == "retry" else actions.cancel
+                changed = await act(RecordingId(recording_id), by)
             except (NotFoundError, WrongStateError) as e:
                 click.echo(f"Error: {clean(recording_id)}: {e}", err=True)
                 refused += 1
             else:
                 click.echo(f"{changed.id}  {changed.state.value}")
     return refused
+
+
+def _os_user() -> OsUser:
+    """Return who runs the command, by the process's own user: environment variables can be set to any name."""
+    uid = os.getuid()
+    try:
+        return OsUser(pwd.getpwuid(uid).pw_name)
+    except KeyError:  # as in a container that runs under a bare number
+        return OsUser(f"uid {uid}")

@@ -72,7 +72,7 @@ async def show(visit: Visit) -> Response:
 
 async def download(visit: Visit) -> Response:
     """`GET /recordings/{id}/download`: to the file in the team's bucket, to be saved or played."""
-    return redirect(await visit.parts.actions.download_url(recording_id(visit.request), visit.token), 307)
+    return redirect(await visit.parts.downloads.url(recording_id(visit.request), visit.token), 307)
 
 
 def change(verb: str) -> Callable[[Visit], Awaitable[Response]]:
@@ -107,7 +107,7 @@ async def _media_origin(visit: Visit, recording: Recording) -> str | None:
     if stored is None or not stored.content_type.startswith(("video/", "audio/")):
         return None
     try:
-        url = urlsplit(await visit.parts.actions.presign(recording))
+        url = urlsplit(await visit.parts.downloads.presign(recording))
     except JobError as e:
         _log.warning("recording_not_playable", recording_id=recording.id, code=e.code, error=str(e))
         return None

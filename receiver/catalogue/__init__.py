@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from receiver.catalogue.cleanups import Cleanups
 from receiver.catalogue.due import Due, due_recordings, read_due
-from receiver.catalogue.filters import SORTS, Bound, Filters
+from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
 from receiver.catalogue.intake import Changes, Incoming, Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import Known
+from receiver.catalogue.order import SORTS
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs
 from receiver.catalogue.walks import Walks
 
 __all__ = [
+    "FILTERS",
     "SORTS",
-    "Bound",
     "Catalogue",
     "Changes",
     "Cleanups",
+    "Condition",
     "Due",
+    "Filter",
     "Filters",
     "Incoming",
     "Intake",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from receiver.catalogue.filters import Filters, Order, read_cursor, write_cursor
+from receiver.catalogue.order import Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
 from receiver.errors import InvalidQueryError, NotFoundError
 from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, State
@@ -14,6 +14,8 @@ from receiver.tables import Database, deliveries, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from receiver.catalogue.filters import Filters
 
 MAX_LIMIT = 1000
 

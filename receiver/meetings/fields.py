@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 MAX_TEXT_CHARS = 8192
 MAX_PARTICIPANTS = 10_000
-ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
-_ID = re.compile(ID_PATTERN)
 _INT64 = 2**63 - 1
 _LATEST_S = 253_402_300_799  # 9999-12-31T23:59:59Z
-
-
-def is_id(value: object) -> TypeGuard[str]:
-    """Tell whether a value can be a meeting's or recording's id."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def text(value: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from receiver.operators.access import Guard, covers, require
 from receiver.operators.actions import Actions, OsUser
 from receiver.operators.downloads import Downloads
-from receiver.operators.ids import delivery_id, is_id, recording_id
+from receiver.operators.ids import delivery_id, recording_id
 from receiver.operators.query import deliveries_query, recordings_query
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "covers",
     "deliveries_query",
     "delivery_id",
-    "is_id",
     "recording_id",
     "recordings_query",
     "require",

@@ -1,7 +1,17 @@
 """What the parts hand to each other: frozen records, enums and id types. No behaviour, no I/O."""
 
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord
-from receiver.records.kinds import DeliveryId, DeliveryStatus, MeetingId, RecordingId, State, UrlOrigin, Via
+from receiver.records.kinds import (
+    ID_PATTERN,
+    DeliveryId,
+    DeliveryStatus,
+    MeetingId,
+    RecordingId,
+    State,
+    UrlOrigin,
+    Via,
+    is_id,
+)
 from receiver.records.objects import (
     HeldPart,
     NotedObject,
@@ -17,6 +27,7 @@ from receiver.records.recordings import Claim, Failure, Host, Meeting, Page, Rec
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, source_host
 
 __all__ = [
+    "ID_PATTERN",
     "Accepted",
     "Claim",
     "Delivery",
@@ -50,6 +61,7 @@ __all__ = [
     "UrlOrigin",
     "Via",
     "Walk",
+    "is_id",
     "source_host",
     "versions_of",
 ]

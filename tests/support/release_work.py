@@ -17,6 +17,7 @@ from pathlib import Path
 import receiver
 from receiver import records
 from receiver.catalogue import Catalogue, Filters, Interventions, Runs
+from receiver.catalogue.filters import WORDS
 from receiver.inbox import Inbox
 from receiver.lifecycle import Decision
 from receiver.meetings.payload import parse
@@ -109,7 +110,7 @@ async def work(database: Database, number: str) -> Claim:
         await settle(runs, await claimed(runs, f"{number}-{end}"), end)
     await settle(runs, await claimed(runs, f"{number}-retried"), State.FAILED)
     await interventions.retry(RecordingId(f"{number}-retried"), now=NOW)
-    page = await catalogue.page(Filters(words=(f"weekly {number}",)), limit=3)
+    page = await catalogue.page(Filters((WORDS((f"weekly {number}",)),)), limit=3)
     assert [len(page.items), page.next_cursor is None] == [3, False]
     await catalogue.page(Filters(), sort="archived_at", limit=3)
     (await catalogue.deliveries()).items[0]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver import signed
 from receiver.errors import InvalidQueryError
 from receiver.tables import recordings
 
@@ -65,30 +63,20 @@ class Order:
         return value or _NEVER, row.id
 
 
-def write_cursor(key: bytes, listing: str, mark: tuple[datetime, str]) -> str:
-    """Encode a place in a listing; signed, so that only cursors of ours are ever run."""
-    text = json.dumps([listing, mark[0].isoformat(), mark[1]], separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_signature(key, text) + text).decode().rstrip("=")
+def write_cursor(keys: Sequence[bytes], listing: str, mark: tuple[datetime, str]) -> str:
+    """Encode a place in a listing; signed with the first of `keys`, so that only cursors of ours are ever run."""
+    return signed.sign([mark[0].isoformat(), mark[1]], keys=keys, purpose=_purpose(listing))
 
 
 def read_cursor(keys: Sequence[bytes], listing: str, cursor: str) -> tuple[datetime, str]:
     """Decode a cursor that one of `keys` signed; raises `InvalidQueryError` unless it is for this listing and sort."""
-    try:
-        if len(cursor) > _MAX_CURSOR_CHARS:
-            raise ValueError(cursor)
-        raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        signature, text = raw[:16], raw[16:]
-        if not any(hmac.compare_digest(signature, _signature(key, text)) for key in keys):
-            raise ValueError(cursor)
-        given, at, row_id = json.loads(text)
-        if given != listing:
-            raise ValueError(given)
-        return datetime.fromisoformat(at), row_id
-    except ValueError as e:
+    mark = signed.read(cursor, keys=keys, purpose=_purpose(listing)) if len(cursor) <= _MAX_CURSOR_CHARS else None
+    if mark is None:
         raise InvalidQueryError(
             "cursor= is not one that this listing gave out with the same sort; start again without it"
-        ) from e
+        )
+    return datetime.fromisoformat(mark[0]), mark[1]
 
 
-def _signature(key: bytes, text: bytes) -> bytes:
-    return hmac.digest(key or b"unkeyed", text, "sha256")[:16]
+def _purpose(listing: str) -> bytes:
+    return f"cursor\0{listing}".encode()

@@ -54,7 +54,7 @@ class Catalogue:
         more = len(rows) > limit
         return Page(
             items=tuple(items),
-            next_cursor=write_cursor(self._cursor_keys()[0], sort, order.mark(rows[limit - 1])) if more else None,
+            next_cursor=write_cursor(self._cursor_keys(), sort, order.mark(rows[limit - 1])) if more else None,
         )
 
     async def deliveries(
@@ -77,7 +77,7 @@ class Catalogue:
 
         rows, items = await self._database.read(load)
         last = rows[limit - 1] if len(rows) > limit else None
-        mark = write_cursor(self._cursor_keys()[0], "deliveries", (last.received_at, last.id)) if last else None
+        mark = write_cursor(self._cursor_keys(), "deliveries", (last.received_at, last.id)) if last else None
         return Page(items=tuple(items), next_cursor=mark)
 
     async def delivery(self, delivery_id: DeliveryId) -> Delivery:

@@ -240,7 +240,7 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         )
     )
     found = None if client is None else reconcile.reconciler(database, jobs, client)
-    cleaner = None if client is None else cleanup.cleaner(database, client, bucket)
+    cleaning = None if client is None else cleanup.make_cleanup(database, client, bucket)
     return Worker(
         jobs,
         pipeline,
@@ -248,7 +248,7 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         schedules=(
             *_schedules(bucket, runs, keys),
             *reconcile.schedules(settings, found),
-            *cleanup.schedules(settings, cleaner),
+            *cleanup.schedules(settings, cleaning),
         ),
     )
 

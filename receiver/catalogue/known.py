@@ -17,7 +17,7 @@ _OF_MEETING = ("meeting_name", "meeting_start_at", "meeting_end_at")
 _OF_HOST = ("host_id", "host_name", "host_login", "host_email")
 
 
-class Known:
+class KnownMeetings:
     """Reads only."""
 
     def __init__(self, database: Database) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LIFE = timedelta(hours=12)
 
 
-class Sessions:
+class PageSessions:
     """Makes sessions with the first of the keys, and recognises those made with any."""
 
     def __init__(self, tokens: Callable[[], Sequence[OpsToken]], keys: Callable[[], Sequence[bytes]]) -> None:

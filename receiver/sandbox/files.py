@@ -27,7 +27,7 @@ WEBM_HEAD = bytes.fromhex(
 
 
 @dataclass
-class StoredFile:
+class SandboxFile:
     uid: str
     kind: Kind
     size_bytes: int
@@ -148,12 +148,12 @@ class Files:
     """What the bucket holds, by name."""
 
     def __init__(self) -> None:
-        self._files: dict[str, StoredFile] = {}
+        self._files: dict[str, SandboxFile] = {}
 
-    def put(self, file: StoredFile) -> None:
+    def put(self, file: SandboxFile) -> None:
         self._files[file.uid] = file
 
-    def get(self, uid: str) -> StoredFile | None:
+    def get(self, uid: str) -> SandboxFile | None:
         return self._files.get(uid)
 
     def delete(self, uid: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.catalogue import Catalogue, Interventions
-from receiver.page.sessions import LIFE, Sessions
+from receiver.page.sessions import LIFE, PageSessions
 from tests.support.databases import ON_SQLITE
 from tests.support.operators import ADMIN, ARCHIVED, NOW, OPERATOR, TOKENS, VIEWER, Outside, add, row
 from tests.support.page import FORMS, PAGES, browser_of, post, sign_in
@@ -139,7 +139,7 @@ async def test_an_expired_or_changed_session_is_none(browser: httpx.AsyncClient)
     await sign_in(browser, VIEWER)
     value = browser.cookies["receiver_session"]
     browser.cookies.clear()
-    long_ago = Sessions(lambda: TOKENS, lambda: (b"key",)).begin(TOKENS[0], now=NOW - LIFE)
+    long_ago = PageSessions(lambda: TOKENS, lambda: (b"key",)).begin(TOKENS[0], now=NOW - LIFE)
     for cookie, status in ((value, 200), (value[:-1] + ("0" if value[-1] != "0" else "1"), 303), (long_ago, 303)):
         answer = await browser.get("/", headers={"Cookie": f"receiver_session={cookie}"})
         assert answer.status_code == status, cookie

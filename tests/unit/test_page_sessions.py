@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from receiver.page.sessions import LIFE, Sessions
+from receiver.page.sessions import LIFE, PageSessions
 from receiver.settings import OpsToken, Role
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -17,7 +17,7 @@ KEY = b"k" * 32
 
 
 def sessions(tokens, *keys):
-    return Sessions(lambda: tokens, lambda: keys)
+    return PageSessions(lambda: tokens, lambda: keys)
 
 
 @pytest.fixture

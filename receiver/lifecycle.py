@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from receiver.errors import JobError, Kind
-from receiver.records import State
+from receiver.records import State, Via
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,12 +29,28 @@ CHANGES: dict[State, frozenset[State]] = {
     State.ERASED: frozenset(),
 }
 
-CLAIMABLE = frozenset(state for state, after in CHANGES.items() if State.ARCHIVING in after)
+
+def before(state: State) -> frozenset[State]:
+    """Return the states that a recording may leave for `state`."""
+    return frozenset(old for old, after in CHANGES.items() if state in after)
+
+
+CLAIMABLE = before(State.ARCHIVING)
 FINAL = frozenset(State) - CLAIMABLE
 """States that no job works on."""
 
-REPLAYABLE = frozenset(state for state, after in CHANGES.items() if State.PENDING in after) - {State.ARCHIVING}
-CANCELLABLE = frozenset(state for state, after in CHANGES.items() if State.CANCELLED in after)
+REPLAYABLE = before(State.PENDING) - {State.ARCHIVING}
+CANCELLABLE = before(State.CANCELLED)
+
+
+def reopened_by(via: Via) -> frozenset[State]:
+    """Return the final states that news of a recording ends: it is tried again from the start.
+
+    A delivery is news of each but a cancelled one, which stays the operators'. That a listing names it is news of a
+    missing one alone, or a recording that always fails would be tried for ever.
+    """
+    named = {State.FAILED, State.MISSING} if via is Via.WEBHOOK else {State.MISSING}
+    return before(State.PENDING) & named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

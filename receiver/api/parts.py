@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from receiver.catalogue import Catalogue
-    from receiver.operators import Actions, Guard
+    from receiver.operators import Actions, Downloads, Guard
     from receiver.settings import OpsToken
 
 
@@ -22,6 +22,7 @@ class ApiParts:
     catalogue: Catalogue
     guard: Guard
     actions: Actions
+    downloads: Downloads
     ready: Callable[[], Awaitable[None]]
 
 

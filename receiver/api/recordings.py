@@ -29,7 +29,7 @@ async def show(call: Call) -> Response:
 
 async def download(call: Call) -> Response:
     """`GET /api/recordings/{id}/download`: to the team's bucket."""
-    return answers.redirect(await call.parts.actions.download_url(recording_id(call.request), call.token))
+    return answers.redirect(await call.parts.downloads.url(recording_id(call.request), call.token))
 
 
 async def retry(call: Call) -> Response:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from receiver.app.opening import utc_now
-from receiver.app.serving import migrate, open_catalogue, open_store, serve, work
+from receiver.app.serving import migrate, open_actions, open_catalogue, open_store, serve, work
 
-__all__ = ["migrate", "open_catalogue", "open_store", "serve", "utc_now", "work"]
+__all__ = ["migrate", "open_actions", "open_catalogue", "open_store", "serve", "utc_now", "work"]

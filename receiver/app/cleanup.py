@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from receiver import logs
 from receiver.app.configs import api_config, bucket_config
 from receiver.app.opening import api_of, index_beside, utc_now
-from receiver.catalogue import Cleanups
-from receiver.cleanup import Cleaner
+from receiver.catalogue import CleanupIndex
+from receiver.cleanup import Cleanup
 from receiver.errors import SettingsError
 from receiver.jobs import Schedule
 from receiver.objectstore import Bucket, open_bucket
@@ -28,18 +28,18 @@ _FIRST_AFTER = timedelta(hours=1)
 _log = logs.get("cleanup")
 
 
-def cleaner(database: Database, api: MeetingsApi, bucket: Bucket) -> Cleaner:
-    """Make the cleaner over an index, an API and the bucket."""
+def make_cleanup(database: Database, api: MeetingsApi, bucket: Bucket) -> Cleanup:
+    """Make the clean-up over an index, an API and the bucket."""
 
     async def head(stored: StoredFile) -> ObjectHead | None:
         return await bucket.head(stored.key) if stored.bucket == bucket.name else None
 
-    return Cleaner(api=api, cleanups=Cleanups(database), head=head, clock=utc_now)
+    return Cleanup(api=api, index=CleanupIndex(database), head=head, clock=utc_now)
 
 
 @asynccontextmanager
-async def open_cleaner(settings: Settings) -> AsyncIterator[Cleaner]:
-    """Open the cleaner for a command; raises `SettingsError` where no administration key is set."""
+async def open_cleanup(settings: Settings) -> AsyncIterator[Cleanup]:
+    """Open the clean-up for a command; raises `SettingsError` where no administration key is set."""
     config = api_config(lambda: settings)
     if config is None or settings.api_admin_key is None:
         raise SettingsError(
@@ -50,17 +50,17 @@ async def open_cleaner(settings: Settings) -> AsyncIterator[Cleaner]:
         api_of(config, database) as api,
         open_bucket(bucket_config(settings)) as bucket,
     ):
-        yield cleaner(database, api, bucket)
+        yield make_cleanup(database, api, bucket)
 
 
-def schedules(settings: Settings, cleaner: Cleaner | None) -> tuple[Schedule, ...]:
+def schedules(settings: Settings, cleanup: Cleanup | None) -> tuple[Schedule, ...]:
     """Return the daily schedule, none unless `SOURCE_CLEANUP_AFTER_DAYS` is set."""
     days = settings.source_cleanup_after_days
-    if cleaner is None or days is None:
+    if cleanup is None or days is None:
         return ()
 
     async def clean() -> None:
-        report = await cleaner.clean(older_than=timedelta(days=days), dry_run=False)
+        report = await cleanup.run(older_than=timedelta(days=days), dry_run=False)
         _log.info("cleanup_ended", meetings=report.meetings, deleted=report.deleted, kept=dict(report.kept))
         if report.error is not None:
             raise report.error

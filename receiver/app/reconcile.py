@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from receiver.app.configs import api_config
 from receiver.app.opening import api_of, engine, index_beside, utc_now
-from receiver.catalogue import Known, Walks
+from receiver.catalogue import KnownMeetings, Walks
 from receiver.errors import SettingsError
 from receiver.inbox import Inbox
 from receiver.jobs import Jobs, Schedule
@@ -33,7 +33,7 @@ def reconciler(database: Database, jobs: Jobs, api: MeetingsApi) -> Reconciler:
     async def accept(facts: Sequence[RecordingFacts], via: Via) -> frozenset[RecordingId]:
         return await inbox.accept_found(facts, via=via, now=utc_now())
 
-    return Reconciler(api=api, known=Known(database), walks=Walks(database), accept=accept, clock=utc_now)
+    return Reconciler(api=api, known=KnownMeetings(database), walks=Walks(database), accept=accept, clock=utc_now)
 
 
 @asynccontextmanager

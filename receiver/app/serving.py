@@ -30,13 +30,13 @@ from receiver.app.configs import (
 from receiver.app.opening import api_of, checked_database, engine, index_beside, utc_now
 from receiver.app.process import Server, give_freed_buffers_back, listening, make_private_file, only_worker
 from receiver.app.secrets import Secrets
-from receiver.catalogue import Catalogue, Runs
+from receiver.catalogue import Catalogue, Interventions, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.jobs import Jobs, Schedule
 from receiver.lifecycle import RetryPolicy
 from receiver.objectstore import Bucket, open_bucket
-from receiver.operators import Actions, Guard
+from receiver.operators import Actions, Downloads, Guard
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
 from receiver.settings import rotated_files
 from receiver.tables import Database, open_database, upgrade
@@ -61,6 +61,14 @@ async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
     """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`."""
     async with index_beside(settings) as database:
         yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings))
+
+
+@asynccontextmanager
+async def open_actions(settings: Settings) -> AsyncIterator[Actions]:
+    """Open what an operator may do for a command that runs beside the service; raises `SchemaOutdatedError`."""
+    async with index_beside(settings) as database:
+        wake = engine(settings, database).wake
+        yield Actions(interventions=Interventions(database), wake=wake, clock=utc_now)
 
 
 @asynccontextmanager
@@ -191,10 +199,15 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
     )
     catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()))
     guard = Guard(lambda: secrets.now().ops_tokens)
-    actions = Actions(catalogue=catalogue, presign=presign, wake=jobs.wake, clock=utc_now)
-    json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, ready=ready)
+    actions = Actions(interventions=Interventions(database), wake=jobs.wake, clock=utc_now)
+    downloads = Downloads(catalogue=catalogue, presign=presign)
+    json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, ready=ready)
     html = page.PageParts(
-        catalogue=catalogue, guard=guard, actions=actions, session_keys=lambda: session_keys(secrets.now())
+        catalogue=catalogue,
+        guard=guard,
+        actions=actions,
+        downloads=downloads,
+        session_keys=lambda: session_keys(secrets.now()),
     )
     app = Starlette(
         routes=[*webhook.routes(parts), *api.routes(json), *page.routes(html)],
@@ -227,7 +240,7 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         )
     )
     found = None if client is None else reconcile.reconciler(database, jobs, client)
-    cleaner = None if client is None else cleanup.cleaner(database, client, bucket)
+    cleaning = None if client is None else cleanup.make_cleanup(database, client, bucket)
     return Worker(
         jobs,
         pipeline,
@@ -235,7 +248,7 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         schedules=(
             *_schedules(bucket, runs, keys),
             *reconcile.schedules(settings, found),
-            *cleanup.schedules(settings, cleaner),
+            *cleanup.schedules(settings, cleaning),
         ),
     )
 

@@ -1,30 +1,36 @@
 """The index, and every statement that writes a recording's row: what intake stores (`Intake`), which rows have work due
-(`due`), what a run may write (`Runs`, fenced), what operators read and change (`Catalogue`), what a reconciliation
-compares (`Known`) and notes of its progress (`Walks`), and what a clean-up may delete (`Cleanups`).
+(`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what a
+reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), what a clean-up may delete
+(`CleanupIndex`). One statement changes a state (`states`); one table says what a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
 
-from receiver.catalogue.cleanups import Cleanups
+from receiver.catalogue.cleanup import CleanupIndex
 from receiver.catalogue.due import Due, due_recordings, read_due
-from receiver.catalogue.filters import SORTS, Bound, Filters
+from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
 from receiver.catalogue.intake import Changes, Incoming, Intake, Stored
-from receiver.catalogue.known import Known
+from receiver.catalogue.interventions import Interventions
+from receiver.catalogue.known import KnownMeetings
+from receiver.catalogue.order import SORTS
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs
 from receiver.catalogue.walks import Walks
 
 __all__ = [
+    "FILTERS",
     "SORTS",
-    "Bound",
     "Catalogue",
     "Changes",
-    "Cleanups",
+    "CleanupIndex",
+    "Condition",
     "Due",
+    "Filter",
     "Filters",
     "Incoming",
     "Intake",
-    "Known",
+    "Interventions",
+    "KnownMeetings",
     "Runs",
     "Stored",
     "Walks",

@@ -28,7 +28,7 @@ _PAGE_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class AuditEntry:
     """`actor` did `action` to `subject`, an id. `details` are JSON."""
 
     at: datetime
@@ -44,7 +44,7 @@ class Entry:
         return hashlib.sha256(f"{previous}{canonical}".encode()).hexdigest()
 
 
-def append(tx: sa.Connection, entry: Entry) -> None:
+def append(tx: sa.Connection, entry: AuditEntry) -> None:
     """Add an entry in a write transaction; others that add one wait for its end."""
     if tx.dialect.name == "postgresql":
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
@@ -58,7 +58,7 @@ async def verify(database: Database) -> int | None:
     previous, after = _FIRST, 0
     while rows := await database.read(partial(_page, after=after)):
         for row in rows:
-            entry = Entry(at=row.at, actor=row.actor, action=row.action, subject=row.subject, details=row.details)
+            entry = AuditEntry(at=row.at, actor=row.actor, action=row.action, subject=row.subject, details=row.details)
             if (row.previous_hash, row.hash) != (previous, entry.sealed(previous)):
                 return int(row.id)
             previous, after = row.hash, row.id

@@ -1,144 +1,181 @@
-"""What a listing may be narrowed and ordered by, and its keyset cursor."""
+"""What the listing of recordings may be narrowed by: one entry a filter, from which every surface takes its part.
+
+An entry says how the parameter is called, what its text stands for, and which rows match. From the same entry come the
+option of the command line and the field of the page's form, so no surface can be forgotten.
+"""
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
+import operator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from receiver.errors import InvalidQueryError
+from receiver.catalogue import kinds
+from receiver.records import State
 from receiver.tables import participants, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from receiver.records import MeetingId, State
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEVER = _EPOCH - timedelta(days=1)
-_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
-    "created_at": recordings.c.created_at,
-    "archived_at": recordings.c.archived_at,
-    "start_date": recordings.c.meeting_start_at,
-}
-SORTS = frozenset(sign + name for name in _COLUMNS for sign in ("", "-"))
-_MAX_CURSOR_CHARS = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
-    """One limit on a time: `field` of created_at, archived_at, start_date; `operator` of gt, gte, lt, lte."""
-
-    field: str
-    operator: str
-    value: datetime
-
-    def clause(self) -> sa.ColumnElement[bool]:
-        """Return the SQL condition; a row without the time never matches."""
-        column = _COLUMNS[self.field]
-        clauses = {
-            "gt": column > self.value,
-            "gte": column >= self.value,
-            "lt": column < self.value,
-            "lte": column <= self.value,
-        }
-        return clauses[self.operator]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """Conditions of a listing, all of which must hold. `words` match within meeting name, host name, login, e-mail."""
-
-    states: tuple[State, ...] = ()
-    meeting_id: MeetingId | None = None
-    host_id: int | None = None
-    participant_id: int | None = None
-    words: tuple[str, ...] = ()
-    bounds: tuple[Bound, ...] = ()
-
-    def clauses(self) -> list[sa.ColumnElement[bool]]:
-        """Return the SQL conditions, every value a bound parameter."""
-        found: list[sa.ColumnElement[bool]] = [bound.clause() for bound in self.bounds]
-        if self.states:
-            found.append(recordings.c.state.in_(self.states))
-        if self.meeting_id is not None:
-            found.append(recordings.c.meeting_id == self.meeting_id)
-        if self.host_id is not None:
-            found.append(recordings.c.host_id == self.host_id)
-        if self.participant_id is not None:
-            took_part = sa.select(participants.c.recording_id).where(participants.c.user_id == self.participant_id)
-            found.append(recordings.c.id.in_(took_part))
-        found += [recordings.c.search_text.contains(word.casefold(), autoescape=True) for word in self.words]
-        return found
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A sort order and its place marks; a missing time sorts before every other."""
+class Option:
+    """An option of the commands that list recordings."""
 
-    sort: str
-
-    def __post_init__(self) -> None:
-        if self.sort not in SORTS:
-            raise InvalidQueryError(f"sort={self.sort!r} is not known; choose one of {', '.join(sorted(SORTS))}")
-
-    @property
-    def descending(self) -> bool:
-        """Tell whether the newest come first."""
-        return self.sort.startswith("-")
-
-    def _column(self) -> sa.ColumnElement[Any]:
-        column = _COLUMNS[self.sort.removeprefix("-")]
-        # created_at is never null: coalescing it would keep its index from being used
-        return column if self.sort.endswith("created_at") else sa.func.coalesce(column, sa.literal(_NEVER, column.type))
-
-    def by(self) -> list[sa.ColumnElement[Any]]:
-        """Return the ORDER BY expressions; the id breaks ties, so every row has one place."""
-        pair = (self._column(), recordings.c.id)
-        return [e.desc() for e in pair] if self.descending else [e.asc() for e in pair]
-
-    def after(self, mark: tuple[datetime, str]) -> sa.ColumnElement[bool]:
-        """Return the condition for rows that come after `mark` in this order."""
-        value = sa.literal(mark[0], recordings.c.created_at.type)
-        here = sa.tuple_(self._column(), recordings.c.id)
-        there = sa.tuple_(value, sa.literal(mark[1]))
-        return here < there if self.descending else here > there
-
-    def mark(self, row: sa.Row[Any]) -> tuple[datetime, str]:
-        """Return the place of a row that this order's query yielded."""
-        value = row._mapping[_COLUMNS[self.sort.removeprefix("-")]]  # noqa: SLF001  (SQLAlchemy's public name)
-        return value or _NEVER, row.id
+    flag: str
+    help: str
 
 
-def write_cursor(key: bytes, listing: str, mark: tuple[datetime, str]) -> str:
-    """Encode a place in a listing; signed, so that only cursors of ours are ever run."""
-    text = json.dumps([listing, mark[0].isoformat(), mark[1]], separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_signature(key, text) + text).decode().rstrip("=")
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of the form above the page's list."""
+
+    label: str
+    placeholder: str | None = None
 
 
-def read_cursor(keys: Sequence[bytes], listing: str, cursor: str) -> tuple[datetime, str]:
-    """Decode a cursor that one of `keys` signed; raises `InvalidQueryError` unless it is for this listing and sort."""
-    try:
-        if len(cursor) > _MAX_CURSOR_CHARS:
-            raise ValueError(cursor)
-        raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        signature, text = raw[:16], raw[16:]
-        if not any(hmac.compare_digest(signature, _signature(key, text)) for key in keys):
-            raise ValueError(cursor)
-        given, at, row_id = json.loads(text)
-        if given != listing:
-            raise ValueError(given)
-        return datetime.fromisoformat(at), row_id
-    except ValueError as e:
-        raise InvalidQueryError(
-            "cursor= is not one that this listing gave out with the same sort; start again without it"
-        ) from e
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter(Generic[T]):
+    """`option` is None where commands do not offer it, `field` where the page's form does not show it.
+
+    The page keeps what its form does not show, unseen, from one page of the list to the next.
+    """
+
+    name: str
+    kind: kinds.Kind[T]
+    clause: Callable[[T], sa.ColumnElement[bool]]
+    option: Option | None
+    field: Field | None
+
+    def __call__(self, value: T) -> Condition:
+        """Return the condition that recordings match this filter with this value."""
+        return Condition(self, value)
+
+    def read(self, texts: Sequence[str]) -> Condition:
+        """Return the condition that a parameter's texts stand for; raises `InvalidQueryError`."""
+        return self(self.kind.read(self.name, texts))
 
 
-def _signature(key: bytes, text: bytes) -> bytes:
-    return hmac.digest(key or b"unkeyed", text, "sha256")[:16]
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A filter with the value that was asked for."""
+
+    filter: Filter[Any]
+    value: Any
+
+    def clause(self) -> sa.ColumnElement[bool]:
+        """Return the SQL condition, the value a bound parameter."""
+        return self.filter.clause(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Conditions of a listing, all of which must hold."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    def clauses(self) -> list[sa.ColumnElement[bool]]:
+        """Return the SQL conditions."""
+        return [condition.clause() for condition in self.conditions]
+
+
+_COMPARED: dict[str, Callable[[Any, Any], sa.ColumnElement[bool]]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
+def _bounds(
+    name: str,
+    kind: kinds.Kind[T],
+    column: sa.ColumnElement[Any],
+    *,
+    options: Mapping[str, Option],
+    fields: Mapping[str, Field],
+) -> Iterator[Filter[T]]:
+    """Make the four filters that bound a column; a row without a value matches none of them."""
+
+    def bounded_by(compare: Callable[[Any, Any], sa.ColumnElement[bool]]) -> Callable[[T], sa.ColumnElement[bool]]:
+        return lambda value: compare(column, value)
+
+    for sign, compare in _COMPARED.items():
+        yield Filter(
+            name=f"{name}[{sign}]",
+            kind=kind,
+            clause=bounded_by(compare),
+            option=options.get(sign),
+            field=fields.get(sign),
+        )
+
+
+def _took_part(user_id: int) -> sa.ColumnElement[bool]:
+    return recordings.c.id.in_(sa.select(participants.c.recording_id).where(participants.c.user_id == user_id))
+
+
+def _has_words(words: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Match words within the meeting's name and the host's name, login and e-mail."""
+    text = recordings.c.search_text
+    return sa.and_(sa.true(), *(text.contains(word.casefold(), autoescape=True) for word in words))
+
+
+STATE = Filter(
+    name="state",
+    kind=kinds.some_of({state.value: state for state in State}),
+    clause=recordings.c.state.in_,
+    option=Option("--state", "May be repeated."),
+    field=None,  # the page has tabs for it
+)
+MEETING_ID = Filter(
+    name="meeting_id",
+    kind=kinds.ID,
+    clause=lambda meeting_id: recordings.c.meeting_id == meeting_id,
+    option=Option("--meeting-id", "Recordings of this meeting."),
+    field=Field("Meeting id"),
+)
+HOST_ID = Filter(
+    name="host_id",
+    kind=kinds.USER_ID,
+    clause=lambda user_id: recordings.c.host_id == user_id,
+    option=Option("--host-id", "Recordings of meetings of this host."),
+    field=Field("Host id"),
+)
+PARTICIPANT_ID = Filter(
+    name="participant_id",
+    kind=kinds.USER_ID,
+    clause=_took_part,
+    option=Option("--participant-id", "Recordings in which this user took part."),
+    field=None,
+)
+WORDS = Filter(
+    name="q",
+    kind=kinds.WORDS,
+    clause=_has_words,
+    option=Option("--q", "Words in the meeting's name or the host's name, login or e-mail."),
+    field=Field("Search", placeholder="Meeting, host, login or e-mail"),
+)
+
+FILTERS: tuple[Filter[Any], ...] = (
+    STATE,
+    MEETING_ID,
+    HOST_ID,
+    PARTICIPANT_ID,
+    WORDS,
+    *_bounds(
+        "created_at",
+        kinds.TIME,
+        recordings.c.created_at,
+        options={
+            "gte": Option("--since", "Created at this time or later: 2026-01-31, or an age: 30d."),
+            "lt": Option("--until", "Created before this time."),
+        },
+        fields={"gte": Field("From day (UTC)"), "lt": Field("Before day (UTC)")},
+    ),
+    *_bounds("archived_at", kinds.TIME, recordings.c.archived_at, options={}, fields={}),
+    *_bounds("start_date", kinds.TIME, recordings.c.meeting_start_at, options={}, fields={}),
+)

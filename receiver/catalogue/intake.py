@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue.rows import write_row
-from receiver.lifecycle import FINAL
+from receiver.catalogue.states import change_state
+from receiver.lifecycle import FINAL, reopened_by
 from receiver.records import DeliveryId, RecordingFacts, RecordingId, State, Via, is_another_file, source_host
 from receiver.tables import deliveries, delivery_recordings, participants, recordings
 
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from receiver.tables import Database
 
 
-_REOPENED = frozenset({State.FAILED, State.MISSING})
-"""A later delivery that names such a recording is news of it: it is tried again from the start.
-
-That the API lists it is news of a missing one alone, or a recording that always fails would be tried for ever.
-"""
 _MOST_NAMES = 500
 """Ids asked for in one query; drivers bound the parameters of a statement."""
 _ROW_ID = recordings.c.id == sa.bindparam("row_id")
@@ -163,9 +159,9 @@ class Intake:
             replaced = sa.update(recordings).where(_ROW_ID).values(size_bytes=None, checksum=None)
             tx.execute(replaced, [{"row_id": key} for key in changes.replaced])
         if changes.reopened:
-            reopen = sa.update(recordings).where(_ROW_ID).values(state=State.PENDING, attempts=0)
+            reopen = change_state(State.PENDING, leaving=FINAL).where(_ROW_ID)
             rows = [{"row_id": key, "next_attempt_at": known[key].at} for key in changes.reopened]
-            tx.execute(reopen.values(next_attempt_at=sa.bindparam("next_attempt_at")), rows)
+            tx.execute(reopen.values(attempts=0, next_attempt_at=sa.bindparam("next_attempt_at")), rows)
         return changes
 
     def _new_row(self, news: _News) -> dict[str, Any]:
@@ -218,7 +214,7 @@ def _compare(tx: sa.Connection, known: dict[RecordingId, _News]) -> Changes:
         query = sa.select(c.id, c.state, c.file_uid, c.updated_at).where(c.id.in_(ids))
         for row in tx.execute(query.order_by(c.id).with_for_update()):
             state, one = State(row.state), known[row.id]
-            reopened = _REOPENED if one.via is Via.WEBHOOK else frozenset({State.MISSING})
+            reopened = reopened_by(one.via)
             changes.states[row.id] = State.PENDING if state in reopened else state
             is_newer = one.via is Via.WEBHOOK and _is_newer(one.latest, row.updated_at)
             is_another = is_newer and is_another_file(one.latest.vendor, row)

@@ -17,7 +17,7 @@ _PAGE_MEETINGS = 100
 _OF_RECORDING = ("id", "state", "file_uid", "updated_at", "first_seen_via", "first_seen_at")
 
 
-class Known:
+class KnownMeetings:
     """Reads only."""
 
     def __init__(self, database: Database) -> None:

@@ -1,28 +1,27 @@
-"""What operators ask of the index, and the changes they may make to a recording's row."""
+"""What operators ask of the index."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from receiver.catalogue.filters import Filters, Order, read_cursor, write_cursor
+from receiver.catalogue.order import Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
-from receiver.errors import InvalidQueryError, NotFoundError, WrongStateError
-from receiver.lifecycle import CANCELLABLE, REPLAYABLE
+from receiver.errors import InvalidQueryError, NotFoundError
 from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, State
 from receiver.tables import Database, deliveries, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
+
+    from receiver.catalogue.filters import Filters
 
 MAX_LIMIT = 1000
-T = TypeVar("T")
 
 
 class Catalogue:
-    """Listings by keyset (a page costs the same wherever it lies) and the operators' changes.
+    """Reads only; listings are by keyset (a page costs the same wherever it lies).
 
     The first of `cursor_keys` signs the cursors that are given out, each of them is good for one that comes back.
     """
@@ -33,7 +32,7 @@ class Catalogue:
 
     async def recording(self, recording_id: RecordingId) -> Recording:
         """Return one recording; raises `NotFoundError`."""
-        return _found(await self._database.read(lambda tx: one_recording(tx, recording_id)), recording_id)
+        return await self._database.read(lambda tx: one_recording(tx, recording_id))
 
     async def page(
         self, filters: Filters, *, sort: str = "-created_at", limit: int = 100, cursor: str | None = None
@@ -55,7 +54,7 @@ class Catalogue:
         more = len(rows) > limit
         return Page(
             items=tuple(items),
-            next_cursor=write_cursor(self._cursor_keys()[0], sort, order.mark(rows[limit - 1])) if more else None,
+            next_cursor=write_cursor(self._cursor_keys(), sort, order.mark(rows[limit - 1])) if more else None,
         )
 
     async def deliveries(
@@ -78,7 +77,7 @@ class Catalogue:
 
         rows, items = await self._database.read(load)
         last = rows[limit - 1] if len(rows) > limit else None
-        mark = write_cursor(self._cursor_keys()[0], "deliveries", (last.received_at, last.id)) if last else None
+        mark = write_cursor(self._cursor_keys(), "deliveries", (last.received_at, last.id)) if last else None
         return Page(items=tuple(items), next_cursor=mark)
 
     async def delivery(self, delivery_id: DeliveryId) -> Delivery:
@@ -114,51 +113,8 @@ class Catalogue:
         found = sa.select(sa.func.count()).where(recordings.c.first_seen_via == sa.literal_column("'reconcile'"))
         return await self._database.read(lambda tx: tx.execute(found).scalar_one())
 
-    async def retry(self, recording_id: RecordingId, *, now: datetime) -> Recording:
-        """Make a recording pending again, its attempts counted anew; raises `NotFoundError`, `WrongStateError`.
-
-        The last error stays on the row until the next run has ended. A recording that a run works on is left to it.
-        """
-        return await self._change(recording_id, REPLAYABLE, State.PENDING, attempts=0, next_attempt_at=now)
-
-    async def cancel(self, recording_id: RecordingId, *, now: datetime) -> Recording:
-        """Take a recording that waits or failed out of work; raises `NotFoundError`, `WrongStateError`."""
-        del now
-        return await self._change(recording_id, CANCELLABLE, State.CANCELLED, next_attempt_at=None)
-
-    async def set_hold(self, recording_id: RecordingId, hold: bool) -> Recording:  # noqa: FBT001
-        """Set or lift the legal hold, in any state; raises `NotFoundError`."""
-
-        def write(tx: sa.Connection) -> Recording:
-            tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(hold=hold))
-            return _found(one_recording(tx, recording_id), recording_id)
-
-        return await self._database.write(write)
-
-    async def _change(
-        self, recording_id: RecordingId, allowed: Collection[State], state: State, **values: Any
-    ) -> Recording:
-        def write(tx: sa.Connection) -> Recording:
-            locked = sa.select(recordings.c.state).where(recordings.c.id == recording_id).with_for_update()
-            old = State(_found(tx.execute(locked).scalar_one_or_none(), recording_id))
-            if old not in allowed:
-                able = ", ".join(sorted(allowed))
-                raise WrongStateError(f"a recording that is {old} cannot become {state}; only these can: {able}")
-            # the fence moves on, so that a run which still believes in the old state can write nothing
-            change = {"state": state, "fence": recordings.c.fence + 1, **values}
-            tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(change))
-            return _found(one_recording(tx, recording_id), recording_id)
-
-        return await self._database.write(write)
-
 
 def _limit(limit: int) -> int:
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidQueryError(f"limit={limit} is out of range; choose 1 to {MAX_LIMIT}")
     return limit
-
-
-def _found(value: T | None, recording_id: RecordingId) -> T:
-    if value is None:
-        raise NotFoundError(f"there is no recording {recording_id}")
-    return value

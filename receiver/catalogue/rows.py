@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from receiver.catalogue.transfers import load_transfers
+from receiver.errors import NotFoundError
 from receiver.records import (
     Delivery,
     DeliveryId,
@@ -81,10 +82,12 @@ def load_recordings(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Reco
     return [_recording(row, tuple(taking_part[row.id]), transfers.get(row.id)) for row in rows]
 
 
-def one_recording(tx: sa.Connection, recording_id: RecordingId) -> Recording | None:
-    """Return the recording of this id, or None."""
+def one_recording(tx: sa.Connection, recording_id: RecordingId) -> Recording:
+    """Return the recording of this id; raises `NotFoundError`."""
     row = tx.execute(sa.select(recordings).where(recordings.c.id == recording_id)).one_or_none()
-    return (load_recordings(tx, [row]))[0] if row is not None else None
+    if row is None:
+        raise NotFoundError(f"there is no recording {recording_id}")
+    return load_recordings(tx, [row])[0]
 
 
 def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Transfer | None) -> Recording:

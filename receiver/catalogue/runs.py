@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue.rows import one_recording
+from receiver.catalogue.states import change_state, end_run, held_by
 from receiver.errors import FenceLostError
 from receiver.lifecycle import CLAIMABLE
 from receiver.records import (
@@ -50,14 +51,9 @@ class Runs:
 
         def take(tx: sa.Connection) -> Claim | None:
             taken = tx.execute(
-                sa.update(recordings)
-                .where(recordings.c.id == recording_id, recordings.c.state.in_(CLAIMABLE), due)
-                .values(
-                    state=State.ARCHIVING,
-                    attempts=recordings.c.attempts + 1,
-                    fence=recordings.c.fence + 1,
-                    next_attempt_at=None,
-                )
+                change_state(State.ARCHIVING, leaving=CLAIMABLE)
+                .where(recordings.c.id == recording_id, due)
+                .values(attempts=recordings.c.attempts + 1, next_attempt_at=None)
                 .returning(
                     recordings.c.fence,
                     recordings.c.attempts,
@@ -68,10 +64,8 @@ class Runs:
             row = taken.one_or_none()
             if row is None:
                 return None
-            recording = one_recording(tx, recording_id)
-            assert recording is not None  # noqa: S101  (its row was written in this transaction)
             return Claim(
-                recording=recording,
+                recording=one_recording(tx, recording_id),
                 fence=row.fence,
                 attempt=row.attempts,
                 payload_url=row.payload_url,
@@ -149,7 +143,7 @@ class Runs:
         numbers = [part.number for part in parts]
 
         def note(tx: sa.Connection) -> None:
-            held = tx.execute(sa.select(recordings.c.id).where(_held_by(claim)).with_for_update())
+            held = tx.execute(sa.select(recordings.c.id).where(held_by(claim)).with_for_update())
             if held.one_or_none() is None:
                 raise FenceLostError(_taken_over(claim))
             tx.execute(_forget(claim.recording.id).where(upload_parts.c.number.in_(numbers)))
@@ -162,10 +156,10 @@ class Runs:
 
         A delivery may have named another file meanwhile, which this object is not.
         """
-        await self._write(
+        await self._end(
             claim,
+            State.ARCHIVED,
             keep_parts=False,
-            state=State.ARCHIVED,
             **_file_of(claim),
             object_bucket=stored.bucket,
             object_key=stored.key,
@@ -186,10 +180,10 @@ class Runs:
     async def settle(self, claim: Claim, decision: Decision, failure: Failure) -> None:
         """Record a failed run and what follows from it; no upload outlives the last one. Raises `FenceLostError`."""
         again = decision.state is State.WAITING
-        await self._write(
+        await self._end(
             claim,
+            decision.state,
             keep_parts=again,
-            state=decision.state,
             attempts=decision.attempts,
             next_attempt_at=decision.next_attempt_at,
             error_code=failure.code,
@@ -200,23 +194,30 @@ class Runs:
 
     async def hand_back(self, claim: Claim, *, now: datetime) -> None:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
-        await self._write(claim, keep_parts=True, state=State.PENDING, attempts=claim.attempt - 1, next_attempt_at=now)
+        await self._end(claim, State.PENDING, keep_parts=True, attempts=claim.attempt - 1, next_attempt_at=now)
 
     async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> None:
-        await self._database.write(lambda tx: _change(tx, claim, values, keep_parts=keep_parts))
+        await self._database.write(lambda tx: _held(tx, claim, _noting(claim, values), keep_parts=keep_parts))
 
     async def _write_and_read(self, claim: Claim, *, keep_parts: bool, **values: Any) -> Recording:
-        def change_and_read(tx: sa.Connection) -> Recording | None:
-            _change(tx, claim, values, keep_parts=keep_parts)
+        def write_and_read(tx: sa.Connection) -> Recording:
+            _held(tx, claim, _noting(claim, values), keep_parts=keep_parts)
             return one_recording(tx, claim.recording.id)
 
-        changed = await self._database.write(change_and_read)
-        assert changed is not None  # noqa: S101  (its row was written in this transaction)
-        return changed
+        return await self._database.write(write_and_read)
+
+    async def _end(self, claim: Claim, state: State, *, keep_parts: bool, **values: Any) -> None:
+        ending = end_run(claim, state).values(values)
+        await self._database.write(lambda tx: _held(tx, claim, ending, keep_parts=keep_parts))
 
 
-def _change(tx: sa.Connection, claim: Claim, values: dict[str, Any], *, keep_parts: bool) -> None:
-    if tx.execute(sa.update(recordings).where(_held_by(claim)).values(values)).rowcount != 1:
+def _noting(claim: Claim, values: dict[str, Any]) -> sa.Update:
+    return sa.update(recordings).where(held_by(claim)).values(values)
+
+
+def _held(tx: sa.Connection, claim: Claim, update: sa.Update, *, keep_parts: bool) -> None:
+    """Execute a run's update of its row; raises `FenceLostError` where it is no longer the run's."""
+    if tx.execute(update).rowcount != 1:
         raise FenceLostError(_taken_over(claim))
     if not keep_parts:
         tx.execute(_forget(claim.recording.id))
@@ -242,14 +243,6 @@ def _noted(row: sa.Row[Any]) -> NotedObject | None:
     if row.checksum is None:
         return None
     return NotedObject(key=row.object_key, size_bytes=row.size_bytes, checksum=row.checksum)
-
-
-def _held_by(claim: Claim) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        recordings.c.id == claim.recording.id,
-        recordings.c.fence == claim.fence,
-        recordings.c.state == State.ARCHIVING,
-    )
 
 
 def _taken_over(claim: Claim) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from receiver.cleanup.cleaner import Cleaner, Report
+from receiver.cleanup.cleanup import Cleanup, CleanupReport
 
-__all__ = ["Cleaner", "Report"]
+__all__ = ["Cleanup", "CleanupReport"]

@@ -13,8 +13,7 @@ from receiver.cli.output import clean
 from receiver.cli.progress import meetings_progress
 from receiver.cli.signals import run_until_signal
 from receiver.cli.tally import print_tally
-from receiver.meetings import fields
-from receiver.records import MeetingId
+from receiver.records import MeetingId, is_id
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class _Ids:
     def __iter__(self) -> Iterator[MeetingId]:
         for number, line in enumerate(self._file, start=1):
             text = line.partition("#")[0].strip()
-            if fields.is_id(text):
+            if is_id(text):
                 yield MeetingId(text)
             elif text:
                 self.skipped += 1

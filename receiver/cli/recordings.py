@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import os
+import pwd
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from receiver.api.bodies import RecordingBody, RecordingsBody
-from receiver.app import open_catalogue
+from receiver.app import open_actions, open_catalogue
 from receiver.catalogue import SORTS
-from receiver.cli import types
+from receiver.cli import filters, types
 from receiver.cli.bodies import plain
 from receiver.cli.environment import settings_for
 from receiver.cli.output import Column, clean, print_fields, print_json, print_table
 from receiver.errors import NotFoundError, WrongStateError
 from receiver.figures import moment, progress, size
-from receiver.operators import recordings_query
-from receiver.records import RecordingId, State
+from receiver.operators import OsUser, recordings_query
+from receiver.records import RecordingId
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
@@ -41,45 +42,15 @@ _COLUMNS = (
 
 
 @click.command("list")
-@click.option("--state", "states", type=click.Choice([s.value for s in State]), multiple=True, help="May be repeated.")
-@click.option("--meeting-id", help="Recordings of this meeting.")
-@click.option("--host-id", type=int, help="Recordings of meetings of this host.")
-@click.option("--participant-id", type=int, help="Recordings in which this user took part.")
-@click.option("--q", "words", help="Words in the meeting's name or the host's name, login or e-mail.")
-@click.option("--since", type=types.Moment(), help="Created at this time or later: 2026-01-31, or an age: 30d.")
-@click.option("--until", type=types.Moment(), help="Created before this time.")
+@filters.options
 @click.option("--sort", type=click.Choice(sorted(SORTS)), default="-created_at", show_default=True)
 @types.limit
 @types.cursor
 @types.as_json
-def list_(  # noqa: PLR0913  (one argument an option)
-    *,
-    states: tuple[str, ...],
-    meeting_id: str | None,
-    host_id: int | None,
-    participant_id: int | None,
-    words: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    sort: str,
-    limit: int,
-    cursor: str | None,
-    as_json: bool,
-) -> None:
+def list_(*, sort: str, limit: int, cursor: str | None, as_json: bool, **given: Any) -> None:
     """List recordings, newest first. All the filters given must hold."""
-    given: tuple[tuple[str, Any], ...] = (
-        *(("state", state) for state in states),
-        ("meeting_id", meeting_id),
-        ("host_id", host_id),
-        ("participant_id", participant_id),
-        ("q", words),
-        ("created_at[gte]", since and since.isoformat()),
-        ("created_at[lt]", until and until.isoformat()),
-        ("sort", sort),
-        ("limit", limit),
-        ("cursor", cursor),
-    )
-    asked = recordings_query([(name, str(value)) for name, value in given if value is not None])
+    paging = [("sort", sort), ("limit", str(limit)), *([("cursor", cursor)] if cursor is not None else [])]
+    asked = recordings_query([*filters.pairs(given), *paging])
     page = asyncio.run(_page(settings_for(Needs.DATABASE), asked))
     if as_json:
         print_json(plain(RecordingsBody.of(page)))
@@ -155,14 +126,24 @@ def _change(verb: Literal["retry", "cancel"], recording_ids: Sequence[str]) -> N
 async def _change_each(settings: Settings, verb: Literal["retry", "cancel"], recording_ids: Sequence[str]) -> int:
     """Change one after the other, each for itself; return how many were refused."""
     refused = 0
-    async with open_catalogue(settings) as catalogue:
+    by = _os_user()
+    async with open_actions(settings) as actions:
         for recording_id in recording_ids:
             try:
-                change = catalogue.retry if verb == "retry" else catalogue.cancel
-                changed = await change(RecordingId(recording_id), now=datetime.now(UTC))
+                act = actions.retry if verb == "retry" else actions.cancel
+                changed = await act(RecordingId(recording_id), by)
             except (NotFoundError, WrongStateError) as e:
                 click.echo(f"Error: {clean(recording_id)}: {e}", err=True)
                 refused += 1
             else:
                 click.echo(f"{changed.id}  {changed.state.value}")
     return refused
+
+
+def _os_user() -> OsUser:
+    """Return who runs the command, by the process's own user: environment variables can be set to any name."""
+    uid = os.getuid()
+    try:
+        return OsUser(pwd.getpwuid(uid).pw_name)
+    except KeyError:  # as in a container that runs under a bare number
+        return OsUser(f"uid {uid}")

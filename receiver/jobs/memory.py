@@ -19,9 +19,9 @@ from pgqueuer.qm import QueueManager
 from receiver import logs
 from receiver.catalogue import Due, due_recordings, read_due
 from receiver.errors import StorageUnavailableError
-from receiver.jobs.places import Places, headers
 from receiver.jobs.running import ENTRYPOINT, Running, priority
 from receiver.jobs.schedules import Schedule, enqueue_schedules, register
+from receiver.jobs.slots import Slots, headers
 from receiver.records import RecordingId
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class MemoryJobs:
         schedules: Sequence[Schedule] = (),
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
-        places = Places(self._concurrency, per_host=self._host_concurrency, line=None)
-        running = Running(places)
+        slots = Slots(self._concurrency, per_host=self._host_concurrency, line=None)
+        running = Running(slots)
 
         async def archive(job: Job) -> None:
             recording_id = RecordingId((job.payload or b"").decode())

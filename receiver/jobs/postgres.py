@@ -8,25 +8,27 @@ sweep, which enqueues due rows that no job carries.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.ports.repository import EntrypointExecutionParameter
+from pgqueuer.qm import QueueManager
 
 from receiver import logs
 from receiver.catalogue import Due, due_recordings, read_due
 from receiver.errors import StorageUnavailableError
 from receiver.jobs.driver import PatientDriver
-from receiver.jobs.manager import PlacesQueueManager
-from receiver.jobs.places import Places, headers
 from receiver.jobs.running import ENTRYPOINT, Running, priority
 from receiver.jobs.schedules import Schedule, enqueue_schedules, register
+from receiver.jobs.slots import Slots, headers
 from receiver.records import RecordingId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from pgqueuer.models import Job
 
@@ -40,6 +42,37 @@ _POLL_EVERY = timedelta(seconds=2)
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A job whose worker was silent for so long is handed out again; workers beat at half of it."""
 _log = logs.get("jobs")
+
+
+@dataclass
+class SlotQueueManager(QueueManager):
+    """It goes on looking while a job waits for its host, or a slow host would keep others' jobs from being found."""
+
+    slots: Slots = field(kw_only=True)
+
+    async def fetch_jobs(
+        self, batch_size: int, global_concurrency_limit: int | None, heartbeat_timeout: timedelta
+    ) -> AsyncGenerator[Job, None]:
+        """Yield ready jobs, as pgqueuer's own does: recordings while there are free slots, and what needs no slot."""
+        every = {
+            name: EntrypointExecutionParameter(concurrency_limit=executor.parameters.concurrency_limit)
+            for name, executor in self.entrypoint_registry.items()
+        }
+        slotless = {name: limit for name, limit in every.items() if name != ENTRYPOINT}
+        while (entrypoints := every if self.slots.free else slotless) and not self.shutdown.is_set():
+            jobs = await self.queries.dequeue(
+                batch_size=min(batch_size, self.slots.free or 1),
+                entrypoints=entrypoints,
+                queue_manager_id=self.queue_manager_id,
+                global_concurrency_limit=global_concurrency_limit,
+                heartbeat_timeout=heartbeat_timeout,
+            )
+            if not jobs:
+                return
+            for job in jobs:
+                yield job
+            await asyncio.sleep(0)  # they take their slots
+            await self.slots.rest(len(jobs))
 
 
 class PostgresJobs:
@@ -80,17 +113,17 @@ class PostgresJobs:
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
         url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        # a job that waits holds one of the cluster's places, so with a global limit none does
+        # a job that waits holds one of the cluster's slots, so with a global limit none does
         line = 0 if self._global_concurrency else 1
-        places = Places(self._concurrency, per_host=self._host_concurrency, line=line)
-        running = Running(places)
+        slots = Slots(self._concurrency, per_host=self._host_concurrency, line=line)
+        running = Running(slots)
 
         async def archive(job: Job) -> None:
             async with running.job(job):
                 await handler(RecordingId((job.payload or b"").decode()))
 
         async with PatientDriver(url, stop) as driver:
-            engine = PlacesQueueManager(Queries(driver), places=places)
+            engine = SlotQueueManager(Queries(driver), slots=slots)
             engine.entrypoint(ENTRYPOINT, concurrency_limit=self._global_concurrency or 0)(archive)
             register(engine, running, schedules)
             work = engine.run(

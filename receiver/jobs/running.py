@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pgqueuer.models import Job
     from pgqueuer.qm import QueueManager
 
-    from receiver.jobs.places import Places
+    from receiver.jobs.slots import Slots
 
 ENTRYPOINT = "archive"
 """pgqueuer's name for a recording's job."""
@@ -32,8 +32,8 @@ def priority(rank: int) -> int:
 class Running:
     """Knows every job's task, since cancelling pgqueuer's own would not reach them."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self._jobs: set[asyncio.Task[Any]] = set()
         self._schedules: set[asyncio.Task[Any]] = set()
 
@@ -53,9 +53,9 @@ class Running:
 
     @asynccontextmanager
     async def job(self, job: Job) -> AsyncIterator[None]:
-        """Hold a place for a job, which the current task runs in the block; raises as `Places.place` does."""
+        """Hold a slot for a job, which the current task runs in the block; raises as `Slots.slot` does."""
         with self.task():
-            async with self._places.place(job):
+            async with self._slots.slot(job):
                 yield
 
     async def drive(
@@ -77,7 +77,7 @@ class Running:
         try:
             await asyncio.wait({working, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
             engine.shutdown.set()  # no new job starts; those that run go on
-            self._places.close()
+            self._slots.close()
             first_s = min(grace_s, _SCHEDULE_GRACE_S)
             await asyncio.wait({working}, timeout=first_s)
             for task in self._schedules:
@@ -85,7 +85,7 @@ class Running:
             await asyncio.wait({working}, timeout=grace_s - first_s)
         finally:
             engine.shutdown.set()
-            self._places.close()
+            self._slots.close()
             for task in (sweeping, stopping, *self._jobs):
                 task.cancel()
             ended = await asyncio.gather(working, sweeping, stopping, return_exceptions=True)

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from receiver.records import VendorFacts
 
@@ -20,8 +19,6 @@ MAX_URL_CHARS = 8192
 MAX_FILE_UID_CHARS = 512
 """Eight times as long as those that the vendor's page shows (61)."""
 MAX_PARTICIPANTS = 10_000
-ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
-_ID = re.compile(ID_PATTERN)
 _INT64 = 2**63 - 1
 _LATEST_S = 253_402_300_799  # 9999-12-31T23:59:59Z
 
@@ -37,11 +34,6 @@ def vendor_facts(entry: Mapping[str, Any]) -> VendorFacts:
         created_at=time(entry.get("created_at")),
         updated_at=time(entry.get("updated_at")),
     )
-
-
-def is_id(value: object) -> TypeGuard[str]:
-    """Tell whether a value can be a meeting's or recording's id."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def url(value: Any) -> str | None:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from receiver import logs
 from receiver.errors import ApiBadAnswerError
 from receiver.meetings import fields
-from receiver.records import Host, ListedMeeting, Meeting, MeetingId
+from receiver.records import Host, ListedMeeting, Meeting, MeetingId, is_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,7 +64,7 @@ def read_page(body: bytes) -> MeetingsPage:
 
 
 def _is_meeting(entry: Any) -> bool:
-    return isinstance(entry, dict) and fields.is_id(entry.get("_id"))
+    return isinstance(entry, dict) and is_id(entry.get("_id"))
 
 
 def _meeting(entry: dict[str, Any]) -> ListedMeeting:

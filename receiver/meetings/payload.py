@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from receiver.errors import ReceiverError
 from receiver.meetings import fields
-from receiver.records import Host, Meeting, MeetingId, Parsed, RecordingFacts, RecordingId, RejectedRecord
+from receiver.records import ID_PATTERN, Host, Meeting, MeetingId, Parsed, RecordingFacts, RecordingId, RejectedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def _object(value: Any) -> Any:
     return value if isinstance(value, dict) else {}
 
 
-Id = Annotated[str, Field(pattern=fields.ID_PATTERN)]
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Text = Annotated[str | None, BeforeValidator(fields.text)]
 UserId = Annotated[int | None, BeforeValidator(fields.user_id)]
 Time = Annotated[datetime | None, BeforeValidator(fields.time)]

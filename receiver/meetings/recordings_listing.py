@@ -15,7 +15,7 @@ from receiver.errors import ApiBadAnswerError, ApiUnavailableError
 from receiver.meetings import fields
 from receiver.meetings.single_flight import SingleFlight
 from receiver.meetings.url_expiry import url_expiry
-from receiver.records import FreshUrl, ListedRecording, RecordingId, UrlOrigin
+from receiver.records import FreshUrl, ListedRecording, RecordingId, UrlOrigin, is_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -135,7 +135,7 @@ def _sort(entries: Entries, index: int, entry: object, meeting_id: MeetingId, fe
         entries.dropped.append((index, "not an object"))
         return
     recording_id, url, room_id = entry.get("_id"), fields.url(entry.get("download_url")), entry.get("room_id")
-    if not fields.is_id(recording_id):
+    if not is_id(recording_id):
         entries.dropped.append((index, "_id is not an id"))
     elif room_id is not None and room_id != meeting_id:
         entries.refused.add(recording_id)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from receiver.operators.access import Guard, covers, require
-from receiver.operators.actions import Actions
-from receiver.operators.ids import delivery_id, is_id, recording_id
+from receiver.operators.actions import Actions, OsUser
+from receiver.operators.downloads import Downloads
+from receiver.operators.ids import delivery_id, recording_id
 from receiver.operators.query import deliveries_query, recordings_query
 
 __all__ = [
     "Actions",
+    "Downloads",
     "Guard",
+    "OsUser",
     "covers",
     "deliveries_query",
     "delivery_id",
-    "is_id",
     "recording_id",
     "recordings_query",
     "require",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 
-from receiver.operators.throttle import Throttle
+from receiver.operators.throttle import FailureThrottle
 from receiver.settings import OpsToken, Role
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Guard:
         self, tokens: Callable[[], Sequence[OpsToken]], *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.tokens = tokens
-        self._throttle = Throttle()
+        self._throttle = FailureThrottle()
         self._monotonic = monotonic
 
     def admit(self, request: Request, needed: Role) -> OpsToken:

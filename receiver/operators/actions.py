@@ -1,4 +1,4 @@
-"""What an operator may do to a recording, by whatever surface: every change, and every URL given out, is logged."""
+"""What an operator may do to a recording, by whatever surface: every change is logged."""
 
 from __future__ import annotations
 
@@ -6,61 +6,53 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from receiver import logs
-from receiver.errors import WrongStateError
+from receiver.settings import OpsToken
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from datetime import datetime
 
-    from receiver.catalogue import Catalogue
+    from receiver.catalogue import Interventions
     from receiver.records import Recording, RecordingId
-    from receiver.settings import OpsToken
 
 _log = logs.get("operators")
 
 
+@dataclass(frozen=True, slots=True)
+class OsUser:
+    """Somebody who runs a command beside the service, by the name that the operating system has for them."""
+
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actions:
-    """Each raises `NotFoundError` or, where the state forbids it, `WrongStateError`; `by` is who asked.
+    """Each raises `NotFoundError` or, where the state forbids it, `WrongStateError`; `by` is who asked."""
 
-    `presign` gives a URL good for at most 15 minutes.
-    """
-
-    catalogue: Catalogue
-    presign: Callable[[Recording], Awaitable[str]]
+    interventions: Interventions
     wake: Callable[[], None]
     clock: Callable[[], datetime]
 
-    async def retry(self, recording_id: RecordingId, by: OpsToken) -> Recording:
+    async def retry(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Have the recording tried anew, at once."""
-        recording = await self.catalogue.retry(recording_id, now=self.clock())
+        recording = await self.interventions.retry(recording_id, now=self.clock())
         self.wake()
         return _noted("recording_retried", recording, by)
 
-    async def cancel(self, recording_id: RecordingId, by: OpsToken) -> Recording:
+    async def cancel(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Take the recording out of work."""
-        return _noted("recording_cancelled", await self.catalogue.cancel(recording_id, now=self.clock()), by)
+        return _noted("recording_cancelled", await self.interventions.cancel(recording_id), by)
 
-    async def hold(self, recording_id: RecordingId, by: OpsToken) -> Recording:
+    async def hold(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Have retention and erasure leave the recording alone until it is released; safe to repeat."""
-        return _noted("recording_held", await self.catalogue.set_hold(recording_id, True), by)
+        return _noted("recording_held", await self.interventions.set_hold(recording_id, True), by)
 
-    async def release(self, recording_id: RecordingId, by: OpsToken) -> Recording:
+    async def release(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Lift the hold; safe to repeat."""
-        return _noted("recording_released", await self.catalogue.set_hold(recording_id, False), by)
-
-    async def download_url(self, recording_id: RecordingId, by: OpsToken) -> str:
-        """Return a URL of the team's bucket; every one is logged, without its text."""
-        recording = await self.catalogue.recording(recording_id)
-        if recording.archive is None:
-            raise WrongStateError(
-                f"recording {recording.id} is {recording.state}; only an archived one can be downloaded"
-            )
-        url = await self.presign(recording)
-        _noted("download_url_issued", recording, by)
-        return url
+        return _noted("recording_released", await self.interventions.set_hold(recording_id, False), by)
 
 
-def _noted(event: str, recording: Recording, by: OpsToken) -> Recording:
-    _log.info(event, recording_id=recording.id, token_name=by.name)
+def _noted(event: str, recording: Recording, by: OpsToken | OsUser) -> Recording:
+    who = {"token_name": by.name} if isinstance(by, OpsToken) else {"os_user": by.name}
+    _log.info(event, recording_id=recording.id, **who)
     return recording

@@ -1,22 +1,14 @@
-"""Ids as they stand in paths and queries."""
+"""Ids as they stand in paths."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from receiver.errors import NotFoundError
-from receiver.records import DeliveryId, RecordingId
+from receiver.records import DeliveryId, RecordingId, is_id
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-def is_id(text: str) -> bool:
-    """Tell whether `text` can be an id of the vendor's or ours."""
-    return _ID.fullmatch(text) is not None
 
 
 def recording_id(request: Request) -> RecordingId:

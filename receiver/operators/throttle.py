@@ -10,7 +10,7 @@ WINDOW_S = 60.0
 MAX_ADDRESSES = 1024
 
 
-class Throttle:
+class FailureThrottle:
     """Counts failures in a sliding window; the address that failed longest ago is forgotten first."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from receiver.catalogue import Catalogue
-    from receiver.operators import Actions, Guard
+    from receiver.operators import Actions, Downloads, Guard
     from receiver.settings import OpsToken
 
 
@@ -25,6 +25,7 @@ class PageParts:
     catalogue: Catalogue
     guard: Guard
     actions: Actions
+    downloads: Downloads
     session_keys: Callable[[], tuple[bytes, ...]]
 
 

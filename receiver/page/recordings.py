@@ -9,6 +9,7 @@ from receiver import logs
 from receiver.errors import InvalidQueryError, JobError
 from receiver.lifecycle import CANCELLABLE, CLAIMABLE, REPLAYABLE
 from receiver.operators import recording_id, recordings_query
+from receiver.page.filters import SHOWN, filter_fields
 from receiver.page.listing import Asked
 from receiver.page.rendering import redirect, render
 from receiver.records import State
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from receiver.records import Page, Recording
 
 VERBS = ("retry", "cancel", "hold", "release")
-_FIELDS = frozenset({"q", "meeting_id", "host_id", "created_at[gte]", "created_at[lt]"})
-"""Parameters that the form shows; others are kept, unseen."""
 _SOON_S, _LATER_S = 2, 15
 """How long an open page waits before it looks again: while a run is at work, and otherwise."""
 _log = logs.get("page")
@@ -48,7 +47,8 @@ async def listing(visit: Visit) -> Response:
         asked=asked,
         found=found,
         refusal=refusal,
-        kept=asked.without(_FIELDS | {"cursor"}),
+        fields=filter_fields(asked),
+        kept=asked.without(SHOWN | {"cursor"}),
         tabs=asked.tabs("state", ((state, count) for state, count in counts.items()), sum(counts.values())),
         refresh_s=_refresh_s(found.items if found else ()),
     )
@@ -72,7 +72,7 @@ async def show(visit: Visit) -> Response:
 
 async def download(visit: Visit) -> Response:
     """`GET /recordings/{id}/download`: to the file in the team's bucket, to be saved or played."""
-    return redirect(await visit.parts.actions.download_url(recording_id(visit.request), visit.token), 307)
+    return redirect(await visit.parts.downloads.url(recording_id(visit.request), visit.token), 307)
 
 
 def change(verb: str) -> Callable[[Visit], Awaitable[Response]]:
@@ -107,7 +107,7 @@ async def _media_origin(visit: Visit, recording: Recording) -> str | None:
     if stored is None or not stored.content_type.startswith(("video/", "audio/")):
         return None
     try:
-        url = urlsplit(await visit.parts.actions.presign(recording))
+        url = urlsplit(await visit.parts.downloads.presign(recording))
     except JobError as e:
         _log.warning("recording_not_playable", recording_id=recording.id, code=e.code, error=str(e))
         return None

@@ -15,7 +15,7 @@ from receiver.page import deliveries, recordings, sign_in
 from receiver.page.forms import check_own_site, read_form
 from receiver.page.parts import PageParts, Visit
 from receiver.page.rendering import OwnFiles, redirect, refuse
-from receiver.page.sessions import Sessions, read_cookie
+from receiver.page.sessions import PageSessions, read_cookie
 from receiver.settings import Role
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def routes(parts: PageParts) -> list[BaseRoute]:
     """Return the page's routes, which answer errors with a page too."""
-    known = Sessions(parts.guard.tokens, parts.session_keys)
+    known = PageSessions(parts.guard.tokens, parts.session_keys)
 
     def page(path: str, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -77,7 +77,7 @@ def _route(path: str, methods: list[str], endpoint: Endpoint) -> Route:
     return Route(path, answered, methods=methods, name=f"page{path}")
 
 
-def _visit(parts: PageParts, known: Sessions, request: Request) -> Visit | None:
+def _visit(parts: PageParts, known: PageSessions, request: Request) -> Visit | None:
     """Return the visit of somebody signed in, or None; raises `HTTPException` with 403 where nobody can be."""
     parts.guard.check_open()
     value = read_cookie(request)

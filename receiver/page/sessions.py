@@ -1,6 +1,6 @@
-"""Sessions without a store: a sealed value in a cookie, good in every process until it expires.
+"""Sessions without a store: a signed value in a cookie, good in every process until it expires.
 
-The seal is made over the token's name, role and digest: a session ends when its token leaves `OPS_TOKENS` or changes,
+The signature is for the token's name, role and digest: a session ends when its token leaves `OPS_TOKENS` or changes,
 and who knows the key alone can make none. Signing out drops the cookie; a stolen copy would live on until it expires.
 """
 
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from receiver import signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
     from receiver.settings import OpsToken
 
 LIFE = timedelta(hours=12)
-_VALUE = re.compile(r"(([0-9]{1,12})\.[A-Za-z0-9_-]{16})\.([0-9a-f]{64})", re.ASCII)
 
 
-class Sessions:
+class PageSessions:
     """Makes sessions with the first of the keys, and recognises those made with any."""
 
     def __init__(self, tokens: Callable[[], Sequence[OpsToken]], keys: Callable[[], Sequence[bytes]]) -> None:
@@ -35,27 +35,25 @@ class Sessions:
 
     def begin(self, token: OpsToken, *, now: datetime) -> str:
         """Return the value of a new session."""
-        head = f"{int((now + LIFE).timestamp())}.{secrets.token_urlsafe(12)}"
-        return f"{head}.{_seal(self._keys()[0], head, token)}"
+        value = [int((now + LIFE).timestamp()), secrets.token_urlsafe(12)]
+        return signed.sign(value, keys=self._keys(), purpose=_purpose(token))
 
     def find(self, value: str, *, now: datetime) -> OpsToken | None:
         """Return whose session this is, or None where it is none of ours, has expired, or its token is no more."""
-        given = _VALUE.fullmatch(value)
-        if given is None or int(given[2]) <= now.timestamp():
-            return None
-        tried = ((key, token) for key in self._keys() for token in self._tokens())
-        matching = [token for key, token in tried if hmac.compare_digest(_seal(key, given[1], token), given[3])]
-        return matching[0] if matching else None
+        for token in self._tokens():
+            found = signed.read(value, keys=self._keys(), purpose=_purpose(token))
+            if found is not None:
+                return token if found[0] > now.timestamp() else None
+        return None
 
     def form_key(self, value: str) -> str:
         """Return what the forms of this session carry; it cannot be made without the session's own value."""
         return hmac.new(self._keys()[0], b"form\0" + value.encode(), "sha256").hexdigest()
 
 
-def _seal(key: bytes, head: str, token: OpsToken) -> str:
+def _purpose(token: OpsToken) -> bytes:
     digest = hashlib.sha256(token.token.get_secret_value().encode("utf-8", "surrogateescape")).hexdigest()
-    named = f"session\0{head}\0{token.name}\0{token.role}\0{digest}"
-    return hmac.new(key, named.encode("utf-8", "surrogateescape"), "sha256").hexdigest()
+    return f"session\0{token.name}\0{token.role}\0{digest}".encode("utf-8", "surrogateescape")
 
 
 def cookie_name(request: Request) -> str:

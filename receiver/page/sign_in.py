@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from receiver.page.parts import PageParts, Visit
-    from receiver.page.sessions import Sessions
+    from receiver.page.sessions import PageSessions
 
 _OWN_PATH = re.compile(r"/((recordings|deliveries)?(/[A-Za-z0-9_-]{1,64})?(\?.*)?)?")
 """Where a sign-in may lead on to: one of the page's own listings or details, never another host."""
 _log = logs.get("page")
 
 
-def endpoint(parts: PageParts, known: Sessions) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(parts: PageParts, known: PageSessions) -> Callable[[Request], Awaitable[Response]]:
     """Return the handler of `GET` and `POST /sign-in`."""
 
     async def sign_in(request: Request) -> Response:
@@ -44,7 +44,7 @@ def endpoint(parts: PageParts, known: Sessions) -> Callable[[Request], Awaitable
     return sign_in
 
 
-async def _signed_in(parts: PageParts, known: Sessions, request: Request) -> Response:
+async def _signed_in(parts: PageParts, known: PageSessions, request: Request) -> Response:
     check_own_site(request)
     given = await read_form(request)
     to = _own_path(given.get("next", "/"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime, timedelta
 
-    from receiver.catalogue import Known
+    from receiver.catalogue import KnownMeetings
     from receiver.meetings import MeetingsApi
     from receiver.reconcile.difference import Difference
     from receiver.reconcile.patience import Patience
@@ -59,7 +59,7 @@ class Checker:
     """
 
     api: MeetingsApi
-    known: Known
+    known: KnownMeetings
     accept: Accept
     patience: Patience
     clock: Callable[[], datetime]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from receiver.catalogue import Known, Walks
+    from receiver.catalogue import KnownMeetings, Walks
     from receiver.meetings import MeetingsApi
     from receiver.reconcile.checking import Accept
     from receiver.reconcile.progress import Progress
@@ -50,7 +50,7 @@ class Reconciler:
     """
 
     api: MeetingsApi
-    known: Known
+    known: KnownMeetings
     walks: Walks
     accept: Accept
     clock: Callable[[], datetime]

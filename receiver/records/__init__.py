@@ -1,7 +1,17 @@
 """What the parts hand to each other: frozen records, enums and id types. No behaviour, no I/O."""
 
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord
-from receiver.records.kinds import DeliveryId, DeliveryStatus, MeetingId, RecordingId, State, UrlOrigin, Via
+from receiver.records.kinds import (
+    ID_PATTERN,
+    DeliveryId,
+    DeliveryStatus,
+    MeetingId,
+    RecordingId,
+    State,
+    UrlOrigin,
+    Via,
+    is_id,
+)
 from receiver.records.objects import (
     HeldPart,
     NotedObject,
@@ -27,6 +37,7 @@ from receiver.records.recordings import (
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, source_host
 
 __all__ = [
+    "ID_PATTERN",
     "Accepted",
     "Claim",
     "Delivery",
@@ -62,6 +73,7 @@ __all__ = [
     "Via",
     "Walk",
     "is_another_file",
+    "is_id",
     "source_host",
     "versions_of",
 ]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, TypeGuard
 
 RecordingId = NewType("RecordingId", str)
 MeetingId = NewType("MeetingId", str)
 DeliveryId = NewType("DeliveryId", str)
+ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+_ID = re.compile(ID_PATTERN)
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Tell whether a value can be an id of the vendor's or ours."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 class State(StrEnum):

@@ -11,10 +11,10 @@ from starlette.routing import Route
 
 from receiver.sandbox.faults import LISTING_KINDS, FaultBody
 from receiver.sandbox.filters import read_query
-from receiver.sandbox.meetings import PlatformMeeting
+from receiver.sandbox.meetings import SandboxMeeting
 from receiver.sandbox.platform import Platform, with_origin
-from receiver.sandbox.recordings import PlatformRecording
-from receiver.sandbox.sessions import Session
+from receiver.sandbox.recordings import SandboxRecording
+from receiver.sandbox.sessions import SandboxSession
 from receiver.sandbox.users import User
 from receiver.sandbox.wire import base_error, plain_error, read_pairs, read_parameters
 
@@ -97,7 +97,7 @@ class Api:
         return JSONResponse({})
 
     def _listing(
-        self, request: Request, meeting_id: str, write: Callable[[PlatformRecording], dict[str, Any]]
+        self, request: Request, meeting_id: str, write: Callable[[SandboxRecording], dict[str, Any]]
     ) -> list[dict[str, Any]]:
         recordings = self._platform.recordings.of(meeting_id)
         fault = self._platform.faults.take("api", request.url.path, LISTING_KINDS)
@@ -106,10 +106,7 @@ class Api:
         return self._spoiled(fault.script, recordings, write)
 
     def _spoiled(
-        self,
-        script: FaultBody,
-        recordings: list[PlatformRecording],
-        write: Callable[[PlatformRecording], dict[str, Any]],
+        self, script: FaultBody, recordings: list[SandboxRecording], write: Callable[[SandboxRecording], dict[str, Any]]
     ) -> list[dict[str, Any]]:
         match script.kind:
             case "listing_empty":
@@ -124,7 +121,7 @@ class Api:
                 records = [write(one) for one in recordings]
                 return [{**one, "download_url": with_origin(one["download_url"], script.body or "")} for one in records]
 
-    def _user(self, request: Request) -> tuple[Session, User]:
+    def _user(self, request: Request) -> tuple[SandboxSession, User]:
         session = self._platform.sessions.use(request.headers.get("cb-token"))
         if session.user is None:
             raise base_error(403, "Forbidden. Need user.")
@@ -144,13 +141,13 @@ class Api:
             self._platform.meetings.found(meeting_id)
         return meeting_id
 
-    def _json(self, session: Session, document: Any, status: int = 200) -> JSONResponse:
+    def _json(self, session: SandboxSession, document: Any, status: int = 200) -> JSONResponse:
         return JSONResponse(document, status, self._expiry(session))
 
-    def _expiry(self, session: Session) -> Mapping[str, str]:
+    def _expiry(self, session: SandboxSession) -> Mapping[str, str]:
         return {"CB-Token-ExpirationDate": self._platform.sessions.expiry_header(session)}
 
 
-def _check_member(meeting: PlatformMeeting, user: User) -> None:
+def _check_member(meeting: SandboxMeeting, user: User) -> None:
     if not meeting.concerns(user) and not meeting.public:
         raise base_error(403, "Forbidden")

@@ -21,11 +21,11 @@ from receiver.sandbox.control_bodies import (
     chosen_kind,
 )
 from receiver.sandbox.faults import FaultBody
-from receiver.sandbox.files import PlatformFile
+from receiver.sandbox.files import SandboxFile
 from receiver.sandbox.journal import CONTROL_PREFIX
-from receiver.sandbox.meetings import PlatformMeeting
+from receiver.sandbox.meetings import SandboxMeeting
 from receiver.sandbox.platform import Platform
-from receiver.sandbox.recordings import PlatformRecording
+from receiver.sandbox.recordings import SandboxRecording
 from receiver.sandbox.wire import now, plain_error
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
@@ -83,11 +83,11 @@ class Control:
             self._platform.send_webhook(meeting)
         return JSONResponse(answer, 201)
 
-    def _add_meeting(self, body: FinishedMeetingBody) -> PlatformMeeting:
+    def _add_meeting(self, body: FinishedMeetingBody) -> SandboxMeeting:
         config = self._platform.config
         created = body.created_at or now()
         start = int(created.timestamp()) if body.start_date is None else body.start_date
-        meeting = PlatformMeeting(
+        meeting = SandboxMeeting(
             id=body.id or self._platform.ids.object_id(),
             name=body.name,
             start_date=start,
@@ -103,12 +103,12 @@ class Control:
         self._platform.meetings.add(meeting)
         return meeting
 
-    def _add_recording(self, meeting: PlatformMeeting, body: FinishedRecordingBody) -> PlatformRecording:
+    def _add_recording(self, meeting: SandboxMeeting, body: FinishedRecordingBody) -> SandboxRecording:
         ids = self._platform.ids
         duration = body.duration or 0.0
-        file = PlatformFile(body.file_uid or ids.file_uid(), body.chosen_kind, body.chosen_size, duration, body.body)
+        file = SandboxFile(body.file_uid or ids.file_uid(), body.chosen_kind, body.chosen_size, duration, body.body)
         people = [meeting.host_id] if body.participants_ids is None else body.participants_ids
-        recording = PlatformRecording(body.id or ids.object_id(), meeting.id, file, people, body.duration)
+        recording = SandboxRecording(body.id or ids.object_id(), meeting.id, file, people, body.duration)
         recording.created_at = body.created_at or recording.created_at
         recording.updated_at = body.updated_at or recording.created_at
         self._platform.add_recording(recording)
@@ -122,7 +122,7 @@ class Control:
         return JSONResponse(await self._scene(meeting, made, hashed=True))
 
     async def _scene(
-        self, meeting: PlatformMeeting, made: Sequence[PlatformRecording], *, hashed: bool
+        self, meeting: SandboxMeeting, made: Sequence[SandboxRecording], *, hashed: bool
     ) -> dict[str, Any]:
         return {
             "meeting": meeting.wire(),
@@ -185,10 +185,10 @@ class Control:
             await self._platform.webhooks.idle()
         return JSONResponse(self._platform.webhooks.listed())
 
-    def _meeting(self, request: Request) -> PlatformMeeting:
+    def _meeting(self, request: Request) -> SandboxMeeting:
         return self._platform.meetings.found(request.path_params["meeting_id"])
 
-    def _recording(self, request: Request) -> PlatformRecording:
+    def _recording(self, request: Request) -> SandboxRecording:
         recording = self._platform.recordings.get(request.path_params["recording_id"])
         if recording is None:
             raise plain_error(404, "Recording not found")
@@ -204,7 +204,7 @@ async def _read(model: type[BodyT], request: Request) -> BodyT:
         raise plain_error(422, json.dumps(problems)) from error
 
 
-async def _facts(recording: PlatformRecording, *, hashed: bool) -> dict[str, Any]:
+async def _facts(recording: SandboxRecording, *, hashed: bool) -> dict[str, Any]:
     file = recording.file
     return {
         "_id": recording.id,

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import Send
 
 from receiver.sandbox.connection import Connection
-from receiver.sandbox.files import PlatformFile
+from receiver.sandbox.files import SandboxFile
 from receiver.sandbox.journal import Entry
 
 
@@ -35,7 +35,7 @@ class Exchange:
         await self.part(body)
         await self.end()
 
-    async def stream(self, file: PlatformFile, chunks: Iterable[bytes]) -> None:
+    async def stream(self, file: SandboxFile, chunks: Iterable[bytes]) -> None:
         for chunk in chunks:
             if self.connection.gone:
                 return
@@ -50,7 +50,7 @@ class Exchange:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         await self.connection.write("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
 
-    async def raw_stream(self, file: PlatformFile, chunks: Iterable[bytes]) -> None:
+    async def raw_stream(self, file: SandboxFile, chunks: Iterable[bytes]) -> None:
         for chunk in chunks:
             if self.connection.gone:
                 return

@@ -27,7 +27,7 @@ WEBM_HEAD = bytes.fromhex(
 
 
 @dataclass
-class PlatformFile:
+class SandboxFile:
     uid: str
     kind: Kind
     size_bytes: int
@@ -148,12 +148,12 @@ class Files:
     """What the bucket holds, by name."""
 
     def __init__(self) -> None:
-        self._files: dict[str, PlatformFile] = {}
+        self._files: dict[str, SandboxFile] = {}
 
-    def put(self, file: PlatformFile) -> None:
+    def put(self, file: SandboxFile) -> None:
         self._files[file.uid] = file
 
-    def get(self, uid: str) -> PlatformFile | None:
+    def get(self, uid: str) -> SandboxFile | None:
         return self._files.get(uid)
 
     def delete(self, uid: str) -> None:

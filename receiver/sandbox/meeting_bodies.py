@@ -33,7 +33,7 @@ class TimezoneBody(BaseModel):
     name: str
 
 
-class MeetingSettingsBody(BaseModel):
+class MeetingRequest(BaseModel):
     """What create and update have in common. The page's own update ends before it starts, so no order is asked here."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -48,7 +48,7 @@ class MeetingSettingsBody(BaseModel):
     timezone: TimezoneBody | None = None
 
 
-class NewMeetingBody(MeetingSettingsBody):
+class NewMeetingBody(MeetingRequest):
     chat: bool | None = None
 
     @field_validator("end_date")

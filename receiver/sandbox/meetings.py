@@ -8,15 +8,15 @@ from pydantic import ValidationError
 from receiver.sandbox.filters import Query, Value
 from receiver.sandbox.ids import Ids
 from receiver.sandbox.mails import Mails, Reason
-from receiver.sandbox.meeting_bodies import MeetingSettingsBody, NewMeetingBody
+from receiver.sandbox.meeting_bodies import MeetingRequest, NewMeetingBody
 from receiver.sandbox.users import User, Users
 from receiver.sandbox.wire import Parameters, base_error, invalid, now, plain_error, stamp_ms, stamp_s
 
-BodyT = TypeVar("BodyT", bound=MeetingSettingsBody)
+BodyT = TypeVar("BodyT", bound=MeetingRequest)
 
 
 @dataclass
-class PlatformMeeting:
+class SandboxMeeting:
     id: str
     name: str
     start_date: int
@@ -99,21 +99,21 @@ class Meetings:
         self._ids = ids
         self._users = users
         self._mails = mails
-        self._meetings: dict[str, PlatformMeeting] = {}
+        self._meetings: dict[str, SandboxMeeting] = {}
 
-    def add(self, meeting: PlatformMeeting) -> None:
+    def add(self, meeting: SandboxMeeting) -> None:
         self._meetings[meeting.id] = meeting
 
-    def get(self, meeting_id: str) -> PlatformMeeting | None:
+    def get(self, meeting_id: str) -> SandboxMeeting | None:
         return self._meetings.get(meeting_id)
 
-    def found(self, meeting_id: str) -> PlatformMeeting:
+    def found(self, meeting_id: str) -> SandboxMeeting:
         meeting = self._meetings.get(meeting_id)
         if meeting is None:
             raise plain_error(404, "Meeting not found")
         return meeting
 
-    def visible(self, user: User, query: Query) -> list[PlatformMeeting]:
+    def visible(self, user: User, query: Query) -> list[SandboxMeeting]:
         """In the order they were made; a public meeting of others is shown to whoever names its id."""
         seen = [
             meeting
@@ -122,9 +122,9 @@ class Meetings:
         ]
         return seen[query.offset : query.offset + query.limit]
 
-    def create(self, parameters: Parameters, host: User) -> PlatformMeeting:
+    def create(self, parameters: Parameters, host: User) -> SandboxMeeting:
         body = _parse(NewMeetingBody, parameters)
-        meeting = PlatformMeeting(
+        meeting = SandboxMeeting(
             id=self._ids.object_id(),
             host_id=host.id,
             chat_dialog_id=self._ids.object_id() if body.chat else None,
@@ -137,10 +137,10 @@ class Meetings:
             self._mail(meeting, [*self._addresses(meeting.attendees), *self._host_address(meeting)], "created")
         return meeting
 
-    def update(self, meeting_id: str, parameters: Parameters, user: User) -> PlatformMeeting:
+    def update(self, meeting_id: str, parameters: Parameters, user: User) -> SandboxMeeting:
         """Switching `record` on starts a recording, off stops it: each start makes one file when the meeting ends."""
         meeting = self._hosted(meeting_id, user)
-        body = _parse(MeetingSettingsBody, parameters)
+        body = _parse(MeetingRequest, parameters)
         before = {name: getattr(meeting, name) for name in ("record", "notify", "start_date", "attendees")}
         for name, value in _settings(body).items():
             if name in body.model_fields_set:
@@ -154,13 +154,13 @@ class Meetings:
     def delete(self, meeting_id: str, user: User) -> None:
         del self._meetings[self._hosted(meeting_id, user).id]
 
-    def _hosted(self, meeting_id: str, user: User) -> PlatformMeeting:
+    def _hosted(self, meeting_id: str, user: User) -> SandboxMeeting:
         meeting = self.found(meeting_id)
         if meeting.host_id != user.id:
             raise base_error(403, "Only the meeting's host may do this")
         return meeting
 
-    def _mail_changes(self, meeting: PlatformMeeting, before: Mapping[str, Any]) -> None:
+    def _mail_changes(self, meeting: SandboxMeeting, before: Mapping[str, Any]) -> None:
         everybody = [*self._addresses(meeting.attendees), *self._host_address(meeting)]
         if meeting.notify and not before["notify"]:
             self._mail(meeting, everybody, "notify_switched_on")
@@ -171,7 +171,7 @@ class Meetings:
             added = [address for address in self._addresses(meeting.attendees) if address not in known]
             self._mail(meeting, added, "attendee_added")
 
-    def _mail(self, meeting: PlatformMeeting, addresses: list[str], reason: Reason) -> None:
+    def _mail(self, meeting: SandboxMeeting, addresses: list[str], reason: Reason) -> None:
         self._mails.notify(meeting.id, meeting.name, addresses, reason)
 
     def _addresses(self, attendees: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -181,7 +181,7 @@ class Meetings:
             found.append(person.get("email") or by_id)
         return [address for address in found if address]
 
-    def _host_address(self, meeting: PlatformMeeting) -> list[str]:
+    def _host_address(self, meeting: SandboxMeeting) -> list[str]:
         email = self._users.get_or_invent(meeting.host_id).email
         return [email] if email else []
 
@@ -193,7 +193,7 @@ def _parse(model: type[BodyT], parameters: Parameters) -> BodyT:
         raise invalid(error) from error
 
 
-def _settings(body: MeetingSettingsBody) -> dict[str, Any]:
+def _settings(body: MeetingRequest) -> dict[str, Any]:
     return {
         "name": body.name,
         "start_date": body.start_date,

@@ -6,15 +6,15 @@ from urllib.parse import urlsplit, urlunsplit
 
 from receiver.sandbox.config import SandboxConfig
 from receiver.sandbox.faults import Faults
-from receiver.sandbox.files import Files, Kind, PlatformFile, natural_size
+from receiver.sandbox.files import Files, Kind, SandboxFile, natural_size
 from receiver.sandbox.ids import Ids
 from receiver.sandbox.journal import Journal
 from receiver.sandbox.mails import Mails
-from receiver.sandbox.meetings import Meetings, PlatformMeeting
-from receiver.sandbox.recordings import PlatformRecording, Recordings
+from receiver.sandbox.meetings import Meetings, SandboxMeeting
+from receiver.sandbox.recordings import Recordings, SandboxRecording
 from receiver.sandbox.sessions import Sessions
 from receiver.sandbox.signing import Signer
-from receiver.sandbox.storage import FOLDER, Bucket
+from receiver.sandbox.storage import FOLDER, SandboxBucket
 from receiver.sandbox.users import Users
 from receiver.sandbox.webhooks import Webhooks
 
@@ -36,7 +36,7 @@ class Platform:
         self.sessions = Sessions(config, self.users, self.ids)
         self.meetings = Meetings(self.ids, self.users, self.mails)
         self.recordings = Recordings()
-        self.bucket = Bucket(Files(), Signer(ACCESS_KEY, self.ids.token()))
+        self.bucket = SandboxBucket(Files(), Signer(ACCESS_KEY, self.ids.token()))
         self.webhooks = Webhooks(config.webhook_url, config.webhook_basic_auth, self.faults)
 
     def rotate(self, *, admin_key: str | None, auth_secret: str | None, user_password: str | None) -> None:
@@ -50,22 +50,22 @@ class Platform:
             user.password = user_password
             self.sessions.drop_of(user)
 
-    def user_url(self, recording: PlatformRecording) -> str:
+    def user_url(self, recording: SandboxRecording) -> str:
         return self._sign_v2(recording, self.config.url_lifetime_user_s)
 
-    def webhook_url(self, recording: PlatformRecording) -> str:
+    def webhook_url(self, recording: SandboxRecording) -> str:
         return self._sign_v2(recording, self.config.url_lifetime_webhook_s)
 
-    def admin_url(self, recording: PlatformRecording) -> str:
+    def admin_url(self, recording: SandboxRecording) -> str:
         path = FOLDER + recording.file.uid
         lifetime_s = self.config.url_lifetime_admin_s
         return self.bucket.signer.sign_v4(self.storage_origin, path, lifetime_s, datetime.now(UTC))
 
-    def _sign_v2(self, recording: PlatformRecording, lifetime_s: int) -> str:
+    def _sign_v2(self, recording: SandboxRecording, lifetime_s: int) -> str:
         path = FOLDER + recording.file.uid
         return self.bucket.signer.sign_v2(self.storage_origin, path, lifetime_s, datetime.now(UTC))
 
-    def add_recording(self, recording: PlatformRecording) -> None:
+    def add_recording(self, recording: SandboxRecording) -> None:
         recording.file.owners = f"{recording.room_id} {recording.id}"
         self.bucket.files.put(recording.file)
         self.recordings.add(recording)
@@ -76,8 +76,8 @@ class Platform:
             self.bucket.files.delete(recording.file.uid)
 
     def end_meeting(
-        self, meeting: PlatformMeeting, files: int | None, size_bytes: int | None, kind: Kind
-    ) -> list[PlatformRecording]:
+        self, meeting: SandboxMeeting, files: int | None, size_bytes: int | None, kind: Kind
+    ) -> list[SandboxRecording]:
         """Each recording that was started becomes a file; the webhook is sent when there is one."""
         made = [self._record(meeting, size_bytes, kind) for _ in range(meeting.runs if files is None else files)]
         meeting.runs = 0
@@ -86,16 +86,16 @@ class Platform:
             self.send_webhook(meeting)
         return made
 
-    def _record(self, meeting: PlatformMeeting, size_bytes: int | None, kind: Kind) -> PlatformRecording:
+    def _record(self, meeting: SandboxMeeting, size_bytes: int | None, kind: Kind) -> SandboxRecording:
         people = [person["id"] for person in meeting.attendees if "id" in person]
         file_uid = f"{uuid.UUID(int=int(self.ids.token()[:32], 16))}_{meeting.id}"
-        file = PlatformFile(file_uid, kind, natural_size(kind) if size_bytes is None else size_bytes, DURATION_S)
+        file = SandboxFile(file_uid, kind, natural_size(kind) if size_bytes is None else size_bytes, DURATION_S)
         participants = list(dict.fromkeys([meeting.host_id, *people]))
-        recording = PlatformRecording(self.ids.object_id(), meeting.id, file, participants, DURATION_S)
+        recording = SandboxRecording(self.ids.object_id(), meeting.id, file, participants, DURATION_S)
         self.add_recording(recording)
         return recording
 
-    def payload(self, meeting: PlatformMeeting) -> dict[str, Any]:
+    def payload(self, meeting: SandboxMeeting) -> dict[str, Any]:
         """The recording-done webhook's body, its URLs signed now."""
         return {
             "meeting": meeting.webhook_wire(),
@@ -105,7 +105,7 @@ class Platform:
             ],
         }
 
-    def send_webhook(self, meeting: PlatformMeeting) -> None:
+    def send_webhook(self, meeting: SandboxMeeting) -> None:
         self.webhooks.send(meeting.id, lambda: self.payload(meeting))
 
 

@@ -7,14 +7,14 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 from starlette.datastructures import Headers
 
-from receiver.sandbox.files import PlatformFile
+from receiver.sandbox.files import SandboxFile
 from receiver.sandbox.s3_errors import S3Error
 
 RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
 
 
 @dataclass(frozen=True)
-class Span:
+class ByteRange:
     """The bytes of an answer: from start up to stop."""
 
     start: int
@@ -26,7 +26,7 @@ class Span:
         return self.stop - self.start
 
 
-def check_conditions(headers: Headers, file: PlatformFile) -> bool:
+def check_conditions(headers: Headers, file: SandboxFile) -> bool:
     """True where the client's copy is current and 304 is the answer."""
     wanted = headers.get("if-match")
     if wanted is not None and not _names(wanted, file.etag):
@@ -41,8 +41,8 @@ def check_conditions(headers: Headers, file: PlatformFile) -> bool:
     return seen is not None and file.last_modified.replace(microsecond=0) <= seen
 
 
-def choose_span(headers: Headers, file: PlatformFile) -> Span:
-    whole = Span(0, file.size_bytes, partial=False)
+def choose_span(headers: Headers, file: SandboxFile) -> ByteRange:
+    whole = ByteRange(0, file.size_bytes, partial=False)
     asked = headers.get("range")
     match = RANGE.match(asked) if asked else None
     if asked is None or match is None or not _if_range_holds(headers.get("if-range"), file):
@@ -64,10 +64,10 @@ def choose_span(headers: Headers, file: PlatformFile) -> Span:
             {"RangeRequested": asked, "ActualObjectSize": str(file.size_bytes)},
             {"Content-Range": f"bytes */{file.size_bytes}"},
         )
-    return Span(start, stop, partial=True)
+    return ByteRange(start, stop, partial=True)
 
 
-def _if_range_holds(condition: str | None, file: PlatformFile) -> bool:
+def _if_range_holds(condition: str | None, file: SandboxFile) -> bool:
     if condition is None:
         return True
     if condition.startswith('"'):

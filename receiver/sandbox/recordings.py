@@ -3,15 +3,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from receiver.sandbox.files import PlatformFile
+from receiver.sandbox.files import SandboxFile
 from receiver.sandbox.wire import now, stamp_s
 
 
 @dataclass
-class PlatformRecording:
+class SandboxRecording:
     id: str
     room_id: str
-    file: PlatformFile
+    file: SandboxFile
     participants_ids: list[int]
     duration: float | None = None
     created_at: datetime = field(default_factory=now)
@@ -52,17 +52,17 @@ class Recordings:
     """What the listings show. A record taken out keeps its file, as long as nobody deletes that."""
 
     def __init__(self) -> None:
-        self._listed: dict[str, PlatformRecording] = {}
-        self._known: dict[str, PlatformRecording] = {}
+        self._listed: dict[str, SandboxRecording] = {}
+        self._known: dict[str, SandboxRecording] = {}
 
-    def add(self, recording: PlatformRecording) -> None:
+    def add(self, recording: SandboxRecording) -> None:
         self._listed[recording.id] = recording
         self._known[recording.id] = recording
 
-    def of(self, meeting_id: str) -> list[PlatformRecording]:
+    def of(self, meeting_id: str) -> list[SandboxRecording]:
         return [recording for recording in self._listed.values() if recording.room_id == meeting_id]
 
-    def get(self, recording_id: str) -> PlatformRecording | None:
+    def get(self, recording_id: str) -> SandboxRecording | None:
         """Also one that is no longer listed."""
         return self._known.get(recording_id)
 

@@ -43,7 +43,7 @@ class SessionBody(BaseModel):
 
 
 @dataclass
-class Session:
+class SandboxSession:
     object_id: str
     token: str
     user: User | None
@@ -73,7 +73,7 @@ class Sessions:
         self._config = config
         self._users = users
         self._ids = ids
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, SandboxSession] = {}
         self._seen: set[tuple[int, str]] = set()
 
     def create(self, parameters: Parameters) -> dict[str, Any]:
@@ -85,7 +85,9 @@ class Sessions:
         user = self._user(body.user) if body.user else None
         if body.nonce is not None:
             self._seen.add((body.timestamp, body.nonce))
-        session = Session(self._ids.object_id(), self._ids.token(), user, time.time() + self._config.token_lifetime_s)
+        session = SandboxSession(
+            self._ids.object_id(), self._ids.token(), user, time.time() + self._config.token_lifetime_s
+        )
         self._sessions[session.token] = session
         return {"session": self._wire(session, body)}
 
@@ -115,7 +117,7 @@ class Sessions:
             raise plain_error(401, "Unauthorized")
         return user
 
-    def _wire(self, session: Session, body: SessionBody) -> dict[str, Any]:
+    def _wire(self, session: SandboxSession, body: SessionBody) -> dict[str, Any]:
         made = stamp_s(now())
         return {
             "_id": session.object_id,
@@ -129,7 +131,7 @@ class Sessions:
             "user": session.user.wire() if session.user else None,
         }
 
-    def use(self, token: str | None) -> Session:
+    def use(self, token: str | None) -> SandboxSession:
         """Finds the session of a request and prolongs it."""
         if not token:
             raise plain_error(401, "Token is required")
@@ -148,7 +150,7 @@ class Sessions:
     def drop_of(self, user: User) -> None:
         self._sessions = {token: one for token, one in self._sessions.items() if one.user is not user}
 
-    def expiry_header(self, session: Session) -> str:
+    def expiry_header(self, session: SandboxSession) -> str:
         return datetime.fromtimestamp(session.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 

@@ -21,7 +21,7 @@ EARLIEST = timedelta(minutes=15)  # how far ahead of the store's clock a signatu
 
 
 @dataclass(frozen=True)
-class Target:
+class SignedRequest:
     """What a signature speaks for, beside its own parameters."""
 
     method: str
@@ -59,11 +59,11 @@ class Signer:
             "x-id": "GetObject",
         }
         host = origin.partition("://")[2]
-        query["X-Amz-Signature"] = self._v4(Target("GET", host, path), query)
+        query["X-Amz-Signature"] = self._v4(SignedRequest("GET", host, path), query)
         ordered = "&".join(f"{name}={_encoded(query[name])}" for name in sorted(query))
         return f"{origin}{_encoded(path, '/-_.~')}?{ordered}"
 
-    def verify(self, target: Target, query: Mapping[str, str], now: datetime) -> str:
+    def verify(self, target: SignedRequest, query: Mapping[str, str], now: datetime) -> str:
         """Returns the signature, which is the URL's identity; raises `S3Error` where S3 would refuse."""
         if "X-Amz-Algorithm" in query:
             return self._verify_v4(target, query, now)
@@ -71,7 +71,7 @@ class Signer:
             return self._verify_v2(target, query, now)
         raise access_denied("Access Denied")
 
-    def _verify_v2(self, target: Target, query: Mapping[str, str], now: datetime) -> str:
+    def _verify_v2(self, target: SignedRequest, query: Mapping[str, str], now: datetime) -> str:
         expires = query.get("Expires", "")
         if query.get("AWSAccessKeyId") != self._access_key:
             raise S3Error(
@@ -85,7 +85,7 @@ class Signer:
         expected = self._v2(target.method, target.path, expires, query.get("response-cache-control"))
         return self._equal(expected, query["Signature"])
 
-    def _verify_v4(self, target: Target, query: Mapping[str, str], now: datetime) -> str:
+    def _verify_v4(self, target: SignedRequest, query: Mapping[str, str], now: datetime) -> str:
         date, lifetime = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
         try:
             signed = datetime.strptime(date, AMZ_DATE).replace(tzinfo=UTC)
@@ -123,7 +123,7 @@ class Signer:
         line = f"{method}\n\n\n{expires}\n/{BUCKET}{_encoded(path, '/-_.~')}{override}"
         return base64.b64encode(hmac.new(self._secret, line.encode(), hashlib.sha1).digest()).decode()
 
-    def _v4(self, target: Target, query: Mapping[str, str]) -> str:
+    def _v4(self, target: SignedRequest, query: Mapping[str, str]) -> str:
         date = query["X-Amz-Date"]
         scope = f"{date[:8]}/{REGION}/s3/aws4_request"
         canonical_query = "&".join(f"{_encoded(name)}={_encoded(query[name])}" for name in sorted(query))

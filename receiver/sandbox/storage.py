@@ -11,18 +11,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from receiver.sandbox.exchange import Exchange
 from receiver.sandbox.faults import EARLY_STORAGE_KINDS, Fault, Faults
-from receiver.sandbox.files import Files, PlatformFile
+from receiver.sandbox.files import Files, SandboxFile
 from receiver.sandbox.ids import Ids
-from receiver.sandbox.ranges import Span, check_conditions, choose_span
+from receiver.sandbox.ranges import ByteRange, check_conditions, choose_span
 from receiver.sandbox.s3_errors import S3Error
-from receiver.sandbox.signing import Signer, Target, expired
-from receiver.sandbox.storage_faults import Answer, Revocations, answer_early, answer_late
+from receiver.sandbox.signing import SignedRequest, Signer, expired
+from receiver.sandbox.storage_faults import GoodAnswer, Revocations, answer_early, answer_late
 
 FOLDER = "/videos/"
 
 
 @dataclass(frozen=True)
-class Bucket:
+class SandboxBucket:
     files: Files
     signer: Signer
 
@@ -30,7 +30,7 @@ class Bucket:
 class Storage:
     """An ASGI application."""
 
-    def __init__(self, bucket: Bucket, faults: Faults, ids: Ids) -> None:
+    def __init__(self, bucket: SandboxBucket, faults: Faults, ids: Ids) -> None:
         self._bucket = bucket
         self._faults = faults
         self._ids = ids
@@ -74,40 +74,40 @@ class Storage:
 
     def _authorize(self, request: Request) -> str:
         now = datetime.now(UTC)
-        target = Target(request.method, request.headers.get("host", ""), request.scope["path"])
+        target = SignedRequest(request.method, request.headers.get("host", ""), request.scope["path"])
         url_id = self._bucket.signer.verify(target, dict(request.query_params), now)
         if url_id in self._revocations.urls:
             raise expired(now, now)
         return url_id
 
-    async def _send_file(self, exchange: Exchange, file: PlatformFile, fault: Fault | None, url_id: str) -> None:
+    async def _send_file(self, exchange: Exchange, file: SandboxFile, fault: Fault | None, url_id: str) -> None:
         if fault is not None and fault.script.kind == "etag_changes":
             fault.fired += 1
             file.replace()
             fault = None
         headers = exchange.request.headers
         if check_conditions(headers, file):
-            await exchange.start(304, _head(file, Span(0, 0, partial=False), {}))
+            await exchange.start(304, _head(file, ByteRange(0, 0, partial=False), {}))
             await exchange.end()
             return
         span = choose_span(headers, file)
         if fault is not None and fault.script.kind == "no_range":
             fault.fired += 1
             fault = None
-            span = Span(0, file.size_bytes, partial=False)
+            span = ByteRange(0, file.size_bytes, partial=False)
             head = _head(file, span, exchange.request.query_params)
             head.pop("Accept-Ranges")
         else:
             head = _head(file, span, exchange.request.query_params)
         file.gets += 1
-        answer = Answer(file, span, head)
+        answer = GoodAnswer(file, span, head)
         if fault is None:
             await answer.send(exchange)
         else:
             await answer_late(fault, exchange, replace(answer, url_id=url_id), self._revocations)
 
 
-def _head(file: PlatformFile, span: Span, query: Mapping[str, str]) -> dict[str, str]:
+def _head(file: SandboxFile, span: ByteRange, query: Mapping[str, str]) -> dict[str, str]:
     head = {
         "Last-Modified": format_datetime(file.last_modified, usegmt=True),
         "ETag": f'"{file.etag}"',

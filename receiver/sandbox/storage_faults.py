@@ -9,8 +9,8 @@ from functools import lru_cache
 
 from receiver.sandbox.exchange import Exchange
 from receiver.sandbox.faults import Fault, FaultBody
-from receiver.sandbox.files import PlatformFile
-from receiver.sandbox.ranges import Span
+from receiver.sandbox.files import SandboxFile
+from receiver.sandbox.ranges import ByteRange
 from receiver.sandbox.s3_errors import S3Error
 from receiver.sandbox.signing import expired
 
@@ -28,11 +28,11 @@ CODES = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class GoodAnswer:
     """The good answer that a fault spoils."""
 
-    file: PlatformFile
-    span: Span
+    file: SandboxFile
+    span: ByteRange
     head: dict[str, str]
     url_id: str = ""
 
@@ -102,7 +102,7 @@ def _bomb(size_bytes: int) -> bytes:
     return gzip.compress(bytes(size_bytes))
 
 
-async def answer_late(fault: Fault, exchange: Exchange, answer: Answer, revocations: Revocations) -> None:
+async def answer_late(fault: Fault, exchange: Exchange, answer: GoodAnswer, revocations: Revocations) -> None:
     if fault.script.kind == "expire_after_bytes":
         await _expire(fault, exchange, answer, revocations)
         return
@@ -110,7 +110,7 @@ async def answer_late(fault: Fault, exchange: Exchange, answer: Answer, revocati
     await LATE[fault.script.kind](fault.script, exchange, answer)
 
 
-async def _expire(fault: Fault, exchange: Exchange, answer: Answer, revocations: Revocations) -> None:
+async def _expire(fault: Fault, exchange: Exchange, answer: GoodAnswer, revocations: Revocations) -> None:
     """The bytes are counted over all requests with the same URL; the one that goes beyond is cut."""
     key = (fault.id, answer.url_id)
     if revocations.budgets.get(key) == 0:
@@ -137,29 +137,29 @@ def _revoke(fault: Fault, url_id: str, revocations: Revocations) -> None:
         fault.fired += 1
 
 
-async def _truncate(script: FaultBody, exchange: Exchange, answer: Answer) -> None:
+async def _truncate(script: FaultBody, exchange: Exchange, answer: GoodAnswer) -> None:
     await answer.send_start(exchange, answer.cut_at(script))
     await exchange.connection.close()
 
 
-async def _reset(script: FaultBody, exchange: Exchange, answer: Answer) -> None:
+async def _reset(script: FaultBody, exchange: Exchange, answer: GoodAnswer) -> None:
     await answer.send_start(exchange, answer.cut_at(script))
     await exchange.connection.reset()
 
 
-async def _stall(script: FaultBody, exchange: Exchange, answer: Answer) -> None:
+async def _stall(script: FaultBody, exchange: Exchange, answer: GoodAnswer) -> None:
     await answer.send_start(exchange, answer.cut_at(script))
     await exchange.connection.pause(script.delay_s)
     await exchange.connection.close()
 
 
-async def _truncate_no_length(script: FaultBody, exchange: Exchange, answer: Answer) -> None:
+async def _truncate_no_length(script: FaultBody, exchange: Exchange, answer: GoodAnswer) -> None:
     await exchange.raw_start(answer.status, {k: v for k, v in answer.head.items() if k != "Content-Length"})
     await exchange.raw_stream(answer.file, answer.chunks(answer.cut_at(script)))
     await exchange.connection.close()
 
 
-async def _length_lies(script: FaultBody, exchange: Exchange, answer: Answer) -> None:
+async def _length_lies(script: FaultBody, exchange: Exchange, answer: GoodAnswer) -> None:
     """Declares `after_bytes` (or less than there is) as the file's size, and sends what it has regardless."""
     size = answer.file.size_bytes
     declared = size - max(1, min(1024, size // 2)) if script.after_bytes is None else script.after_bytes
@@ -173,13 +173,13 @@ async def _length_lies(script: FaultBody, exchange: Exchange, answer: Answer) ->
     await exchange.connection.close()
 
 
-async def _corrupt(script: FaultBody, exchange: Exchange, answer: Answer) -> None:
+async def _corrupt(script: FaultBody, exchange: Exchange, answer: GoodAnswer) -> None:
     await exchange.start(answer.status, answer.head)
     await exchange.stream(answer.file, _flipped(answer, answer.cut_at(script)))
     await exchange.end()
 
 
-def _flipped(answer: Answer, at: int) -> Iterator[bytes]:
+def _flipped(answer: GoodAnswer, at: int) -> Iterator[bytes]:
     position = 0
     for chunk in answer.chunks():
         within = at - position
@@ -190,7 +190,7 @@ def _flipped(answer: Answer, at: int) -> Iterator[bytes]:
         position += len(chunk)
 
 
-async def _slow(script: FaultBody, exchange: Exchange, answer: Answer) -> None:
+async def _slow(script: FaultBody, exchange: Exchange, answer: GoodAnswer) -> None:
     if script.delay_s is not None and not await exchange.connection.pause(script.delay_s):
         return
     if script.bytes_per_s is None:
@@ -208,7 +208,7 @@ async def _slow(script: FaultBody, exchange: Exchange, answer: Answer) -> None:
     await exchange.end()
 
 
-LATE: dict[str, Callable[[FaultBody, Exchange, Answer], Awaitable[None]]] = {
+LATE: dict[str, Callable[[FaultBody, Exchange, GoodAnswer], Awaitable[None]]] = {
     "truncate": _truncate,
     "truncate_no_length": _truncate_no_length,
     "length_lies": _length_lies,

@@ -70,7 +70,6 @@ class Settings(BaseModel):
     reconcile_window: Duration = timedelta(days=14)
     source_cleanup_after_days: int | None = Field(default=None, ge=1)
     """Days since the newest recording of a meeting was archived; none, and nothing is deleted at the platform."""
-    retention_days: int | None = Field(default=None, ge=1)
     url_margin_s: int = Field(default=300, ge=0, le=86_400)
     shutdown_grace_s: float = Field(default=25, ge=0, le=3600)
     listing_grace_s: int = Field(default=86_400, ge=0)

@@ -20,7 +20,7 @@ from receiver.tables.metadata import (
 )
 from receiver.tables.move import Content, MoveReport, move
 from receiver.tables.probe import WriteRefusedError, durability, refused_because, try_writing
-from receiver.tables.schema import check_head, standing, upgrade
+from receiver.tables.schema import check_head, schema_status, upgrade
 from receiver.tables.sqlite import SqliteDatabase
 
 
@@ -54,7 +54,7 @@ __all__ = [
     "reconciliations",
     "recordings",
     "refused_because",
-    "standing",
+    "schema_status",
     "try_writing",
     "upgrade",
     "upload_parts",

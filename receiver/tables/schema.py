@@ -34,8 +34,8 @@ _log = logs.get("tables")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a database stands. `is_newer`: at a revision that this release does not know, but may work on."""
+class SchemaStatus:
+    """A database's revision and this release's. `is_newer`: the first is unknown here, but may be worked on."""
 
     current: str | None
     head: str
@@ -63,12 +63,12 @@ def _current(connection: sa.Connection) -> str | None:
     return revision
 
 
-def _standing(connection: sa.Connection) -> Standing:
+def _status(connection: sa.Connection) -> SchemaStatus:
     """Compare the database with this release; raises `SchemaOutdatedError` for a newer one that left it behind."""
     current, known = _current(connection), _revisions()
     head = known[-1]
     if current is None or current in known:
-        return Standing(current, head, is_newer=False)
+        return SchemaStatus(current, head, is_newer=False)
     oldest = None
     if sa.inspect(connection).has_table(schema_compatibility.name):
         columns = schema_compatibility.c
@@ -77,7 +77,7 @@ def _standing(connection: sa.Connection) -> Standing:
         ).scalar_one_or_none()
     # a release that knows the oldest one is that one's or a later one's
     if oldest in known:
-        return Standing(current, head, is_newer=True)
+        return SchemaStatus(current, head, is_newer=True)
     raise SchemaOutdatedError(
         f"the database is at {current}, which is newer than this release (it knows {head}) and "
         + (f"works with releases from {oldest} on" if oldest else "names no older release that may work with it")
@@ -116,7 +116,7 @@ async def upgrade(database: Database, revision: str = "head") -> tuple[str | Non
     """
 
     def bring(tx: sa.Connection) -> tuple[str | None, str | None]:
-        before = _standing(tx)
+        before = _status(tx)
         if before.is_newer or before.current == (before.head if revision == "head" else revision):
             return before.current, before.current
         _upgrade(tx, revision)
@@ -125,9 +125,9 @@ async def upgrade(database: Database, revision: str = "head") -> tuple[str | Non
     return await database.write(bring)
 
 
-async def standing(database: Database) -> Standing:
+async def schema_status(database: Database) -> SchemaStatus:
     """Compare the database with this release; raises `SchemaOutdatedError` for a newer one that left it behind."""
-    return await database.read(_standing)
+    return await database.read(_status)
 
 
 async def is_at_head(database: Database) -> bool:
@@ -141,7 +141,7 @@ async def check_head(database: Database) -> None:
     That is its own schema, or a newer one which says so: while machines are upgraded one after the other, those still
     on the old release may be restarted.
     """
-    found = await standing(database)
+    found = await schema_status(database)
     if found.is_newer:
         _log.warning("schema_newer", revision=found.current, known=found.head)
     elif found.current != found.head:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from receiver.app.cleanup import cleaner, schedules
+from receiver.app.cleanup import make_cleanup, schedules
 from receiver.catalogue import audit_log
 from receiver.errors import ApiUnavailableError
 from receiver.meetings import ApiConfig, open_api
@@ -123,11 +123,11 @@ async def test_only_the_meeting_that_is_archived_and_proven_is_deleted(sandbox, 
     code, report, _ = await run("clean-up", *AFTER)
     assert (code, report) == (1, {"meetings": 7, "deleted": 1, "kept": kept, "dry_run": False})
     assert await deletions(sandbox) == [right]
-    doomed = {"recordings": [{"id": one, "sha256": objects[one]["sha256"]} for one in made[right]]}
+    chosen = {"recordings": [{"id": one, "sha256": objects[one]["sha256"]} for one in made[right]]}
     log = await audited(service)
     assert [entry for entry in log if entry[2] == right] == [
-        ("cleanup", "source_deletion_began", right, doomed),
-        ("cleanup", "source_deleted", right, doomed),
+        ("cleanup", "source_deletion_began", right, chosen),
+        ("cleanup", "source_deleted", right, chosen),
     ]
     assert [entry for entry in log if entry[2] != right] == [("cleanup", "source_gone", gone, {})]
 
@@ -173,9 +173,9 @@ async def test_a_lost_answer_is_found_out_by_the_next_run(sandbox, service, run)
 
 @asynccontextmanager
 async def cleaning(service, bucket, url):
-    """Open the cleaner in this process."""
+    """Open the clean-up in this process."""
     async with index(service) as database, open_api(ApiConfig(url=url, credentials=lambda: KEY)) as api:
-        yield cleaner(database, api, bucket)
+        yield make_cleanup(database, api, bucket)
 
 
 @ON_SQLITE  # for the time it takes; what is compared is one transaction on both
@@ -187,7 +187,7 @@ async def test_a_hold_that_is_set_meanwhile_keeps_the_meeting(sandbox, service, 
             await change(service, recording_id, hold=True)
             return await made.head(stored)
 
-        report = await replace(made, head=head).clean(older_than=timedelta(days=2), dry_run=False)
+        report = await replace(made, head=head).run(older_than=timedelta(days=2), dry_run=False)
     assert (report.meetings, report.deleted, dict(report.kept)) == (1, 0, {"intervened": 1})
     assert await deletions(sandbox) == []
     assert await audited(service) == []

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from receiver.catalogue import Catalogue
+from receiver.catalogue import Catalogue, Interventions
 from receiver.records import State
 from tests.support.api import ALL, WRITES, assert_problem, bearer, client_of
 from tests.support.operators import ADMIN, ARCHIVED, OPERATOR, VIEWER, Outside, add, row
@@ -53,7 +53,7 @@ async def test_an_operator_and_an_admin_may(database: Database, anonymous: httpx
 async def test_without_configured_tokens_the_api_is_closed_and_says_why(
     database: Database, outside: Outside, headers: dict[bytes, bytes]
 ):
-    async with client_of(Catalogue(database), outside, tokens=()) as client:
+    async with client_of(Catalogue(database), Interventions(database), outside, tokens=()) as client:
         for method, path in ALL:
             answer = await client.request(method, path, headers=headers)
             assert_problem(answer, 403, "no token is configured; set RECEIVER_OPS_TOKENS")

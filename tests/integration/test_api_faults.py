@@ -12,7 +12,8 @@ from tests.support.operators import ADMIN, VIEWER, Broken, Outside
 
 
 async def test_a_database_that_is_down_is_a_503_to_be_asked_again(outside: Outside):
-    async with client_of(Broken(StorageUnavailableError("db-7.internal refused")), outside) as client:
+    broken = Broken(StorageUnavailableError("db-7.internal refused"))
+    async with client_of(broken, broken, outside) as client:
         for method, path in ALL:
             answer = await client.request(method, path, headers=bearer(ADMIN))
             assert_problem(answer, 503, "the database cannot take the request now; send it again")
@@ -22,7 +23,8 @@ async def test_a_database_that_is_down_is_a_503_to_be_asked_again(outside: Outsi
 
 
 async def test_a_defect_is_logged_and_shows_no_internals(outside: Outside):
-    async with client_of(Broken(KeyError("inner-secret")), outside) as client:
+    broken = Broken(KeyError("inner-secret"))
+    async with client_of(broken, broken, outside) as client:
         with capture_logs() as events:
             answer = await client.get("/api/recordings/r1", headers=bearer(VIEWER))
     assert_problem(answer, 500, "the service met a defect of its own; its log has the details")

@@ -17,7 +17,7 @@ WRITERS = 12
 
 
 async def add(database: Database, number: int) -> None:
-    entry = audit_log.Entry(
+    entry = audit_log.AuditEntry(
         at=NOW + timedelta(microseconds=number),
         actor="cleanup",
         action="source_deleted",

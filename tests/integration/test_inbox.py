@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from receiver import metrics
-from receiver.catalogue import Catalogue, Filters, Runs
+from receiver.catalogue import Catalogue, Filters, Interventions, Runs
 from receiver.errors import StorageUnavailableError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
@@ -183,7 +183,7 @@ async def test_news_of_a_dead_recording_revives_it(database: Database, inbox: In
 
 async def test_a_cancelled_recording_stays_cancelled(database: Database, inbox: Inbox) -> None:
     await accept(inbox, payload("a"), now=NOW)
-    await Catalogue(database).cancel(RecordingId("a"), now=NOW)
+    await Interventions(database).cancel(RecordingId("a"))
     answer = await accept(inbox, payload("a", "b"), now=NOW)
     assert answer.recordings[0] == ("a", State.CANCELLED)
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from receiver.app import utc_now
-from receiver.catalogue import Catalogue, Runs
+from receiver.catalogue import Catalogue, Interventions, Runs
 from receiver.inbox import Inbox
 from receiver.jobs import Jobs, MemoryJobs, open_jobs
 from receiver.jobs.postgres import PostgresJobs
@@ -84,10 +84,10 @@ async def test_a_row_that_only_a_command_wrote_is_found_by_the_sweep(
     database: Database, jobs: Jobs, inbox: Inbox
 ) -> None:
     await accept(inbox, payload("a"), now=utc_now())
-    await Catalogue(database).cancel(RecordingId("a"), now=utc_now())
+    await Interventions(database).cancel(RecordingId("a"))
     handler = Archiving(database, expected=1)
     async with running(jobs, handler):
-        await Catalogue(database).retry(RecordingId("a"), now=utc_now())
+        await Interventions(database).retry(RecordingId("a"), now=utc_now())
         await asyncio.wait_for(handler.all_done.wait(), 10)
 
 

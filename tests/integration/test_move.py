@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from receiver.catalogue import Catalogue, Filters, Runs
+from receiver.catalogue import Catalogue, Filters, Interventions, Runs
 from receiver.errors import ReceiverError, SchemaOutdatedError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
@@ -60,7 +60,7 @@ async def source(tmp_path: Path) -> AsyncIterator[Database]:
     assert claim is not None
     await runs.finish(claim, STORED, now=LATER)
     await runs.claim(RecordingId("r0001"), now=LATER)  # as a killed service leaves it
-    await Catalogue(database).set_hold(RecordingId("r0002"), hold=True)
+    await Interventions(database).set_hold(RecordingId("r0002"), hold=True)
 
     def change(tx):
         part = {"recording_id": "r0001", "number": 1, "etag": '"e"', "size_bytes": 5, "checksum": "crc64nvme:x"}

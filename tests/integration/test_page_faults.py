@@ -18,7 +18,8 @@ pytestmark = ON_SQLITE
 
 @pytest.mark.usefixtures("database_url")
 async def test_an_index_that_is_down_is_a_page_that_says_so(outside: Outside):
-    async with browser_of(Broken(StorageUnavailableError("db-7.internal refused")), outside) as client:
+    broken = Broken(StorageUnavailableError("db-7.internal refused"))
+    async with browser_of(broken, broken, outside) as client:
         await sign_in(client, VIEWER)
         for path in ("/", "/recordings/r1", "/deliveries", "/deliveries/d1"):
             answer = await client.get(path)

@@ -9,10 +9,12 @@ import html
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 
+from receiver.catalogue import FILTERS
 from receiver.records import State
 from tests.support.databases import ON_SQLITE
 from tests.support.operators import ARCHIVED, NOW, add, row
@@ -112,6 +114,22 @@ async def test_tabs_forms_and_pages_keep_what_was_asked(viewer: httpx.AsyncClien
     archived = re.search(r'href="([^"]*)"[^>]*>archived', text)
     assert archived
     assert html.unescape(archived[1]) == "/?sort=created_at&created_at%5Bgte%5D=2026-11-21&limit=1&state=archived"
+
+
+ASKED = {"text": "x-1", "words": "weekly", "number": "7", "time": "2026-11-21"}
+
+
+async def test_every_filter_is_asked_for_again_by_the_form(viewer: httpx.AsyncClient):
+    """Seen where the form has a field for it, hidden where not: searching for more drops nothing that was asked."""
+    for one in FILTERS:
+        text = ASKED.get(one.kind.shape) or one.kind.choices[0]
+        form = re.search(
+            r'<form class="filters".*?</form>', await get(viewer, f"/?{urlencode({one.name: text})}"), re.DOTALL
+        )
+        assert form
+        (named,) = re.findall(rf'<input[^>]* name="{re.escape(one.name)}"[^>]*>', form[0])
+        assert f'value="{text}"' in named
+        assert ('type="hidden"' in named) == (one.field is None)
 
 
 WRONG = {

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from receiver.catalogue import Catalogue
-from receiver.page.sessions import LIFE, Sessions
+from receiver.catalogue import Catalogue, Interventions
+from receiver.page.sessions import LIFE, PageSessions
 from tests.support.databases import ON_SQLITE
 from tests.support.operators import ADMIN, ARCHIVED, NOW, OPERATOR, TOKENS, VIEWER, Outside, add, row
 from tests.support.page import FORMS, PAGES, browser_of, post, sign_in
@@ -33,7 +33,7 @@ pytestmark = ON_SQLITE
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(
     database: Database, outside: Outside, url: str, name: str, is_secure: bool
 ):
-    async with browser_of(Catalogue(database), outside, url=url) as client:
+    async with browser_of(Catalogue(database), Interventions(database), outside, url=url) as client:
         with capture_logs() as events:
             answer = await sign_in(client, f"  {OPERATOR}\n")
         cookie, *flags = answer.headers["set-cookie"].split("; ")
@@ -50,7 +50,7 @@ async def test_the_cookie_is_kept_from_scripts_and_other_sites(
 
 
 async def test_over_tls_only_the_prefixed_cookie_counts(database: Database, outside: Outside):
-    async with browser_of(Catalogue(database), outside, url="https://receiver") as client:
+    async with browser_of(Catalogue(database), Interventions(database), outside, url="https://receiver") as client:
         await sign_in(client, VIEWER)
         value = client.cookies["__Host-receiver_session"]
         client.cookies.clear()
@@ -139,14 +139,14 @@ async def test_an_expired_or_changed_session_is_none(browser: httpx.AsyncClient)
     await sign_in(browser, VIEWER)
     value = browser.cookies["receiver_session"]
     browser.cookies.clear()
-    long_ago = Sessions(lambda: TOKENS, lambda: (b"key",)).begin(TOKENS[0], now=NOW - LIFE)
+    long_ago = PageSessions(lambda: TOKENS, lambda: (b"key",)).begin(TOKENS[0], now=NOW - LIFE)
     for cookie, status in ((value, 200), (value[:-1] + ("0" if value[-1] != "0" else "1"), 303), (long_ago, 303)):
         answer = await browser.get("/", headers={"Cookie": f"receiver_session={cookie}"})
         assert answer.status_code == status, cookie
 
 
 async def test_without_configured_tokens_the_page_is_closed_and_says_why(database: Database, outside: Outside):
-    async with browser_of(Catalogue(database), outside, tokens=()) as client:
+    async with browser_of(Catalogue(database), Interventions(database), outside, tokens=()) as client:
         asked = [("GET", path) for path in (*PAGES, "/sign-in")] + [("POST", path) for path in (*FORMS, "/sign-in")]
         for method, path in asked:
             answer = await client.request(method, path)

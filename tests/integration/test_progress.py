@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from receiver.catalogue import Catalogue, Filters, Runs
+from receiver.catalogue import Catalogue, Filters, Interventions, Runs
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.lifecycle import Decision
@@ -116,7 +116,7 @@ async def test_what_waits_shows_the_parts_it_may_go_on_with_and_no_rate(runs, tr
 
 async def test_a_cancelled_recording_has_no_transfer(database, runs, transfer):
     await runs.settle(await interrupted(runs), WAITING, FAILURE)
-    await Catalogue(database).cancel(A, now=NOW)
+    await Interventions(database).cancel(A)
     assert await transfer() is None
 
 

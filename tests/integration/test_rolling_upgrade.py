@@ -56,12 +56,17 @@ def release_before(revision: str) -> str | None:
 
 
 def unpack(commit: str, folder: Path) -> Path:
-    """Lay an old release's code out in `folder` and return the script that works with it."""
-    has_driver = git("ls-tree", "--name-only", commit, DRIVER)
-    parts = ["receiver", "migrations", *([DRIVER] if has_driver else [])]
-    with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", commit, *parts))) as archive:
+    """Lay an old release's code out in `folder` with the script that works with it, and return that.
+
+    A release older than the script gets it as it was first written, since it calls the code as that was then.
+    """
+    with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", commit, "receiver", "migrations"))) as archive:
         archive.extractall(folder, filter="data")
-    return (folder if has_driver else ROOT) / DRIVER
+    is_with_driver = git("ls-tree", "--name-only", commit, DRIVER)
+    first = git("log", "--diff-filter=A", "--format=%H", "--", DRIVER).decode().split()[-1]
+    script = folder / Path(DRIVER).name
+    script.write_bytes(git("show", f"{commit if is_with_driver else first}:{DRIVER}"))
+    return script
 
 
 @asynccontextmanager

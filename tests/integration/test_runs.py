@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from receiver.catalogue import Catalogue, Runs
+from receiver.catalogue import Catalogue, Interventions, Runs
 from receiver.errors import FenceLostError, NotFoundError, WrongStateError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
@@ -151,7 +151,7 @@ async def test_no_part_is_remembered_beyond_the_last_run(
         await (runs.finish(claim, STORED, now=NOW) if ending == "finish" else runs.hand_back(claim, now=NOW))
     assert await noted_parts(database) == left
     if ending == FAILED:
-        await Catalogue(database).retry(A, now=NOW)
+        await Interventions(database).retry(A, now=NOW)
         assert (await claimed(runs)).upload is None
 
 
@@ -210,31 +210,31 @@ async def test_an_interrupted_run_is_not_counted(database: Database, runs: Runs)
 
 
 async def test_replay_starts_anew(database: Database, runs: Runs) -> None:
-    catalogue = Catalogue(database)
+    interventions = Interventions(database)
     with pytest.raises(WrongStateError, match="pending cannot become pending"):
-        await catalogue.retry(A, now=NOW)
+        await interventions.retry(A, now=NOW)
     claim = await claimed(runs)
     with pytest.raises(WrongStateError, match="archiving cannot become pending"):
-        await catalogue.retry(A, now=NOW)
+        await interventions.retry(A, now=NOW)
     await runs.settle(claim, Decision(state=State.FAILED, attempts=8, next_attempt_at=None), FAILURE)
-    revived = await catalogue.retry(A, now=NOW)
+    revived = await interventions.retry(A, now=NOW)
     assert (revived.state, revived.attempts, revived.error) == (State.PENDING, 0, FAILURE)
     assert (await claimed(runs)).attempt == 1
 
 
 async def test_cancelling_takes_the_fence_from_nobody_running(database: Database, runs: Runs) -> None:
-    catalogue = Catalogue(database)
+    interventions = Interventions(database)
     claim = await claimed(runs)
     with pytest.raises(WrongStateError, match="archiving cannot become cancelled"):
-        await catalogue.cancel(A, now=NOW)
+        await interventions.cancel(A)
     await runs.hand_back(claim, now=NOW)
-    assert (await catalogue.cancel(A, now=NOW)).state is State.CANCELLED
+    assert (await interventions.cancel(A)).state is State.CANCELLED
     assert await runs.claim(A, now=LATER) is None
 
 
 async def test_an_unknown_id_is_not_found(database: Database, runs: Runs) -> None:
     assert await runs.claim(RecordingId("nobody"), now=NOW) is None
-    for call in (Catalogue(database).recording, lambda i: Catalogue(database).set_hold(i, True)):
+    for call in (Catalogue(database).recording, lambda i: Interventions(database).set_hold(i, True)):
         with pytest.raises(NotFoundError, match="nobody"):
             await call(RecordingId("nobody"))
 

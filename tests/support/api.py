@@ -9,8 +9,8 @@ import pytest
 from starlette.applications import Starlette
 
 from receiver import api, problems
-from receiver.catalogue import Catalogue
-from receiver.operators import Actions, Guard
+from receiver.catalogue import Catalogue, Interventions
+from receiver.operators import Actions, Downloads, Guard
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
 if TYPE_CHECKING:
@@ -29,11 +29,14 @@ def bearer(token: str) -> dict[bytes, bytes]:
     return {b"Authorization": b"Bearer " + token.encode()}
 
 
-def client_of(catalogue: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS) -> httpx.AsyncClient:
+def client_of(
+    catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS
+) -> httpx.AsyncClient:
     parts = api.ApiParts(
         catalogue=catalogue,
         guard=Guard(lambda: tokens),
-        actions=Actions(catalogue=catalogue, presign=outside.presign, wake=outside.wake, clock=lambda: NOW),
+        actions=Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW),
+        downloads=Downloads(catalogue=catalogue, presign=outside.presign),
         ready=outside.ready,
     )
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
@@ -43,7 +46,8 @@ def client_of(catalogue: Any, outside: Outside, tokens: tuple[OpsToken, ...] = T
 
 @pytest.fixture
 async def anonymous(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(Catalogue(database, cursor_keys=lambda: (b"k",)), outside) as client:
+    catalogue = Catalogue(database, cursor_keys=lambda: (b"k",))
+    async with client_of(catalogue, Interventions(database), outside) as client:
         yield client
 
 

@@ -11,8 +11,8 @@ import pytest
 from starlette.applications import Starlette
 
 from receiver import api, page, problems
-from receiver.catalogue import Catalogue
-from receiver.operators import Actions, Guard
+from receiver.catalogue import Catalogue, Interventions
+from receiver.operators import Actions, Downloads, Guard
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
 if TYPE_CHECKING:
@@ -31,13 +31,21 @@ def outside() -> Outside:
 
 
 def browser_of(
-    catalogue: Any, outside: Outside, *, tokens: tuple[OpsToken, ...] = TOKENS, url: str = "http://receiver:8080"
+    catalogue: Any,
+    interventions: Any,
+    outside: Outside,
+    *,
+    tokens: tuple[OpsToken, ...] = TOKENS,
+    url: str = "http://receiver:8080",
 ) -> httpx.AsyncClient:
     """Return a client that keeps cookies and follows no redirect, of the page and the API as `app` composes them."""
     guard = Guard(lambda: tokens)
-    actions = Actions(catalogue=catalogue, presign=outside.presign, wake=outside.wake, clock=lambda: NOW)
-    html = page.PageParts(catalogue=catalogue, guard=guard, actions=actions, session_keys=lambda: (b"key",))
-    json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, ready=outside.ready)
+    actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW)
+    downloads = Downloads(catalogue=catalogue, presign=outside.presign)
+    html = page.PageParts(
+        catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, session_keys=lambda: (b"key",)
+    )
+    json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, ready=outside.ready)
     app = Starlette(routes=[*api.routes(json), *page.routes(html)], exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, client=("198.51.100.7", 4711))
     return httpx.AsyncClient(transport=transport, base_url=url)
@@ -45,7 +53,7 @@ def browser_of(
 
 @pytest.fixture
 async def browser(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser_of(Catalogue(database), outside) as client:
+    async with browser_of(Catalogue(database), Interventions(database), outside) as client:
         yield client
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import receiver
 from receiver import records
-from receiver.catalogue import Catalogue, Filters, Runs
+from receiver.catalogue import Catalogue, Filters, Interventions, Runs
+from receiver.catalogue.filters import WORDS
 from receiver.inbox import Inbox
 from receiver.lifecycle import Decision
 from receiver.meetings.payload import parse
@@ -97,18 +98,19 @@ async def settle(runs: Runs, claim: Claim, state: State) -> None:
 
 async def work(database: Database, number: str) -> Claim:
     """Take a delivery in, bring its recordings to each end, list them; return the run that still goes on."""
-    runs, catalogue, delivery = Runs(database), Catalogue(database), body(number)
+    runs, catalogue, interventions = Runs(database), Catalogue(database), Interventions(database)
+    delivery = body(number)
     for again in (False, True):
         inbox = Inbox(database, NoJobs(), keep_urls=True)
         assert (await inbox.accept(delivery, parse(delivery), now=NOW)).duplicate is again
-    await catalogue.cancel(RecordingId(f"{number}-cancelled"), now=NOW)
+    await interventions.cancel(RecordingId(f"{number}-cancelled"))
     await finish(runs, await claimed(runs, f"{number}-archived"))
     await runs.hand_back(await claimed(runs, f"{number}-pending"), now=NOW)
     for end in (State.WAITING, State.FAILED, State.MISSING):
         await settle(runs, await claimed(runs, f"{number}-{end}"), end)
     await settle(runs, await claimed(runs, f"{number}-retried"), State.FAILED)
-    await catalogue.retry(RecordingId(f"{number}-retried"), now=NOW)
-    page = await catalogue.page(Filters(words=(f"weekly {number}",)), limit=3)
+    await interventions.retry(RecordingId(f"{number}-retried"), now=NOW)
+    page = await catalogue.page(Filters((WORDS((f"weekly {number}",)),)), limit=3)
     assert [len(page.items), page.next_cursor is None] == [3, False]
     await catalogue.page(Filters(), sort="archived_at", limit=3)
     (await catalogue.deliveries()).items[0]

@@ -9,9 +9,9 @@ from receiver.app.cleanup import schedules
 from receiver.settings import Settings
 
 if TYPE_CHECKING:
-    from receiver.cleanup import Cleaner
+    from receiver.cleanup import Cleanup
 
-SOMEBODY = cast("Cleaner", object())
+SOMEBODY = cast("Cleanup", object())
 
 
 def test_it_is_daily_where_an_age_is_set():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pwd
 from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
+from structlog.testing import capture_logs
 
 from receiver.api.bodies import RecordingsBody
 from receiver.catalogue import Catalogue, Filters, Runs
@@ -181,15 +184,34 @@ def test_an_unknown_recording_exits_1(run, index, command):
     assert done.stdout == ""
 
 
-def test_retry_and_cancel_write_the_row(run, index):
+@pytest.fixture
+def events():
+    """Keep what is logged off the terminal, as a command's level does, and look at it."""
+    with capture_logs() as found:
+        yield found
+
+
+def test_retry_and_cancel_write_the_row(run, index, events):
     assert run("recordings", "retry", "second").stdout == "second  pending\n"
     shown = json.loads(run("recordings", "show", "second", "--json").stdout)
     assert (shown["state"], shown["attempts"]) == ("pending", 0)
     assert run("recordings", "cancel", "second", "third").stdout == "second  cancelled\nthird  cancelled\n"
     assert ids(run("recordings", "list", "--json", "--state", "cancelled")) == ["third", "second"]
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert [(e["event"], e["recording_id"], e["os_user"]) for e in events] == [
+        ("recording_retried", "second", user),
+        ("recording_cancelled", "second", user),
+        ("recording_cancelled", "third", user),
+    ]
 
 
-def test_each_of_several_is_changed_for_itself(run, index):
+def test_who_runs_a_command_is_told_by_number_where_the_system_knows_no_name(run, index, events, monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    run("recordings", "cancel", "third")
+    assert [e["os_user"] for e in events] == [f"uid {2**31 - 7}"]
+
+
+def test_each_of_several_is_changed_for_itself(run, index, events):
     done = run("recordings", "retry", "first", "second", "nobody")
     assert done.exit_code == 1
     assert done.stdout == "second  pending\n"

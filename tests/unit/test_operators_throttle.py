@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from receiver.operators.throttle import MAX_ADDRESSES, MAX_FAILURES, WINDOW_S, Throttle
+from receiver.operators.throttle import MAX_ADDRESSES, MAX_FAILURES, WINDOW_S, FailureThrottle
 
 
 def test_the_window_slides():
-    throttle = Throttle()
+    throttle = FailureThrottle()
     for second in range(MAX_FAILURES):
         assert throttle.failed("a", float(second)) is None
     assert throttle.failed("a", 59.0) == 1.0
@@ -15,7 +15,7 @@ def test_the_window_slides():
 
 
 def test_an_ipv6_network_is_one_source_and_a_mapped_address_is_its_ipv4():
-    throttle = Throttle()
+    throttle = FailureThrottle()
     for i in range(MAX_FAILURES):
         assert throttle.failed(f"2001:db8::{i:x}", 0.0) is None
     assert throttle.failed("2001:db8::ffff:1", 0.0) == WINDOW_S
@@ -26,7 +26,7 @@ def test_an_ipv6_network_is_one_source_and_a_mapped_address_is_its_ipv4():
 
 
 def test_memory_is_bounded_and_the_longest_quiet_address_goes_first():
-    throttle = Throttle()
+    throttle = FailureThrottle()
     for _ in range(MAX_FAILURES):
         throttle.failed("10.0.0.1", 0.0)
     for i in range(MAX_ADDRESSES - 1):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
+import receiver
 from receiver.errors import SettingsError
 from receiver.records import Origin
-from receiver.settings import Needs, Role, load, unknown_names
+from receiver.settings import Needs, Role, Settings, load, unknown_names
 
 GOOD = {"RECEIVER_S3_BUCKET": "team", "RECEIVER_WEBHOOK_SECRETS": "0123456789abcdef"}
 
@@ -19,6 +21,12 @@ def problems(environ: dict[str, str], needs: Needs = Needs.SERVE) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         load(needs, environ, dotenv=None)
     return str(caught.value).splitlines()
+
+
+def test_no_setting_is_taken_that_nothing_acts_on() -> None:
+    folder = Path(receiver.__file__).parent
+    code = "".join(p.read_text() for p in folder.rglob("*.py") if "settings" not in p.relative_to(folder).parts)
+    assert [name for name in Settings.model_fields if not re.search(rf"\.{name}\b", code)] == []
 
 
 def test_the_defaults_are_the_designed_ones() -> None:

@@ -20,7 +20,7 @@ from receiver.tables import (
     durability,
     open_database,
     refused_because,
-    standing,
+    schema_status,
     try_writing,
 )
 
@@ -101,7 +101,7 @@ def _unreachable(error: ReceiverError, url: sa.URL) -> Finding:
 async def _schema(database: Database) -> Finding:
     name = "database schema"
     try:
-        found = await standing(database)
+        found = await schema_status(database)
     except SchemaOutdatedError as e:
         return wrong(name, str(e).partition(": ")[0], "upgrade the service: the database is a newer release's")
     if found.is_newer:

@@ -17,7 +17,7 @@ MEETING_NAME = "Friday weekly sync"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class PlatformFile:
     """What the platform itself says of a recording's file."""
 
     sha256: str
@@ -64,10 +64,10 @@ class PlatformUser:
         body = {"files": files, "size_bytes": size_bytes, "kind": "generated"}
         await self._call("POST", f"/_control/meetings/{meeting_id}/end", body)
 
-    async def source(self, recording_id: str) -> Source:
+    async def source(self, recording_id: str) -> PlatformFile:
         """Return what the platform's own storage holds for a recording."""
         found = await self._call("GET", f"/_control/recordings/{recording_id}")
-        return Source(sha256=found["sha256"], size_bytes=found["size_bytes"])
+        return PlatformFile(sha256=found["sha256"], size_bytes=found["size_bytes"])
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         headers = {"CB-Token": self._token} if self._token else {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from receiver.errors import ReceiverError
 
 if TYPE_CHECKING:
-    from receiver.cli.demo.platform import Source
+    from receiver.cli.demo.platform import PlatformFile
     from receiver.objectstore import Bucket
 
 
@@ -27,7 +27,7 @@ class Proof:
     """One recording as four parties see it. `indexed` is its `Recording` of the HTTP API."""
 
     indexed: dict[str, Any]
-    source: Source
+    source: PlatformFile
     index: Seen
     object: Seen
     manifest: Seen
@@ -55,7 +55,7 @@ class Proof:
         ]
 
 
-async def prove(indexed: dict[str, Any], source: Source, bucket: Bucket) -> Proof:
+async def prove(indexed: dict[str, Any], source: PlatformFile, bucket: Bucket) -> Proof:
     """Read the object and its manifest back from the bucket and put them beside source and index."""
     archive = indexed["archive"]
     if archive is None:

@@ -1,6 +1,6 @@
-"""Which jobs may run now: at most so many in this process, and fewer of one download host, so that others find a place.
+"""Which jobs may run now: at most so many in this process, and fewer of one download host, so that others find a slot.
 
-A job that finds no place waits in line, the best priority first. Where the line is short, the last of a host is put
+A job that finds no slot waits in line, the best priority first. Where the line is short, the last of a host is put
 back into the queue for a while: not longer than it takes to look at all that were put back before, ten a second.
 """
 
@@ -47,7 +47,7 @@ class _Waiting:
     turn: asyncio.Future[None] = field(compare=False)
 
 
-class Places:
+class Slots:
     """`line` is how many jobs of one host may wait here; None for any number. A job of no known host is of none."""
 
     def __init__(self, total: int, *, per_host: int | None, line: int | None) -> None:
@@ -68,8 +68,8 @@ class Places:
         return self._total - self._running.total()
 
     @asynccontextmanager
-    async def place(self, job: Job) -> AsyncIterator[None]:
-        """Hold a place for the length of the block; raises `RetryRequested` for a job that must come again."""
+    async def slot(self, job: Job) -> AsyncIterator[None]:
+        """Hold a slot for the length of the block; raises `RetryRequested` for a job that must come again."""
         host = str((job.headers or {}).get(_HOST) or "") or None
         if self._closed:
             raise RetryRequested
@@ -83,14 +83,14 @@ class Places:
             self._leave(host)
 
     def close(self) -> None:
-        """Give no place any more: who waits goes back to the queue at once."""
+        """Give no slot any more: who waits goes back to the queue at once."""
         self._closed = True
         for waiting in self._line:
             waiting.turn.set_exception(RetryRequested())
         self._line.clear()
 
     async def rest(self, jobs: int) -> None:
-        """Wait, once very many were put back, as long as `jobs` of them take to come again; or for a place."""
+        """Wait, once very many were put back, as long as `jobs` of them take to come again; or for a slot."""
         if self._back_at - asyncio.get_running_loop().time() < _FAR_S:
             return
         self._freed.clear()
@@ -115,7 +115,7 @@ class Places:
             if waiting in self._line:
                 self._line.remove(waiting)
             elif not waiting.turn.cancelled() and waiting.turn.exception() is None:
-                self._leave(waiting.host)  # it was given its place and cancelled in the same turn of the loop
+                self._leave(waiting.host)  # it was given its slot and cancelled in the same turn of the loop
             raise
 
     def _leave(self, host: str | None) -> None:

@@ -27,7 +27,7 @@ _BEGAN, _DELETED, _FAILED, _GONE = (
 )
 
 
-class Cleanups:
+class CleanupIndex:
     """What is noted is on disk before the call returns."""
 
     def __init__(self, database: Database) -> None:
@@ -49,31 +49,31 @@ class Cleanups:
         """Return a meeting's recordings."""
         return await self._database.read(partial(_recordings, meeting_id))
 
-    async def begin(self, proven: Sequence[Recording], doomed: Sequence[Recording], *, now: datetime) -> bool:
-        """Note that `doomed` are about to be deleted, if all recordings of their meeting are still as `proven`."""
+    async def begin(self, proven: Sequence[Recording], chosen: Sequence[Recording], *, now: datetime) -> bool:
+        """Note that `chosen` are about to be deleted, if all recordings of their meeting are still as `proven`."""
         meeting_id = proven[0].meeting.id
 
         def begin(tx: sa.Connection) -> bool:
             if _recordings(meeting_id, tx) != list(proven):
                 return False
-            audit_log.append(tx, _entry(_BEGAN, meeting_id, now, recordings=_named(doomed)))
+            audit_log.append(tx, _entry(_BEGAN, meeting_id, now, recordings=_named(chosen)))
             return True
 
         return await self._database.write(begin)
 
-    async def deleted(self, meeting_id: MeetingId, doomed: Sequence[Recording], *, now: datetime) -> None:
+    async def deleted(self, meeting_id: MeetingId, chosen: Sequence[Recording], *, now: datetime) -> None:
         """Note that the source has deleted them."""
-        await self._append(_entry(_DELETED, meeting_id, now, recordings=_named(doomed)))
+        await self._append(_entry(_DELETED, meeting_id, now, recordings=_named(chosen)))
 
-    async def failed(self, meeting_id: MeetingId, doomed: Sequence[Recording], code: str, *, now: datetime) -> None:
+    async def failed(self, meeting_id: MeetingId, chosen: Sequence[Recording], code: str, *, now: datetime) -> None:
         """Note that the source did not say that it deleted them; it may have."""
-        await self._append(_entry(_FAILED, meeting_id, now, recordings=_named(doomed), code=code))
+        await self._append(_entry(_FAILED, meeting_id, now, recordings=_named(chosen), code=code))
 
     async def gone(self, meeting_id: MeetingId, *, now: datetime) -> None:
         """Note that the source has nothing left of the meeting, whoever deleted it."""
         await self._append(_entry(_GONE, meeting_id, now))
 
-    async def _append(self, entry: audit_log.Entry) -> None:
+    async def _append(self, entry: audit_log.AuditEntry) -> None:
         await self._database.write(lambda tx: audit_log.append(tx, entry))
 
 
@@ -111,5 +111,5 @@ def _named(some: Sequence[Recording]) -> list[dict[str, Any]]:
     return [{"id": one.id, "sha256": one.archive.sha256 if one.archive else None} for one in some]
 
 
-def _entry(action: str, meeting_id: MeetingId, now: datetime, **details: Any) -> audit_log.Entry:
-    return audit_log.Entry(at=now, actor=_ACTOR, action=action, subject=meeting_id, details=details)
+def _entry(action: str, meeting_id: MeetingId, now: datetime, **details: Any) -> audit_log.AuditEntry:
+    return audit_log.AuditEntry(at=now, actor=_ACTOR, action=action, subject=meeting_id, details=details)

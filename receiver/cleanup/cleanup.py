@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime, timedelta
 
-    from receiver.catalogue import Cleanups
+    from receiver.catalogue import CleanupIndex
     from receiver.meetings import MeetingsApi
     from receiver.records import MeetingId, ObjectHead, Recording, StoredFile
 
@@ -26,7 +26,7 @@ _log = logs.get("cleanup")
 
 
 @dataclass(slots=True)
-class Report:
+class CleanupReport:
     """What a clean-up looked at, in meetings. `error` ended it early: the others are for the next one.
 
     Those neither deleted nor kept had nothing left at the source. In a dry run `deleted` would have been.
@@ -44,21 +44,21 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cleaner:
+class Cleanup:
     """`head` says what the store has where a file was stored. Safe to repeat, and to run beside another."""
 
     api: MeetingsApi
-    cleanups: Cleanups
+    index: CleanupIndex
     head: Head
     clock: Callable[[], datetime]
 
-    async def clean(self, *, older_than: timedelta, dry_run: bool) -> Report:
+    async def run(self, *, older_than: timedelta, dry_run: bool) -> CleanupReport:
         """Delete at the source the meetings whose newest recording was archived longer ago than `older_than`.
 
         An API or a store that refuses or is away ends it, with the error in the report.
         """
-        report = Report()
-        meetings = self.cleanups.meetings(archived_before=self.clock() - older_than)
+        report = CleanupReport()
+        meetings = self.index.meetings(archived_before=self.clock() - older_than)
         async with aclosing(meetings):
             try:
                 async for meeting_id in meetings:
@@ -68,16 +68,16 @@ class Cleaner:
                 report.error = e
         return report
 
-    async def _clean(self, meeting_id: MeetingId, report: Report, *, dry_run: bool) -> None:
-        rows = await self.cleanups.recordings(meeting_id)
+    async def _clean(self, meeting_id: MeetingId, report: CleanupReport, *, dry_run: bool) -> None:
+        rows = await self.index.recordings(meeting_id)
         found = await self._judged(meeting_id, rows)
         if isinstance(found, Kept):
             _keep(meeting_id, found, report)
         elif dry_run:
             report.deleted += bool(found)
         elif not found:
-            await self.cleanups.gone(meeting_id, now=self.clock())
-        elif await self.cleanups.begin(rows, found, now=self.clock()):
+            await self.index.gone(meeting_id, now=self.clock())
+        elif await self.index.begin(rows, found, now=self.clock()):
             await self._delete(meeting_id, found)
             report.deleted += 1
         else:
@@ -98,19 +98,19 @@ class Cleaner:
             return Kept.UNREADABLE
         return of_listing(rows, listed)
 
-    async def _delete(self, meeting_id: MeetingId, doomed: Sequence[Recording]) -> None:
+    async def _delete(self, meeting_id: MeetingId, chosen: Sequence[Recording]) -> None:
         try:
             await self.api.delete_recordings(meeting_id)
         except RecordingGoneError:
             pass  # it went by itself
         except JobError as e:
-            await self.cleanups.failed(meeting_id, doomed, e.code, now=self.clock())
+            await self.index.failed(meeting_id, chosen, e.code, now=self.clock())
             raise
-        await self.cleanups.deleted(meeting_id, doomed, now=self.clock())
-        metrics.source_deletions.inc(len(doomed))
-        _log.info("source_deleted", meeting_id=meeting_id, recordings=len(doomed))
+        await self.index.deleted(meeting_id, chosen, now=self.clock())
+        metrics.source_deletions.inc(len(chosen))
+        _log.info("source_deleted", meeting_id=meeting_id, recordings=len(chosen))
 
 
-def _keep(meeting_id: MeetingId, reason: Kept, report: Report) -> None:
+def _keep(meeting_id: MeetingId, reason: Kept, report: CleanupReport) -> None:
     report.kept[reason] += 1
     _log.warning("source_kept", meeting_id=meeting_id, reason=reason)

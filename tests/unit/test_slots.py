@@ -1,4 +1,4 @@
-"""Places: never more than the limits, the best priority next in line, and who is put back comes again in good time."""
+"""Slots: never more than the limits, the best priority next in line, and who is put back comes again in good time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
-from receiver.jobs.places import Places, headers
+from receiver.jobs.slots import Slots, headers
 from receiver.records import source_host
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -35,10 +35,10 @@ def job(number: int, host: str | None, *, priority: int = -1, attempts: int = 0)
 
 
 class Crowd:
-    """Jobs that hold their places until they are told to leave."""
+    """Jobs that hold their slots until they are told to leave."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self.running: list[int] = []
         self.delays: dict[int, timedelta] = {}
         self.tasks: dict[int, asyncio.Task[None]] = {}
@@ -60,7 +60,7 @@ class Crowd:
 
     async def _run(self, one: Job) -> None:
         try:
-            async with self._places.place(one):
+            async with self._slots.slot(one):
                 self.running.append(one.id)
                 try:
                     await self._ends[one.id].wait()
@@ -71,8 +71,8 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(places: Places) -> AsyncIterator[Crowd]:
-    made = Crowd(places)
+async def crowd(slots: Slots) -> AsyncIterator[Crowd]:
+    made = Crowd(slots)
     yield made
     for task in made.tasks.values():
         task.cancel()
@@ -80,7 +80,7 @@ async def crowd(places: Places) -> AsyncIterator[Crowd]:
 
 
 async def test_a_host_gets_no_more_than_its_share_and_others_find_a_place() -> None:
-    async with crowd(Places(4, per_host=3, line=1)) as people:
+    async with crowd(Slots(4, per_host=3, line=1)) as people:
         await people.come(*(job(n, "slow") for n in range(10)))
         assert people.running == [0, 1, 2]
         await people.come(job(10, "other"))
@@ -88,24 +88,24 @@ async def test_a_host_gets_no_more_than_its_share_and_others_find_a_place() -> N
 
 
 async def test_jobs_of_no_known_host_are_bound_by_the_whole_alone() -> None:
-    async with crowd(Places(4, per_host=1, line=1)) as people:
+    async with crowd(Slots(4, per_host=1, line=1)) as people:
         await people.come(*(job(n, None) for n in range(6)))
         assert people.running == [0, 1, 2, 3]
 
 
 async def test_the_best_priority_is_next_in_line_and_who_came_first_among_equals() -> None:
-    places = Places(2, per_host=1, line=None)
-    async with crowd(places) as people:
+    slots = Slots(2, per_host=1, line=None)
+    async with crowd(slots) as people:
         await people.come(job(1, "h"), job(2, "h", priority=-9), job(3, "h", priority=-2), job(4, "h", priority=-2))
-        assert len(places._line) == 3
+        assert len(slots._line) == 3
         for number, next_one in ((1, 3), (3, 4), (4, 2)):
             await people.leave(number)
             assert people.running == [next_one]
-        assert len(places._line) == 0
+        assert len(slots._line) == 0
 
 
 async def test_a_better_job_takes_the_only_place_in_line() -> None:
-    async with crowd(Places(2, per_host=1, line=1)) as people:
+    async with crowd(Slots(2, per_host=1, line=1)) as people:
         await people.come(job(1, "h"), job(2, "h", priority=-9), job(3, "h", priority=-2))
         assert people.delays[2] > timedelta(0)
         await people.leave(1)
@@ -113,15 +113,15 @@ async def test_a_better_job_takes_the_only_place_in_line() -> None:
 
 
 async def test_without_a_line_all_that_find_no_place_are_put_back() -> None:
-    places = Places(2, per_host=1, line=0)
-    async with crowd(places) as people:
+    slots = Slots(2, per_host=1, line=0)
+    async with crowd(slots) as people:
         await people.come(job(1, "h"), job(2, "h"))
-        assert len(places._line) == 0
+        assert len(slots._line) == 0
         assert people.delays[2] > timedelta(0)
 
 
 async def test_who_is_put_back_again_and_again_comes_back_later_up_to_a_bound() -> None:
-    async with crowd(Places(2, per_host=1, line=0)) as people:
+    async with crowd(Slots(2, per_host=1, line=0)) as people:
         await people.come(job(0, "h"))
         for attempts, (least_s, most_s) in {0: (0.25, 0.5), 3: (2, 4), 99: (5, 10)}.items():
             await people.come(job(attempts + 1, "h", attempts=attempts))
@@ -129,19 +129,19 @@ async def test_who_is_put_back_again_and_again_comes_back_later_up_to_a_bound() 
 
 
 async def test_many_that_are_put_back_come_again_ten_a_second() -> None:
-    async with crowd(Places(2, per_host=1, line=0)) as people:
+    async with crowd(Slots(2, per_host=1, line=0)) as people:
         await people.come(*(job(n, "h") for n in range(1001)))
         for number in (500, 1000):  # less what the test took meanwhile
             assert number / 10 - 5 < people.delays[number].total_seconds() <= number / 10 + 0.1
 
 
 async def test_looking_on_rests_only_once_very_many_were_put_back_and_until_a_place_is_free() -> None:
-    places = Places(2, per_host=1, line=0)
-    async with crowd(places) as people:
+    slots = Slots(2, per_host=1, line=0)
+    async with crowd(slots) as people:
         await people.come(*(job(n, "h") for n in range(500)))
-        await asyncio.wait_for(places.rest(10**6), 1)
+        await asyncio.wait_for(slots.rest(10**6), 1)
         await people.come(*(job(n, "h") for n in range(500, 1500)))
-        resting = asyncio.create_task(places.rest(10**6))
+        resting = asyncio.create_task(slots.rest(10**6))
         await people.settle()
         assert not resting.done()
         await people.leave(0)
@@ -150,8 +150,8 @@ async def test_looking_on_rests_only_once_very_many_were_put_back_and_until_a_pl
 
 
 async def test_who_is_cancelled_in_line_leaves_it_and_takes_no_place() -> None:
-    places = Places(1, per_host=None, line=None)
-    async with crowd(places) as people:
+    slots = Slots(1, per_host=None, line=None)
+    async with crowd(slots) as people:
         await people.come(job(1, "h"), job(2, "h"), job(3, "h"))
         people.tasks[2].cancel()
         await people.leave(1)
@@ -159,7 +159,7 @@ async def test_who_is_cancelled_in_line_leaves_it_and_takes_no_place() -> None:
 
 
 async def test_who_is_cancelled_as_its_turn_comes_gives_the_place_on() -> None:
-    async with crowd(Places(1, per_host=None, line=None)) as people:
+    async with crowd(Slots(1, per_host=None, line=None)) as people:
         await people.come(job(1, "h"), job(2, "h"), job(3, "h"))
         people._ends[1].set()
         await asyncio.sleep(0)  # 1 has left, and 2 has its turn but did not hear of it
@@ -169,10 +169,10 @@ async def test_who_is_cancelled_as_its_turn_comes_gives_the_place_on() -> None:
 
 
 async def test_closed_it_sends_back_who_waits_and_who_comes() -> None:
-    places = Places(1, per_host=None, line=None)
-    async with crowd(places) as people:
+    slots = Slots(1, per_host=None, line=None)
+    async with crowd(slots) as people:
         await people.come(job(1, "h"), job(2, "h"))
-        places.close()
+        slots.close()
         await people.come(job(3, "h"))
         assert [people.delays[n] for n in (2, 3)] == [timedelta(0)] * 2
         await people.leave(1)

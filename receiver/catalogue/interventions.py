@@ -1,0 +1,62 @@
+"""What operators may change of a recording's row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from receiver.catalogue.rows import one_recording
+from receiver.catalogue.states import change_state
+from receiver.errors import WrongStateError
+from receiver.lifecycle import CANCELLABLE, REPLAYABLE
+from receiver.records import Recording, RecordingId, State
+from receiver.tables import Database, recordings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+
+class Interventions:
+    """Each returns the recording as it is afterwards, and raises `NotFoundError`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def retry(self, recording_id: RecordingId, *, now: datetime) -> Recording:
+        """Make a recording pending again, its attempts counted anew; raises `WrongStateError`.
+
+        The last error stays on the row until the next run has ended. A recording that a run works on is left to it.
+        """
+        return await self._change(recording_id, REPLAYABLE, State.PENDING, attempts=0, next_attempt_at=now)
+
+    async def cancel(self, recording_id: RecordingId) -> Recording:
+        """Take a recording that waits or failed out of work; raises `WrongStateError`."""
+        return await self._change(recording_id, CANCELLABLE, State.CANCELLED, next_attempt_at=None)
+
+    async def set_hold(self, recording_id: RecordingId, hold: bool) -> Recording:  # noqa: FBT001
+        """Set or lift the legal hold, in any state."""
+
+        def write(tx: sa.Connection) -> Recording:
+            tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(hold=hold))
+            return one_recording(tx, recording_id)
+
+        return await self._database.write(write)
+
+    async def _change(
+        self, recording_id: RecordingId, leaving: Collection[State], to: State, **values: Any
+    ) -> Recording:
+        change = change_state(to, leaving=leaving).where(recordings.c.id == recording_id).values(values)
+
+        def write(tx: sa.Connection) -> Recording:
+            changed = tx.execute(change).rowcount
+            recording = one_recording(tx, recording_id)
+            if not changed:
+                able = ", ".join(sorted(leaving))
+                raise WrongStateError(
+                    f"a recording that is {recording.state} cannot become {to}; only these can: {able}"
+                )
+            return recording
+
+        return await self._database.write(write)

@@ -46,7 +46,7 @@ class Filter(Generic[T]):
     """
 
     name: str
-    kind: kinds.Kind[T]
+    kind: kinds.ValueKind[T]
     clause: Callable[[T], sa.ColumnElement[bool]]
     option: Option | None
     field: Field | None
@@ -93,7 +93,7 @@ _COMPARED: dict[str, Callable[[Any, Any], sa.ColumnElement[bool]]] = {
 
 def _bounds(
     name: str,
-    kind: kinds.Kind[T],
+    kind: kinds.ValueKind[T],
     column: sa.ColumnElement[Any],
     *,
     options: Mapping[str, Option],

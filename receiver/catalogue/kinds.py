@@ -35,7 +35,7 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind(Generic[T]):
+class ValueKind(Generic[T]):
     """`read` takes a parameter's name and its texts, which is one unless `is_list`; it raises `InvalidQueryError`."""
 
     shape: Shape
@@ -44,26 +44,26 @@ class Kind(Generic[T]):
     is_list: bool = False
 
 
-def one_of(choices: Mapping[str, T]) -> Kind[T]:
+def one_of(choices: Mapping[str, T]) -> ValueKind[T]:
     """Make a kind of the values that these names stand for."""
 
     def read(name: str, texts: Sequence[str]) -> T:
         return _chosen(choices, name, texts[0])
 
-    return Kind(shape=Shape.CHOICE, read=read, choices=tuple(choices))
+    return ValueKind(shape=Shape.CHOICE, read=read, choices=tuple(choices))
 
 
-def some_of(choices: Mapping[str, T]) -> Kind[tuple[T, ...]]:
+def some_of(choices: Mapping[str, T]) -> ValueKind[tuple[T, ...]]:
     """Make a kind of lists of such values, given with commas or one by one."""
 
     def read(name: str, texts: Sequence[str]) -> tuple[T, ...]:
         given = [part.strip() for text in texts for part in text.split(",")]
         return tuple(dict.fromkeys(_chosen(choices, name, part) for part in given))
 
-    return Kind(shape=Shape.CHOICE, read=read, choices=tuple(choices), is_list=True)
+    return ValueKind(shape=Shape.CHOICE, read=read, choices=tuple(choices), is_list=True)
 
 
-def text(accepts: Callable[[str], bool], what: str) -> Kind[str]:
+def text(accepts: Callable[[str], bool], what: str) -> ValueKind[str]:
     """Make a kind of the texts that are `what`."""
 
     def read(name: str, texts: Sequence[str]) -> str:
@@ -71,10 +71,10 @@ def text(accepts: Callable[[str], bool], what: str) -> Kind[str]:
             raise InvalidQueryError(f"{name}={shown(texts[0])} is not {what}")
         return texts[0]
 
-    return Kind(shape=Shape.TEXT, read=read)
+    return ValueKind(shape=Shape.TEXT, read=read)
 
 
-def whole_number(what: str) -> Kind[int]:
+def whole_number(what: str) -> ValueKind[int]:
     """Make a kind of the numbers that are `what` and not negative."""
 
     def read(name: str, texts: Sequence[str]) -> int:
@@ -82,7 +82,7 @@ def whole_number(what: str) -> Kind[int]:
             raise InvalidQueryError(f"{name}={shown(texts[0])} is not {what}: a whole number from 0 to {_MAX_INT64}")
         return int(texts[0])
 
-    return Kind(shape=Shape.NUMBER, read=read)
+    return ValueKind(shape=Shape.NUMBER, read=read)
 
 
 def _words(name: str, texts: Sequence[str]) -> tuple[str, ...]:
@@ -108,8 +108,8 @@ def _time(name: str, texts: Sequence[str]) -> datetime:
 
 ID = text(is_id, "an id: 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
 USER_ID = whole_number("a user id")
-WORDS = Kind(shape=Shape.WORDS, read=_words)
-TIME = Kind(shape=Shape.TIME, read=_time)
+WORDS = ValueKind(shape=Shape.WORDS, read=_words)
+TIME = ValueKind(shape=Shape.TIME, read=_time)
 
 
 def _chosen(choices: Mapping[str, T], name: str, given: str) -> T:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import click
 
 from receiver.catalogue import FILTERS
-from receiver.catalogue.kinds import Kind, Shape
+from receiver.catalogue.kinds import Shape, ValueKind
 from receiver.cli.types import Moment
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def pairs(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield one.name, each.isoformat() if isinstance(each, datetime) else str(each)
 
 
-def _type(kind: Kind[Any]) -> click.ParamType[Any]:
+def _type(kind: ValueKind[Any]) -> click.ParamType[Any]:
     match kind.shape:
         case Shape.CHOICE:
             return click.Choice(kind.choices)

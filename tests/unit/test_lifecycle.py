@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import receiver
 from receiver import errors
 from receiver.errors import JobError, Kind
 from receiver.lifecycle import CANCELLABLE, CHANGES, CLAIMABLE, FINAL, REPLAYABLE, RetryPolicy, backoff_s, decide
@@ -87,3 +90,17 @@ def test_every_job_error_has_a_code_of_its_own() -> None:
     assert len(set(codes)) == len(codes)
     assert "internal_error" not in codes
     assert all(kind.kind in Kind for kind in kinds)
+
+
+def test_a_state_is_written_in_one_place() -> None:
+    """The UPDATE in `catalogue.states` alone; a new row begins as pending, and no other dict or call names a state."""
+    found = []
+    for path in (Path(receiver.__file__).parent / "catalogue").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Attribute(attr=name), keywords=keywords):
+                    found += [f"{path.stem}: {name}(state=)" for keyword in keywords if keyword.arg == "state"]
+                case ast.Dict(keys=keys):
+                    named = [key.value for key in keys if isinstance(key, ast.Constant)]
+                    found += [f"{path.stem}: state"] * named.count("state")
+    assert sorted(found) == ["intake: state", "states: values(state=)"]

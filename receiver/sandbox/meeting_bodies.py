@@ -33,13 +33,19 @@ class TimezoneBody(BaseModel):
     name: str
 
 
-class MeetingBody(BaseModel):
-    """What create and update have in common. The page's own update ends before it starts, so no order is asked here."""
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    start_date: int
-    end_date: int
-    attendees: list[AttendeeBody]
+
+class MeetingBody(BaseModel):
+    """What an update names; the rest stays, though the page calls four of them required.
+
+    Dates are kept as they are sent, in seconds or in milliseconds. The page's own update ends before it starts.
+    """
+
+    name: Name = ""
+    start_date: int = 0
+    end_date: int = 0
+    attendees: list[AttendeeBody] = []
     record: bool | None = None
     public: bool | None = None
     scheduled: bool | None = None
@@ -49,6 +55,10 @@ class MeetingBody(BaseModel):
 
 
 class NewMeetingBody(MeetingBody):
+    name: Name
+    start_date: int
+    end_date: int
+    attendees: list[AttendeeBody]
     chat: bool | None = None
 
     @field_validator("end_date")

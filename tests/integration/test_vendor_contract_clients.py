@@ -1,6 +1,6 @@
 """Facts, "The vendor's own client": what its SDKs send and read beyond the page.
 
-Fact: the platform's test.
+Fact: the platform's test. The JavaScript client itself: test_the_vendors_client_works_with_the_sandbox.
 - each path with or without `.json`: test_every_path_may_end_in_json
 - a session without time stamp, nonce and signature: test_a_session_needs_no_time_stamp
 - a signed one needs them: test_a_refused_session_is_said_in_the_vendors_shapes

@@ -186,7 +186,7 @@ class Api:
         return JSONResponse(document, status, _expiry(session))
 
     def _empty(self, session: Session) -> Response:
-        """200 without a body; the vendor's clients read these few answers as text."""
+        """Answers 200 without a body; the vendor's clients read these few answers as text."""
         return Response(headers=_expiry(session))
 
 

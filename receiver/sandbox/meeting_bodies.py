@@ -37,9 +37,10 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class MeetingBody(BaseModel):
-    """What an update names; the rest stays, though the page calls four of them required.
+    """The parameters of an update. None is required, though the page says so of four: what is not named stays.
 
-    Dates are kept as they are sent, in seconds or in milliseconds. The page's own update ends before it starts.
+    Dates are kept as they are sent, in seconds or in milliseconds. Their order is free: the page's own update ends
+    before it starts.
     """
 
     name: Name = ""

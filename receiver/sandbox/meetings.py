@@ -114,7 +114,7 @@ class Meetings:
         return meeting
 
     def visible(self, user: User, query: Query) -> list[Meeting]:
-        """In the order they were made; a public meeting of others is shown to whoever names its id."""
+        """In the order they were made; a public meeting of others is shown to a user who names its id."""
         return [
             meeting
             for meeting in self._meetings.values()

@@ -143,7 +143,7 @@ class Sessions:
             raise field_error("nonce", "has already been used with this timestamp")
 
     def _session_user(self, given: CredentialsBody) -> User:
-        """Whoever is unknown becomes a user, and so does each guest, unless the account denies it."""
+        """Unknown credentials make a user and each guest is a new one, unless the account denies both."""
         if given.guest and self._config.create_users:
             return self._users.create_guest(given.full_name)
         if given.guest:
@@ -163,7 +163,7 @@ class Sessions:
         return user
 
     def log_in(self, session: Session, parameters: Parameters) -> User:
-        """Makes the session a known user's; only a new session makes users."""
+        """Makes the session a known user's. Unlike a new session, it makes no user."""
         session.user = self._user(_parse(CredentialsBody, parameters), create=False)
         return session.user
 

@@ -70,7 +70,7 @@ class Users:
         return user
 
     def create_guest(self, full_name: str | None) -> User:
-        """Nobody can log in as a guest again: there is no password."""
+        """A guest has no password, so cannot log in again."""
         login = f"guest_login_{self._ids.token()[:36]}"
         user = User(self._ids.object_id(), self._ids.user_id(), login, None, None, full_name, is_guest=True)
         self._by_id[user.id] = user

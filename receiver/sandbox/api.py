@@ -8,10 +8,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.sandbox.faults import LISTING_KINDS, FaultBody
 from receiver.sandbox.filters import read_query
-from receiver.sandbox.meetings import SandboxMeeting
+from receiver.sandbox.meetings import SandboxMeeting, no_meeting
 from receiver.sandbox.platform import Platform, with_origin
 from receiver.sandbox.recordings import SandboxRecording
 from receiver.sandbox.sessions import SandboxSession
@@ -19,6 +20,18 @@ from receiver.sandbox.users import User
 from receiver.sandbox.wire import base_error, plain_error, read_pairs, read_parameters
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class AnySuffix:
+    """Takes `/session.json` for `/session`: the vendor's JavaScript client ends each path so, its page none."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "path": scope["path"].removesuffix(".json")}
+        await self._app(scope, receive, send)
 
 
 class Api:
@@ -29,7 +42,10 @@ class Api:
         listing = "/meetings/recordings/{meeting_id}"
         return [
             Route("/session", self.create_session, methods=["POST"]),
+            Route("/session", self.show_session, methods=["GET"]),
             Route("/session", self.delete_session, methods=["DELETE"]),
+            Route("/login", self.log_in, methods=["POST"]),
+            Route("/login", self.log_out, methods=["DELETE"]),
             Route("/meetings", self.create_meeting, methods=["POST"]),
             Route("/meetings", self.list_meetings, methods=["GET"]),
             Route(listing, self.list_recordings, methods=["GET"]),
@@ -41,12 +57,26 @@ class Api:
         ]
 
     async def create_session(self, request: Request) -> Response:
-        return JSONResponse(self._platform.sessions.create(await read_parameters(request)), 201)
+        session = self._platform.sessions.create(await read_parameters(request))
+        return self._json(session, {"session": session.wire()}, 201)
+
+    async def show_session(self, request: Request) -> Response:
+        session = self._session(request)
+        return self._json(session, {"session": session.wire()})
 
     async def delete_session(self, request: Request) -> Response:
-        session = self._platform.sessions.use(request.headers.get("cb-token"))
-        self._platform.sessions.drop(session.token)
+        self._platform.sessions.drop(self._session(request).token)
         return Response()
+
+    async def log_in(self, request: Request) -> Response:
+        session = self._session(request)
+        user = self._platform.sessions.log_in(session, await read_parameters(request))
+        return self._json(session, {"user": user.wire()}, 202)
+
+    async def log_out(self, request: Request) -> Response:
+        session = self._session(request)
+        self._platform.sessions.log_out(session)
+        return self._empty(session)
 
     async def create_meeting(self, request: Request) -> Response:
         session, user = self._user(request)
@@ -62,9 +92,17 @@ class Api:
     async def list_meetings(self, request: Request) -> Response:
         """Filters in the query string or, as curl's -d sends them, in the body of the GET."""
         session, user = self._user(request)
-        pairs = request.query_params.multi_items() + read_pairs(await request.body())
-        meetings = self._platform.meetings.visible(user, read_query(pairs))
-        return self._json(session, [meeting.wire() for meeting in meetings])
+        query = read_query(request.query_params.multi_items() + read_pairs(await request.body()))
+        found = self._platform.meetings.visible(user, query)
+        page = [meeting.wire() for meeting in query.page(found)]
+        if request.headers.get("cb-api-version") == "2":
+            paging = {"limit": query.limit, "skip": query.offset, "total_entries": len(found)}
+            return self._json(session, {"items": page, **paging})
+        if not query.single:
+            return self._json(session, page)
+        if not page:
+            raise no_meeting()
+        return self._json(session, page[0])
 
     async def update_meeting(self, request: Request) -> Response:
         session, user = self._user(request)
@@ -75,7 +113,7 @@ class Api:
     async def delete_meeting(self, request: Request) -> Response:
         session, user = self._user(request)
         self._platform.meetings.delete(request.path_params["meeting_id"], user)
-        return Response(headers=self._expiry(session))
+        return self._empty(session)
 
     async def list_recordings(self, request: Request) -> Response:
         session, user = self._user(request)
@@ -121,8 +159,11 @@ class Api:
                 records = [write(one) for one in recordings]
                 return [{**one, "download_url": with_origin(one["download_url"], script.body or "")} for one in records]
 
+    def _session(self, request: Request) -> SandboxSession:
+        return self._platform.sessions.use(request.headers.get("cb-token"))
+
     def _user(self, request: Request) -> tuple[SandboxSession, User]:
-        session = self._platform.sessions.use(request.headers.get("cb-token"))
+        session = self._session(request)
         if session.user is None:
             raise base_error(403, "Forbidden. Need user.")
         return session, session.user
@@ -142,10 +183,15 @@ class Api:
         return meeting_id
 
     def _json(self, session: SandboxSession, document: Any, status: int = 200) -> JSONResponse:
-        return JSONResponse(document, status, self._expiry(session))
+        return JSONResponse(document, status, _expiry(session))
 
-    def _expiry(self, session: SandboxSession) -> Mapping[str, str]:
-        return {"CB-Token-ExpirationDate": self._platform.sessions.expiry_header(session)}
+    def _empty(self, session: SandboxSession) -> Response:
+        """Answers 200 without a body; the vendor's clients read these few answers as text."""
+        return Response(headers=_expiry(session))
+
+
+def _expiry(session: SandboxSession) -> Mapping[str, str]:
+    return {"CB-Token-ExpirationDate": session.expiry()}
 
 
 def _check_member(meeting: SandboxMeeting, user: User) -> None:

@@ -1,16 +1,20 @@
-"""The filters of `GET /meetings`: `field=value` and `field[operator]=value`, several joined by and."""
+"""The filters of `GET /meetings`: `field=value` and `field[operator]=value`, several joined by and.
+
+The vendor's JavaScript client writes a list as `field[]=a&field[]=b` or as `field=a,b`; both ask for any of the values.
+"""
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from receiver.sandbox.wire import field_error
 
 Value: TypeAlias = str | int | bool | datetime
 Condition: TypeAlias = Callable[[Mapping[str, Value]], bool]
+ItemT = TypeVar("ItemT")
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 100  # the vendor's own maximum is undocumented; a client that never asks for more is safe with any
@@ -23,7 +27,15 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
-MEMBERSHIPS = frozenset({"in", "nin"})
+TEXT_COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {"ctn": operator.contains, "start_with": str.startswith}
+TEXT_FIELD = "_id"
+LIST = "in"
+OF_LISTS: Mapping[str, Callable[[Value, Collection[Value]], bool]] = {
+    LIST: lambda value, wanted: value in wanted,
+    "or": lambda value, wanted: value in wanted,
+    "nin": lambda value, wanted: value not in wanted,
+    "all": lambda value, wanted: set(wanted) == {value},  # no filtered field holds more than one value
+}
 
 
 def _integer(text: str) -> int:
@@ -53,32 +65,47 @@ FIELDS: Mapping[str, Callable[[str], Value]] = {
 class Query:
     conditions: tuple[Condition, ...]
     by_id: bool  # a meeting named by its id may be a public one of others
+    single: bool  # one id and nothing else names it: the answer is that meeting, not a list
     limit: int
     offset: int
 
     def matches(self, values: Mapping[str, Value]) -> bool:
         return all(condition(values) for condition in self.conditions)
 
+    def page(self, found: Sequence[ItemT]) -> Sequence[ItemT]:
+        return found[self.offset : self.offset + self.limit]
+
 
 def read_query(pairs: Iterable[tuple[str, str]]) -> Query:
     """Parameters that no document names are ignored, like the vendor's SDKs' own additions."""
     conditions: list[Condition] = []
-    sets: dict[tuple[str, str], set[Value]] = {}
+    lists: dict[tuple[str, str], set[Value]] = {}
     paging = {"limit": LIMIT_DEFAULT, "offset": 0}
-    by_id = False
+    by_id = single = False
     for key, text in pairs:
-        match = KEY.match(key)
-        name, sign = (match[1], match[2]) if match else (key, None)
-        if name in paging and sign is None:
+        name, sign = _read_key(key, text)
+        if name in paging and sign == "eq":
             paging[name] = _page_number(name, text)
         elif name in FIELDS:
-            by_id = by_id or (name == "_id" and sign in {None, "in"})
-            if sign in MEMBERSHIPS:
-                sets.setdefault((name, sign), set()).update(_value(name, item) for item in text.split(","))
+            by_id = by_id or (name == "_id" and sign in {"eq", LIST, "or"})
+            single = single or (name == "_id" and sign == "eq")
+            if sign in OF_LISTS:
+                lists.setdefault((name, sign), set()).update(_value(name, item) for item in text.split(","))
             else:
-                conditions.append(_comparison(name, "eq" if sign is None else sign, text))
-    conditions += [_membership(name, sign, wanted) for (name, sign), wanted in sets.items()]
-    return Query(tuple(conditions), by_id, paging["limit"], paging["offset"])
+                conditions.append(_comparison(name, sign, text))
+    conditions += [_of_list(name, sign, wanted) for (name, sign), wanted in lists.items()]
+    return Query(tuple(conditions), by_id, single, paging["limit"], paging["offset"])
+
+
+def _read_key(key: str, text: str) -> tuple[str, str]:
+    """The field and the operator; a list without one asks for any of its values."""
+    match = KEY.match(key)
+    if match is None:
+        return key, "eq"
+    name, sign = match[1], match[2]
+    if sign == "" or (sign is None and name in FIELDS and "," in text):
+        return name, LIST
+    return name, "eq" if sign is None else sign
 
 
 def _page_number(name: str, text: str) -> int:
@@ -93,14 +120,17 @@ def _page_number(name: str, text: str) -> int:
     return number
 
 
-def _membership(name: str, sign: str, wanted: set[Value]) -> Condition:
-    return lambda values: (values[name] in wanted) is (sign == "in")
+def _of_list(name: str, sign: str, wanted: Collection[Value]) -> Condition:
+    return lambda values: OF_LISTS[sign](values[name], wanted)
 
 
 def _comparison(name: str, sign: str, text: str) -> Condition:
-    if sign not in COMPARISONS:
+    known: Mapping[str, Callable[[Any, Any], bool]] = COMPARISONS
+    if name == TEXT_FIELD:
+        known = {**COMPARISONS, **TEXT_COMPARISONS}
+    if sign not in known:
         raise field_error(name, f"unknown operator {sign}")
-    compare, value = COMPARISONS[sign], _value(name, text)
+    compare, value = known[sign], _value(name, text)
     return lambda values: compare(values[name], value)
 
 

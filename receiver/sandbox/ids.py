@@ -29,5 +29,8 @@ class Ids:
     def user_id(self) -> int:
         return self._random.randint(7_000_000, 7_999_999)
 
+    def session_id(self) -> int:
+        return self._random.randint(100_000, 999_999)
+
     def request_id(self) -> str:
         return uuid.UUID(int=self._random.getrandbits(128)).hex[:16].upper()

@@ -33,13 +33,20 @@ class TimezoneBody(BaseModel):
     name: str
 
 
-class MeetingRequest(BaseModel):
-    """What create and update have in common. The page's own update ends before it starts, so no order is asked here."""
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    start_date: int
-    end_date: int
-    attendees: list[AttendeeBody]
+
+class MeetingRequest(BaseModel):
+    """The parameters of an update. None is required, though the page says so of four: what is not named stays.
+
+    Dates are kept as they are sent, in seconds or in milliseconds. Their order is free: the page's own update ends
+    before it starts.
+    """
+
+    name: Name = ""
+    start_date: int = 0
+    end_date: int = 0
+    attendees: list[AttendeeBody] = []
     record: bool | None = None
     public: bool | None = None
     scheduled: bool | None = None
@@ -49,6 +56,10 @@ class MeetingRequest(BaseModel):
 
 
 class NewMeetingBody(MeetingRequest):
+    name: Name
+    start_date: int
+    end_date: int
+    attendees: list[AttendeeBody]
     chat: bool | None = None
 
     @field_validator("end_date")

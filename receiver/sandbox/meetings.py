@@ -10,7 +10,7 @@ from receiver.sandbox.ids import Ids
 from receiver.sandbox.mails import Mails, Reason
 from receiver.sandbox.meeting_bodies import MeetingRequest, NewMeetingBody
 from receiver.sandbox.users import User, Users
-from receiver.sandbox.wire import Parameters, base_error, invalid, now, plain_error, stamp_ms, stamp_s
+from receiver.sandbox.wire import ApiError, Parameters, base_error, invalid, now, plain_error, stamp_ms, stamp_s
 
 BodyT = TypeVar("BodyT", bound=MeetingRequest)
 
@@ -110,17 +110,16 @@ class Meetings:
     def found(self, meeting_id: str) -> SandboxMeeting:
         meeting = self._meetings.get(meeting_id)
         if meeting is None:
-            raise plain_error(404, "Meeting not found")
+            raise no_meeting()
         return meeting
 
     def visible(self, user: User, query: Query) -> list[SandboxMeeting]:
-        """In the order they were made; a public meeting of others is shown to whoever names its id."""
-        seen = [
+        """In the order they were made; a public meeting of others is shown to a user who names its id."""
+        return [
             meeting
             for meeting in self._meetings.values()
             if (meeting.concerns(user) or (query.by_id and meeting.public)) and query.matches(meeting.filter_values())
         ]
-        return seen[query.offset : query.offset + query.limit]
 
     def create(self, parameters: Parameters, host: User) -> SandboxMeeting:
         body = _parse(NewMeetingBody, parameters)
@@ -138,7 +137,7 @@ class Meetings:
         return meeting
 
     def update(self, meeting_id: str, parameters: Parameters, user: User) -> SandboxMeeting:
-        """Switching `record` on starts a recording, off stops it: each start makes one file when the meeting ends."""
+        """Changes what is named. Switching `record` on starts a recording; each start makes one file in the end."""
         meeting = self._hosted(meeting_id, user)
         body = _parse(MeetingRequest, parameters)
         before = {name: getattr(meeting, name) for name in ("record", "notify", "start_date", "attendees")}
@@ -184,6 +183,10 @@ class Meetings:
     def _host_address(self, meeting: SandboxMeeting) -> list[str]:
         email = self._users.get_or_invent(meeting.host_id).email
         return [email] if email else []
+
+
+def no_meeting() -> ApiError:
+    return plain_error(404, "Meeting not found")
 
 
 def _parse(model: type[BodyT], parameters: Parameters) -> BodyT:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from receiver.sandbox.api import Api
+from receiver.sandbox.api import AnySuffix, Api
 from receiver.sandbox.api_faults import ApiFaultMiddleware
 from receiver.sandbox.config import SandboxConfig
 from receiver.sandbox.connection import Listener
@@ -78,7 +78,7 @@ def _api_app(platform: Platform) -> ASGIApp:
         routes=[Control(platform).mount(), *Api(platform).routes()],
         exception_handlers={ApiError: _refused, HTTPException: _no_route},
     )
-    faulty = ApiFaultMiddleware(app, platform.faults, platform.sessions)
+    faulty = ApiFaultMiddleware(AnySuffix(app), platform.faults, platform.sessions)
     return JournalMiddleware(faulty, platform.journal, "api")
 
 

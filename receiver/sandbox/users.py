@@ -15,6 +15,7 @@ class User:
     email: str | None
     password: str | None
     full_name: str | None = None
+    is_guest: bool | None = None
     created_at: datetime = field(default_factory=now)
     updated_at: datetime = field(default_factory=now)
     last_request_at: datetime = field(default_factory=now)
@@ -39,7 +40,7 @@ class User:
             "user_tags": None,
             "avatar": None,
             "external_id": None,
-            "is_guest": None,
+            "is_guest": self.is_guest,
         }
 
 
@@ -65,6 +66,13 @@ class Users:
 
     def create(self, login: str | None, email: str | None, password: str) -> User:
         user = User(self._ids.object_id(), self._ids.user_id(), login, email, password)
+        self._by_id[user.id] = user
+        return user
+
+    def create_guest(self, full_name: str | None) -> User:
+        """A guest has no password, so cannot log in again."""
+        login = f"guest_login_{self._ids.token()[:36]}"
+        user = User(self._ids.object_id(), self._ids.user_id(), login, None, None, full_name, is_guest=True)
         self._by_id[user.id] = user
         return user
 

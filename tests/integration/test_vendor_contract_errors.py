@@ -51,7 +51,7 @@ SHAPES = [
         ({"user": {"login": "archive-bot"}}, 422, {"password": ["cannot be blank"]}),
         ({"user": {"login": "archive-bot", "password": ""}}, 422, {"password": ["cannot be blank"]}),
         ({"user": {"password": "x"}}, 422, {"login": ["cannot be blank"]}),
-        ({"timestamp": None}, 422, {"timestamp": ["cannot be blank"]}),
+        ({"timestamp": None, "nonce": "1", "signature": "0" * 40}, 422, {"timestamp": ["cannot be blank"]}),
         ({"application_id": "no"}, 422, {"application_id": ["is invalid"]}),
     ],
 )

@@ -36,7 +36,8 @@ def listed(vendor):
             headers = {**person.headers, **FORM}
             answer = await vendor.http.request("GET", "/meetings", content=query, headers=headers)
         assert answer.status_code == 200, answer.text
-        return [meeting["name"] for meeting in answer.json()]
+        found = answer.json()
+        return [meeting["name"] for meeting in (found if isinstance(found, list) else [found])]
 
     return names
 
@@ -139,7 +140,8 @@ async def test_a_time_as_answered_finds_its_meeting(vendor, host):
         ("limit=many", "limit"),
         ("offset=-1", "offset"),
         ("start_date[like]=1", "start_date"),
-        ("start_date[]=1", "start_date"),
+        ("start_date[]=", "start_date"),
+        ("start_date=1,", "start_date"),
         ("start_date=2021-02-19T10:26:49.013Z", "start_date"),
         ("created_at[gt]=1613729948", "created_at"),
         ("created_at[gt]=soon", "created_at"),
@@ -172,7 +174,7 @@ async def test_a_user_sees_meetings_hosted_and_those_attended_by_id_or_email(ven
     assert await listed(guest) == ["by id", "by e-mail"]
     assert await listed(host) == ["by id", "by e-mail", "host's own"]
     assert await listed(stranger) == []
-    assert await listed(stranger, f"_id={by_id['_id']}") == []
+    assert await listed(stranger, f"_id[]={by_id['_id']}") == []
 
 
 async def test_a_public_meeting_is_retrieved_by_its_id_by_anybody(vendor, host, listed):

@@ -3,7 +3,9 @@
 Section: the platform's test.
 - request example, which lacks a comma: test_the_pages_request_is_not_json
 - response example: test_mended_it_gets_the_pages_answer_though_the_meeting_ends_before_it_starts
-- required parameters: test_required_parameters; the others: test_what_is_not_named_stays
+- required parameters, which the vendor's clients leave out: test_what_is_not_named_stays; but not null or wrong:
+  test_what_is_named_must_be_right
+- dates in milliseconds (facts): test_milliseconds_are_kept_as_they_are
 - only the host updates and deletes: test_only_the_host_may
 - whom notify, start_date and attendees tell: test_an_update_mails_whom_the_page_names
 - record starts and stops a recording: test_a_recorded_meeting_that_ends_sends_it_once
@@ -50,20 +52,33 @@ async def test_mended_it_gets_the_pages_answer_though_the_meeting_ends_before_it
     assert (await vendor.http.get("/meetings", headers=host.headers)).json() == [updated]
 
 
-async def test_required_parameters(vendor, host):
-    path = f"/meetings/{(await vendor.create(host))['_id']}"
-    answer = await vendor.http.put(path, json={"record": True}, headers=host.headers)
-    blank = ["cannot be blank"]
-    assert answer.status_code == 422
-    assert answer.json() == {"errors": dict.fromkeys(["name", "start_date", "end_date", "attendees"], blank)}
-
-
-async def test_what_is_not_named_stays(vendor, host):
+@pytest.mark.parametrize(
+    "change", [{"name": "New"}, {"record": False}, {"record": None}, {"public": False, "end_date": 5}, {}]
+)
+async def test_what_is_not_named_stays(vendor, host, change):
     before = await vendor.create(host, public=True, scheduled=True, record=True)
-    required = {name: CREATE[name] for name in ("start_date", "end_date", "attendees")}
-    path = f"/meetings/{before['_id']}"
-    updated = (await vendor.http.put(path, json={**required, "name": "New"}, headers=host.headers)).json()
-    assert updated == {**before, "name": "New", "updated_at": updated["updated_at"]}
+    answer = await vendor.http.put(f"/meetings/{before['_id']}", json=change, headers=host.headers)
+    assert answer.status_code == 200
+    assert answer.json() == {**before, **change, "updated_at": answer.json()["updated_at"]}
+
+
+@pytest.mark.parametrize("name", ["name", "start_date", "end_date", "attendees"])
+@pytest.mark.parametrize(("value", "message"), [(None, "cannot be blank"), ({}, "is invalid")])
+async def test_what_is_named_must_be_right(vendor, host, name, value, message):
+    before = await vendor.create(host)
+    answer = await vendor.http.put(f"/meetings/{before['_id']}", json={name: value}, headers=host.headers)
+    assert (answer.status_code, answer.json()) == (422, {"errors": {name: [message]}})
+    assert (await vendor.http.get("/meetings", headers=host.headers)).json() == [before]
+
+
+async def test_milliseconds_are_kept_as_they_are(vendor, host):
+    dates = {"start_date": 1613729948123, "end_date": 1613731012456}
+    meeting = await vendor.create(host, **dates)
+    answer = await vendor.http.put(f"/meetings/{meeting['_id']}", json={"name": "New"}, headers=host.headers)
+    (listed,) = (await vendor.http.get("/meetings?start_date[gt]=1613729948122", headers=host.headers)).json()
+    sent = (await vendor.http.get(f"/_control/meetings/{meeting['_id']}/payload")).json()["meeting"]
+    for one in (meeting, answer.json(), listed, sent):
+        assert {name: one[name] for name in dates} == dates
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

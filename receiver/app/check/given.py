@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from receiver.app.check.findings import ok, warning, wrong
-from receiver.app.configs import LIMIT_CONCURRENCY
+from receiver.app.configs import other_descriptors
+from receiver.app.http_server import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -75,10 +76,10 @@ def _tokens(settings: Settings) -> Finding:
 
 
 def _open_files(settings: Settings) -> Finding:
-    """Count a connection to the source and one to the store for each part, and the HTTP server's own."""
+    """The service raises its own limit as far as the hard one; below what it needs, it holds fewer clients."""
     name = "open files"
-    needed = LIMIT_CONCURRENCY + 2 * settings.concurrency * settings.part_concurrency + 64
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * MOST_CONNECTIONS + other_descriptors(settings)
+    _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     seen = f"this shell allows {allowed}, the settings may need {needed}"
     if allowed != resource.RLIM_INFINITY and allowed < needed:
         return warning(name, seen, f"raise the limit for the service: ulimit -n {needed}, or LimitNOFILE={needed}")

@@ -47,6 +47,12 @@ source_deletions = Counter(
     "Recordings deleted at the platform by this process, since all of their meeting were archived.",
     registry=registry,
 )
+connections_dropped = Counter(
+    "receiver_connections_dropped",
+    "Clients that were hung up on, by what they did not do in time, or since another needed the room.",
+    ["waited_for"],
+    registry=registry,
+)
 api_requests = Counter("receiver_api_requests", "Meetings API requests by status.", ["status"], registry=registry)
 api_breaker_state = Gauge(
     "receiver_api_breaker_state",

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from receiver.records import Accepted
 
 PATH = "/webhooks/recording-done"
+ADMITTED = "receiver.admitted"
+"""ASGI extension: what the server calls the wish to keep this connection, since its sender proved who it is."""
 _BODY_DEADLINE_S = 30.0
 """uvicorn has no read time-out of its own; a webhook body of at most a megabyte has no reason to take longer."""
 _log = logs.get("webhook")
@@ -71,6 +73,8 @@ async def _answer(parts: WebhookParts, request: Request) -> Response:
     refusal = _refusal(parts, request)
     if refusal is not None:
         return refusal
+    if (admitted := request.scope.get("extensions", {}).get(ADMITTED)) is not None:
+        admitted()
     try:
         async with asyncio.timeout(_BODY_DEADLINE_S):
             body = await _read(request, parts.max_body_bytes)

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from receiver import logs
 from receiver.meetings import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
@@ -17,12 +15,7 @@ from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.applications import Starlette
-
     from receiver.settings import Settings
-
-LIMIT_CONCURRENCY = 512
-"""Connections and tasks the HTTP server holds at once; beyond, it answers 503 (slow senders cannot pile up)."""
 
 
 def credentials(settings: Settings) -> Credentials | None:
@@ -134,15 +127,6 @@ def learn_secrets(settings: Settings) -> None:
     logs.redact.remember(os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
 
 
-def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,  # it would write the webhook's secret path
-        lifespan="off",
-        server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.forwarded_allow_ips,
-        limit_concurrency=LIMIT_CONCURRENCY,
-        timeout_graceful_shutdown=5,
-    )
+def other_descriptors(settings: Settings) -> int:
+    """Return how many open files all but clients may need: a source and a store for each part, databases, libraries."""
+    return 2 * settings.concurrency * settings.part_concurrency + 128

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import gc
 import os
+import resource
 import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
-
-import uvicorn
 
 from receiver.app.configs import sqlite_path
 from receiver.errors import DatabaseLockedError, ReceiverError
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _LARGE_BYTES = 256 * 1024
+_DESCRIPTORS = 65_536
 _BACKLOG = 1024
 """Connections that wait to be accepted; the kernel's own limit may be lower."""
 
@@ -83,18 +82,12 @@ def give_freed_buffers_back() -> None:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
-class Server(uvicorn.Server):
-    """uvicorn without its signal handling: `serve` decides when the server ends, and the exit code is ours."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start serving; what was made until now lives as long as the process, so the collector need not walk it.
-
-        The S3 client alone is some hundred thousand objects, and a full collection stops every request meanwhile.
-        """
-        gc.collect()
-        gc.freeze()
-        await super().startup(sockets=sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+def raise_descriptor_limit() -> int:
+    """Allow this process as many open files as it may allow itself, and return how many those are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return _DESCRIPTORS if soft == resource.RLIM_INFINITY else soft

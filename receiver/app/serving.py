@@ -22,13 +22,20 @@ from receiver.app.configs import (
     download_policy,
     learn_secrets,
     limits,
-    server_config,
+    other_descriptors,
     session_keys,
     sqlite_path,
     webhook_secrets,
 )
+from receiver.app.http_server import RoomSize, Server, server_config
 from receiver.app.opening import api_of, checked_database, engine, index_beside, utc_now
-from receiver.app.process import Server, give_freed_buffers_back, listening, make_private_file, only_worker
+from receiver.app.process import (
+    give_freed_buffers_back,
+    listening,
+    make_private_file,
+    only_worker,
+    raise_descriptor_limit,
+)
 from receiver.app.secrets import Secrets
 from receiver.catalogue import Catalogue, Interventions, Runs
 from receiver.errors import ReceiverError
@@ -106,7 +113,8 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
         jobs = engine(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         app = _web(secrets, database, jobs, bucket, stop)
-        server = Server(server_config(app, settings))
+        room = RoomSize.within(raise_descriptor_limit(), beside=other_descriptors(settings))
+        server = Server(server_config(app, room, forwarded_allow_ips=settings.forwarded_allow_ips))
         worker = await _worker(stack, secrets, database, jobs, bucket) if work else None
         await _run(server, bound, worker, stop)
 
@@ -122,6 +130,7 @@ async def work(settings: Settings) -> None:
             "on SQLite `receiver serve` does the work itself"
         )
     give_freed_buffers_back()
+    raise_descriptor_limit()
     stop = _stop_on_signal()
     secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:

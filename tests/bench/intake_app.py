@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 
 from receiver import logs, problems, webhook
-from receiver.app.configs import server_config
-from receiver.app.process import Server
+from receiver.app.http_server import RoomSize, Server, server_config
 from receiver.inbox import Inbox, new_delivery_id
 from receiver.jobs import MemoryJobs
 from receiver.records import Accepted, Parsed, State
@@ -84,7 +83,7 @@ async def main(fd: int, database_url: str, source_url: str | None) -> None:
         clock=lambda: datetime.now(UTC),
     )
     app = Starlette(routes=webhook.routes(parts), exception_handlers=problems.handlers())
-    server = Server(server_config(app, settings))
+    server = Server(server_config(app, RoomSize(1024, 1024)))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
     transfers = [asyncio.create_task(_transfer(source_url)) for _ in range(2)] if source_url else []
     await server.serve(sockets=[socket.socket(fileno=fd)])

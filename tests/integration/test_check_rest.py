@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +10,7 @@ from click.testing import CliRunner
 from receiver.app.check import Health
 from receiver.app.check.downloads import download_findings, judged
 from receiver.app.check.findings import collected, ok
-from receiver.app.check.given import given_findings
+from receiver.app.check.given import given_findings, open_files
 from receiver.app.check.known import Known
 from receiver.app.check.webhook import webhook_findings
 from receiver.cli import root
@@ -96,13 +95,13 @@ async def test_a_doubtful_setting_is_a_warning(changes, name, words):
     assert "canary" not in str(found)
 
 
-async def test_too_few_open_files_are_a_warning():
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
-    try:
-        expect(await given(**GOOD), "open files", Health.WARNING, "allows 512", "ulimit -n 640")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+def test_too_few_open_files_are_a_warning():
+    found = open_files(settings_of(**GOOD), 512)
+    assert (found.state, found.remedy) == (
+        Health.WARNING,
+        "raise the limit for the service: ulimit -n 2240, or LimitNOFILE=2240",
+    )
+    assert open_files(settings_of(**GOOD), 2240).state is Health.OK
 
 
 async def webhook(public_url=None, *, show_secret=False, **changes):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import sqlalchemy as sa
-import uvicorn
 from starlette.applications import Starlette
 
 from receiver import problems, webhook
-from receiver.app.process import Server, listening
+from receiver.app.http_server import RoomSize, Server, server_config
+from receiver.app.process import listening
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.tables import Database, deliveries
@@ -45,7 +45,7 @@ async def serving(database: Database, **changes: Any) -> AsyncIterator[httpx.Asy
         routes=webhook.routes(webhook.WebhookParts(**(parts | changes))), exception_handlers=problems.handlers()
     )
     with listening("127.0.0.1", 0) as bound:
-        server = Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+        server = Server(server_config(app, RoomSize(100, 100)))
         running = asyncio.create_task(server.serve(sockets=[bound]))
         port = bound.getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=JSON) as client:

@@ -40,6 +40,8 @@ class Service:
     settings: dict[str, str] = field(default_factory=dict)
     environ: dict[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ("serve",)
+    prefix: tuple[str, ...] = ()
+    """A program that runs the service, with bounds of its own."""
     traced: bool = False
     """Whether the process is measured for coverage, which makes its start three times as slow."""
     process: asyncio.subprocess.Process | None = None
@@ -104,7 +106,7 @@ class Service:
         already_logged = self.log_path.stat().st_size
         with self.log_path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "receiver", *self.command, "--port", "0"),
+                *(*self.prefix, sys.executable, "-m", "receiver", *self.command, "--port", "0"),
                 env=self.environment(),
                 cwd=self.folder,
                 stdout=log,

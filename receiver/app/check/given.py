@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from receiver.app.check.findings import ok, warning, wrong
-from receiver.app.configs import LIMIT_CONCURRENCY
+from receiver.app.configs import other_descriptors
+from receiver.app.http_server import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -26,7 +27,7 @@ async def given_findings(settings: Settings, problems: Sequence[Problem]) -> Asy
         yield wrong("settings", seen, advice or (f"for example {problem.example}" if problem.example else "correct it"))
     if not problems:
         yield ok("settings", "all that are set can be read")
-    for finding in (*_ways(settings), _tokens(settings), _open_files(settings)):
+    for finding in (*_ways(settings), _tokens(settings), open_files(settings, _hard_limit())):
         yield finding
 
 
@@ -74,11 +75,14 @@ def _tokens(settings: Settings) -> Finding:
     return ok(name, ", ".join(f"{token.name} ({token.role})" for token in tokens))
 
 
-def _open_files(settings: Settings) -> Finding:
-    """Count a connection to the source and one to the store for each part, and the HTTP server's own."""
+def _hard_limit() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def open_files(settings: Settings, allowed: int) -> Finding:
+    """Judge the hard limit, as far as which the service raises its own; with less it holds fewer clients."""
     name = "open files"
-    needed = LIMIT_CONCURRENCY + 2 * settings.concurrency * settings.part_concurrency + 64
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * MOST_CONNECTIONS + other_descriptors(settings)
     seen = f"this shell allows {allowed}, the settings may need {needed}"
     if allowed != resource.RLIM_INFINITY and allowed < needed:
         return warning(name, seen, f"raise the limit for the service: ulimit -n {needed}, or LimitNOFILE={needed}")

@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import receiver
@@ -20,9 +21,13 @@ from receiver.catalogue import Catalogue, Filters, Interventions, Runs
 from receiver.catalogue.filters import WORDS
 from receiver.inbox import Inbox
 from receiver.lifecycle import Decision
-from receiver.meetings.payload import parse
 from receiver.records import Claim, Failure, OpenUpload, RecordingId, State, StoredFile, UrlOrigin
 from receiver.tables import Database, check_head, open_database, schema, upgrade
+
+try:
+    from receiver.meetings.payload import parse
+except ModuleNotFoundError:  # releases before `meetings`, without a copy of this file
+    parse = import_module("receiver.payload").parse
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ENDS = ("archived", "waiting", "failed", "missing", "pending", "cancelled", "retried", "archiving")

@@ -37,12 +37,14 @@ class ApiUnavailableError(ApiError):
     """Connection refused, time-out or 5xx."""
 
     code = "api_unavailable"
+    remedy = "where that lasts, ask its operator and look at RECEIVER_API_URL"
 
 
 class ApiPausedError(ApiError):
     """The API asks for a pause (429), or failed so often that it is left alone: not this recording's try."""
 
     code = "api_paused"
+    remedy = "where that lasts, ask its operator and look at RECEIVER_API_URL"
     burns_attempt = False
 
 
@@ -50,36 +52,48 @@ class ApiUnauthorizedError(ApiError):
     """401, also after one new login."""
 
     code = "api_unauthorized"
+    remedy = (
+        "put valid ones there and, unless they are in a file named by …_FILE, which is read again by itself, start the "
+        "service again"
+    )
 
 
 class ApiForbiddenError(ApiError):
     """403: the credentials may not list this meeting's recordings."""
 
     code = "api_forbidden"
+    remedy = "use the meeting's host or RECEIVER_API_ADMIN_KEY"
 
 
 class ApiLoginRefusedError(ApiError):
     """`POST /session` was refused, or answered with another user than `API_USER_ID`."""
 
     code = "api_login_refused"
+    remedy = (
+        "look at RECEIVER_API_APP_ID, RECEIVER_API_AUTH_KEY, RECEIVER_API_AUTH_SECRET, RECEIVER_API_USER_LOGIN or "
+        "_EMAIL and _PASSWORD"
+    )
 
 
 class ApiClockSkewError(ApiError):
     """`POST /session` was refused with 422, and this host's clock is too far from the API's for any login."""
 
     code = "api_clock_skew"
+    remedy = "set this host's clock (NTP), then retry what failed meanwhile"
 
 
 class ApiBadAnswerError(ApiError):
     """The answer is not the JSON that the page promises."""
 
     code = "api_bad_answer"
+    remedy = "look at RECEIVER_API_URL"
 
 
 class ApiRefusedError(ApiError):
     """400 or 422: the API did not understand the request."""
 
     code = "api_refused"
+    remedy = "look at RECEIVER_API_URL, and report it where that is right"
 
 
 class RecordingNotListedYetError(ApiError):

@@ -55,9 +55,9 @@ def read_entries(body: bytes, meeting_id: MeetingId, *, fetched_at: datetime) ->
     try:
         listed: Any = json.loads(body)
     except (ValueError, RecursionError):
-        raise ApiBadAnswerError("the recordings listing is not JSON; look at RECEIVER_API_URL") from None
+        raise ApiBadAnswerError("the recordings listing is not JSON") from None
     if not isinstance(listed, list):
-        raise ApiBadAnswerError("the recordings listing is not a JSON array; look at RECEIVER_API_URL")
+        raise ApiBadAnswerError("the recordings listing is not a JSON array")
     entries = Entries()
     for index, entry in enumerate(listed):
         _sort(entries, index, entry, meeting_id, fetched_at)

@@ -55,7 +55,7 @@ class Listings:
     def _start(self, meeting_id: MeetingId) -> Flight[Listing]:
         if self._closed:
             raise ApiUnavailableError(
-                "the service is shutting down; the Meetings API was not asked, and is after the next start"
+                "the service is shutting down", "the Meetings API was not asked, and is after the next start"
             )
 
         async def load(began: float) -> Listing:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _UNTOLD_PAUSE_S = 1.0
 """The pause after a 429 that names none."""
+_PROBED = "this was the one question that finds out whether it is back, so the try is not counted"
 
 log = logs.get("meetings_api")
 
@@ -50,7 +51,7 @@ class Manners:
         except ApiUnavailableError as e:
             is_up = False
             if is_probe:
-                raise ApiPausedError(_still_down(str(e))) from e
+                raise ApiPausedError(e.happened, _PROBED) from e
             raise
         finally:
             self._ended(period, is_up=is_up)
@@ -58,7 +59,7 @@ class Manners:
             await self._pause.ask(_UNTOLD_PAUSE_S if answer.retry_after_s is None else answer.retry_after_s)
         if is_probe and not is_up:
             said = f"the Meetings API is not available (status {answer.status})"
-            raise ApiPausedError(_still_down(said), retry_after_s=answer.retry_after_s)
+            raise ApiPausedError(said, _PROBED, retry_after_s=answer.retry_after_s)
         return answer
 
     async def _turn(self) -> int:
@@ -74,7 +75,7 @@ class Manners:
             left_s = self._breaker.left_s(now)
             raise ApiPausedError(
                 "the Meetings API failed several times in a row (event api_breaker_opened) and is not asked for "
-                f"{left_s:.0f} s more; where that lasts, ask its operator and look at RECEIVER_API_URL",
+                f"{left_s:.0f} s more",
                 retry_after_s=left_s,
             )
         metrics.api_breaker_state.set(self._breaker.state)
@@ -93,7 +94,3 @@ class Manners:
                 log.warning("api_probe_failed", seconds=round(left_s, 3))
             case BreakerState.HALF_OPEN, BreakerState.CLOSED:
                 log.info("api_breaker_closed")
-
-
-def _still_down(said: str) -> str:
-    return f"{said}; this was the one question that finds out whether it is back, so the try is not counted"

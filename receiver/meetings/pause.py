@@ -57,7 +57,7 @@ class Pause:
         while (left_s := await self._left_s()) > 0:
             if self._until > give_up_at:
                 raise ApiPausedError(
-                    f"the Meetings API asked for a pause that lasts {left_s:.0f} s more; "
+                    f"the Meetings API asked for a pause that lasts {left_s:.0f} s more",
                     "nothing is asked before its end",
                     retry_after_s=left_s,
                 )

@@ -112,9 +112,12 @@ class JobError(ReceiverError):
 class InternalError(JobError):
     """A defect of this service met in a run; the log has the traceback."""
 
+    remedy = "its log has the traceback (event run_crashed): report it, then retry the recording"
+
 
 class WorkerCrashedError(JobError):
     """Runs of this recording ended without a word (kill, out of memory) as often as attempts allow."""
 
     code = "worker_crashed"
+    remedy = "look at the host's memory and log, then retry the recording"
     kind = Kind.PERMANENT

@@ -100,6 +100,7 @@ class RecordingNotListedYetError(ApiError):
     """The listing answered without this recording; it may come late, so the try is not counted."""
 
     code = "recording_not_listed"
+    remedy = "it is asked for again, and counts as missing once RECEIVER_LISTING_GRACE_S is over"
     burns_attempt = False
 
 
@@ -107,6 +108,7 @@ class RecordingGoneError(ApiError):
     """The meeting is unknown to the API, or the recording was not listed within `LISTING_GRACE_S`."""
 
     code = "recording_gone"
+    remedy = "look for it at the platform, and retry it once it is listed there"
     kind = Kind.MISSING
 
 
@@ -114,6 +116,7 @@ class NoFreshUrlError(JobError):
     """No API credentials are set and the payload's URL has expired or was never given."""
 
     code = "no_fresh_url"
+    remedy = "set API credentials (RECEIVER_API_ADMIN_KEY, RECEIVER_API_TOKEN or a user session) and retry"
     kind = Kind.PERMANENT
 
 

@@ -85,7 +85,7 @@ class Order:
 
     def __post_init__(self) -> None:
         if self.sort not in SORTS:
-            raise InvalidQueryError(f"sort={self.sort!r} is not known; choose one of {', '.join(sorted(SORTS))}")
+            raise InvalidQueryError(f"sort={self.sort!r} is not known", f"choose one of {', '.join(sorted(SORTS))}")
 
     @property
     def descending(self) -> bool:
@@ -136,7 +136,7 @@ def read_cursor(keys: Sequence[bytes], listing: str, cursor: str) -> tuple[datet
         return datetime.fromisoformat(at), row_id
     except ValueError as e:
         raise InvalidQueryError(
-            "cursor= is not one that this listing gave out with the same sort; start again without it"
+            "cursor= is not one that this listing gave out with the same sort", "start again without it"
         ) from e
 
 

@@ -143,7 +143,7 @@ class Catalogue:
             old = State(_found(tx.execute(locked).scalar_one_or_none(), recording_id))
             if old not in allowed:
                 able = ", ".join(sorted(allowed))
-                raise WrongStateError(f"a recording that is {old} cannot become {state}; only these can: {able}")
+                raise WrongStateError(f"a recording that is {old} cannot become {state}", f"only these can: {able}")
             # the fence moves on, so that a run which still believes in the old state can write nothing
             change = {"state": state, "fence": recordings.c.fence + 1, **values}
             tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(change))
@@ -154,7 +154,7 @@ class Catalogue:
 
 def _limit(limit: int) -> int:
     if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidQueryError(f"limit={limit} is out of range; choose 1 to {MAX_LIMIT}")
+        raise InvalidQueryError(f"limit={limit} is out of range", f"choose 1 to {MAX_LIMIT}")
     return limit
 
 

@@ -54,7 +54,7 @@ class Actions:
         recording = await self.catalogue.recording(recording_id)
         if recording.archive is None:
             raise WrongStateError(
-                f"recording {recording.id} is {recording.state}; only an archived one can be downloaded"
+                f"recording {recording.id} is {recording.state}", "only an archived one can be downloaded"
             )
         url = await self.presign(recording)
         _noted("download_url_issued", recording, by)

@@ -88,10 +88,10 @@ def _collect(
     for name, value in pairs:
         if name not in known:
             raise InvalidQueryError(
-                f"the parameter {_shown(name)} is not known{_nearest(name, known)}; known are {', '.join(known)}"
+                f"the parameter {_shown(name)} is not known{_nearest(name, known)}", f"known are {', '.join(known)}"
             )
         if name in given and name not in repeatable:
-            raise InvalidQueryError(f"{name}= is given more than once; give it once")
+            raise InvalidQueryError(f"{name}= is given more than once", "give it once")
         if "\0" in value:
             raise InvalidQueryError(f"{name}= contains a NUL character, which no stored text has")
         given.setdefault(name, []).append(value)
@@ -106,7 +106,7 @@ def _states(values: Sequence[str]) -> tuple[State, ...]:
 def _member(choices: type[E_], name: str, value: str) -> E_:
     if value not in list(choices):
         raise InvalidQueryError(
-            f"{name}={_shown(value)} is not known{_nearest(value, list(choices))}; choose from {', '.join(choices)}"
+            f"{name}={_shown(value)} is not known{_nearest(value, list(choices))}", f"choose from {', '.join(choices)}"
         )
     return choices(value)
 
@@ -131,7 +131,7 @@ def _user_id(name: str, given: Mapping[str, str]) -> int | None:
 def _words(value: str) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(value.split()))
     if len(value) > MAX_WORDS_CHARS or len(words) > MAX_WORDS:
-        raise InvalidQueryError(f"q= is too long; give at most {MAX_WORDS} words and {MAX_WORDS_CHARS} characters")
+        raise InvalidQueryError("q= is too long", f"give at most {MAX_WORDS} words and {MAX_WORDS_CHARS} characters")
     return words
 
 
@@ -139,7 +139,7 @@ def _limit(value: str | None) -> int:
     if value is None:
         return DEFAULT_LIMIT
     if re.fullmatch(r"[0-9]{1,9}", value) is None or not 1 <= int(value) <= MAX_LIMIT:
-        raise InvalidQueryError(f"limit={_shown(value)} is out of range; choose 1 to {MAX_LIMIT}")
+        raise InvalidQueryError(f"limit={_shown(value)} is out of range", f"choose 1 to {MAX_LIMIT}")
     return int(value)
 
 
@@ -153,7 +153,7 @@ def _time(name: str, value: str) -> datetime:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError) as e:
         raise InvalidQueryError(
-            f"{name}={_shown(value)} is not a time; give ISO 8601 (2026-11-23, 2026-11-23T10:00:00Z) or epoch seconds"
+            f"{name}={_shown(value)} is not a time", "give ISO 8601 (2026-11-23, 2026-11-23T10:00:00Z) or epoch seconds"
         ) from e
 
 

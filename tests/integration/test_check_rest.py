@@ -44,6 +44,10 @@ async def test_good_settings_are_ok():
         ({"WEBHOOK_SECRETS": "canary-short"}, ["RECEIVER_WEBHOOK_SECRETS is wrong", "at least 16 characters"]),
         ({"S3_BUCKET": ""}, ["RECEIVER_S3_BUCKET is not set", "RECEIVER_S3_BUCKET=team-recordings"]),
         ({"API_ADMIN_KEY": "a", "API_TOKEN": "b"}, ["RECEIVER_API_ADMIN_KEY and RECEIVER_API_TOKEN", "choose one way"]),
+        (
+            {"KEY_TEMPLATE": "{x}"},
+            ["RECEIVER_KEY_TEMPLATE is wrong: unknown field 'x'", "known are created_at, host_id"],
+        ),
         ({"DATABASE_URL": "mysql://x"}, ["RECEIVER_DATABASE_URL is wrong", "RECEIVER_DATABASE_URL=sqlite"]),
         ({"API_TOKEN_FILE": "/nowhere"}, ["RECEIVER_API_TOKEN_FILE names", "correct it"]),
         ({"CONCURRENCY": "0"}, ["RECEIVER_CONCURRENCY is wrong", "RECEIVER_CONCURRENCY=8"]),

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from receiver.catalogue.filters import Filters, Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
-from receiver.errors import InvalidQueryError, NotFoundError, WrongStateError
+from receiver.errors import InvalidQueryError, NotFoundError, SourceUrlForbiddenError, WrongStateError
 from receiver.lifecycle import CANCELLABLE, REPLAYABLE
-from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, State
+from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, RefusedSource, State
 from receiver.tables import Database, deliveries, recordings
 
 if TYPE_CHECKING:
@@ -103,11 +103,13 @@ class Catalogue:
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return {row.source_host: row.many for row in rows}
 
-    async def failure_messages(self, code: str) -> list[str]:
-        """Return what the recordings say whose last run failed with this code, each message once."""
-        query = sa.select(recordings.c.error_message).where(recordings.c.error_code == code).distinct()
+    async def refused_sources(self) -> list[RefusedSource]:
+        """Return where the recordings' files would have come from whose URL was not allowed, each source once."""
+        c = recordings.c
+        query = sa.select(c.error_origin, c.error_setting, c.source_host).distinct()
+        query = query.where(c.error_code == SourceUrlForbiddenError.code)
         rows = await self._database.read(lambda tx: tx.execute(query).all())
-        return [message for (message,) in rows if message]
+        return [RefusedSource(*row) for row in rows]
 
     async def missed_webhooks(self) -> int:
         """Return how many recordings a reconciliation found before any webhook named them."""

@@ -16,6 +16,7 @@ from receiver.errors import (
     NoFreshUrlError,
     RecordingGoneError,
     RecordingNotListedYetError,
+    SourceUrlForbiddenError,
     StorageUnavailableError,
     StoreDeniedError,
     WorkerCrashedError,
@@ -220,7 +221,13 @@ class Pipeline:
         decision = decide(
             error, attempts=claim.attempt, policy=self._parts.retries, now=now, jitter=self._parts.jitter()
         )
-        failure = Failure(code=error.code, message=logs.redact(str(error))[:_MAX_MESSAGE_CHARS], at=now)
+        failure = Failure(
+            code=error.code,
+            message=_kept(str(error)),
+            at=now,
+            origin=_kept(error.refused or "") or None if isinstance(error, SourceUrlForbiddenError) else None,
+            setting=error.setting,
+        )
         await self._parts.runs.settle(claim, decision, failure)
         metrics.runs.labels(outcome=error.code).inc()
         _report(decision, failure)
@@ -237,6 +244,10 @@ async def _to_the_end(write: Coroutine[Any, Any, None]) -> None:
         raise
     except (FenceLostError, StorageUnavailableError) as e:
         _log.warning("run_abandoned", error=str(e))
+
+
+def _kept(text: str) -> str:
+    return logs.redact(text)[:_MAX_MESSAGE_CHARS]
 
 
 def _report(decision: Decision, failure: Failure) -> None:

@@ -14,7 +14,7 @@ from receiver.records.objects import (
 )
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import Claim, Failure, Host, Meeting, Page, Recording, RecordingFacts
-from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, source_host
+from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, RefusedSource, source_host
 
 __all__ = [
     "Accepted",
@@ -41,6 +41,7 @@ __all__ = [
     "Recording",
     "RecordingFacts",
     "RecordingId",
+    "RefusedSource",
     "RejectedRecord",
     "State",
     "StoredFile",

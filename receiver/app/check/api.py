@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from receiver.app.check.findings import clock, ok, skipped, warning, wrong
-from receiver.app.check.known import known
+from receiver.app.check.index import look_at_index
 from receiver.app.configs import api_config
 from receiver.errors import (
     ApiBadAnswerError,
@@ -47,7 +47,7 @@ async def api_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
             "set RECEIVER_API_ADMIN_KEY, or RECEIVER_API_TOKEN, or a user's login",
         )
         return
-    meeting_id = (await known(settings)).meeting_id
+    meeting_id = (await look_at_index(settings)).meeting_id
     config = replace(config, timeout_s=min(config.timeout_s, _TIMEOUT_S))
     sight = await look_at_api(config, meeting_id or UNKNOWN_MEETING)
     for finding in judged(sight, config.credentials(), url=config.url, is_known=meeting_id is not None):

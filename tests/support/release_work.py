@@ -12,6 +12,8 @@ import asyncio
 import json
 import sys
 from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import receiver
@@ -19,11 +21,11 @@ from receiver import records
 from receiver.catalogue import Catalogue, Filters, Runs
 from receiver.inbox import Inbox
 from receiver.lifecycle import Decision
-from receiver.meetings.payload import parse
 from receiver.records import Claim, Failure, OpenUpload, RecordingId, State, StoredFile, UrlOrigin
 from receiver.tables import Database, check_head, open_database, schema, upgrade
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+parse = import_module("receiver.meetings.payload" if find_spec("receiver.meetings") else "receiver.payload").parse
 ENDS = ("archived", "waiting", "failed", "missing", "pending", "cancelled", "retried", "archiving")
 """How the recordings of one round end, each named `<round>-<end>`."""
 

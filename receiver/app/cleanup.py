@@ -43,7 +43,7 @@ async def open_cleanup(settings: Settings) -> AsyncIterator[Cleanup]:
     config = api_config(lambda: settings)
     if config is None or settings.api_admin_key is None:
         raise SettingsError(
-            "only an administration key may delete recordings at the platform: set RECEIVER_API_ADMIN_KEY"
+            "only an administration key may delete recordings at the platform", "set RECEIVER_API_ADMIN_KEY"
         )
     async with (
         index_beside(settings) as database,

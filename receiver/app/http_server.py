@@ -218,7 +218,7 @@ class GuardedProtocol(H11Protocol):
             await send(message)
 
         extensions = {ADMITTED: lambda: self.room.owes_nothing(self)}
-        await self._application(scope | {"extensions": extensions}, receive, closing)
+        await self._application({**scope, "extensions": extensions}, receive, closing)
 
 
 class _Transport:

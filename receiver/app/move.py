@@ -39,7 +39,7 @@ def ends(settings: Settings, *, source_url: str, target_url: str) -> Ends:
     if path is None or not path.name:
         raise SettingsError("--from must be sqlite:///path, the file of the service that has outgrown it")
     if not path.exists():
-        raise ReceiverError(f"there is no database at {path}; name the service's own with --from sqlite:///path")
+        raise ReceiverError(f"there is no database at {path}", "name the service's own with --from sqlite:///path")
     try:
         url = sa.make_url(target_url)
     except (ArgumentError, ValueError) as e:

@@ -52,8 +52,8 @@ async def index_beside(settings: Settings) -> AsyncIterator[Database]:
     path = sqlite_path(settings)
     if path is not None and not path.exists():
         raise ReceiverError(
-            f"there is no database at {path}; set RECEIVER_DATABASE_URL as the service has it, "
-            "or run the command in the service's folder"
+            f"there is no database at {path}",
+            "set RECEIVER_DATABASE_URL as the service has it, or run the command in the service's folder",
         )
     async with checked_database(settings) as database:
         yield database

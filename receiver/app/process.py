@@ -41,7 +41,7 @@ def only_worker(settings: Settings) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
             raise DatabaseLockedError(
-                f"another receiver works on {path}; SQLite serves one working process, so stop that one first"
+                f"another receiver works on {path}", "SQLite serves one working process, so stop that one first"
             ) from e
         yield
 
@@ -52,7 +52,7 @@ def make_private_file(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as e:
         raise ReceiverError(
-            f"cannot write {path}: {e.strerror}; RECEIVER_DATABASE_URL must name a writable place"
+            f"cannot write {path}: {e.strerror}", "RECEIVER_DATABASE_URL must name a writable place"
         ) from e
 
 
@@ -68,7 +68,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             bound.bind((host, port))
             bound.listen(_BACKLOG)
         except OSError as e:
-            raise ReceiverError(f"cannot listen on {host} port {port}: {e.strerror}; choose another --port") from e
+            raise ReceiverError(f"cannot listen on {host} port {port}: {e.strerror}", "choose another --port") from e
         yield bound
 
 

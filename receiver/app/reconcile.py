@@ -42,8 +42,8 @@ async def open_reconciler(settings: Settings) -> AsyncIterator[Reconciler]:
     config = api_config(lambda: settings)
     if config is None:
         raise SettingsError(
-            "no way to the API is set, so there is nothing to compare the catalogue with: set RECEIVER_API_ADMIN_KEY, "
-            "RECEIVER_API_TOKEN or a user session"
+            "no way to the API is set, so there is nothing to compare the catalogue with",
+            "set RECEIVER_API_ADMIN_KEY, RECEIVER_API_TOKEN or a user session",
         )
     async with index_beside(settings) as database, api_of(config, database) as api:
         yield reconciler(database, engine(settings, database), api)

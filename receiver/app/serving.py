@@ -126,8 +126,8 @@ async def work(settings: Settings) -> None:
     """
     if sqlite_path(settings) is not None:
         raise ReceiverError(
-            "`receiver work` needs PostgreSQL (RECEIVER_DATABASE_URL=postgresql://…); "
-            "on SQLite `receiver serve` does the work itself"
+            "`receiver work` needs PostgreSQL (RECEIVER_DATABASE_URL=postgresql://…)",
+            "on SQLite `receiver serve` does the work itself",
         )
     give_freed_buffers_back()
     raise_descriptor_limit()

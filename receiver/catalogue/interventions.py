@@ -55,7 +55,7 @@ class Interventions:
             if not changed:
                 able = ", ".join(sorted(leaving))
                 raise WrongStateError(
-                    f"a recording that is {recording.state} cannot become {to}; only these can: {able}"
+                    f"a recording that is {recording.state} cannot become {to}", f"only these can: {able}"
                 )
             return recording
 

@@ -88,7 +88,9 @@ def whole_number(what: str) -> ValueKind[int]:
 def _words(name: str, texts: Sequence[str]) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(texts[0].split()))
     if len(texts[0]) > MAX_WORDS_CHARS or len(words) > MAX_WORDS:
-        raise InvalidQueryError(f"{name}= is too long; give at most {MAX_WORDS} words and {MAX_WORDS_CHARS} characters")
+        raise InvalidQueryError(
+            f"{name}= is too long", f"give at most {MAX_WORDS} words and {MAX_WORDS_CHARS} characters"
+        )
     return words
 
 
@@ -102,7 +104,8 @@ def _time(name: str, texts: Sequence[str]) -> datetime:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError) as e:
         raise InvalidQueryError(
-            f"{name}={shown(texts[0])} is not a time; give ISO 8601 (2026-11-23, 2026-11-23T10:00:00Z) or epoch seconds"
+            f"{name}={shown(texts[0])} is not a time",
+            "give ISO 8601 (2026-11-23, 2026-11-23T10:00:00Z) or epoch seconds",
         ) from e
 
 
@@ -115,7 +118,7 @@ TIME = ValueKind(shape=Shape.TIME, read=_time)
 def _chosen(choices: Mapping[str, T], name: str, given: str) -> T:
     if given not in choices:
         raise InvalidQueryError(
-            f"{name}={shown(given)} is not known{nearest(given, tuple(choices))}; choose from {', '.join(choices)}"
+            f"{name}={shown(given)} is not known{nearest(given, tuple(choices))}", f"choose from {', '.join(choices)}"
         )
     return choices[given]
 

@@ -33,7 +33,7 @@ class Order:
 
     def __post_init__(self) -> None:
         if self.sort not in SORTS:
-            raise InvalidQueryError(f"sort={self.sort!r} is not known; choose one of {', '.join(sorted(SORTS))}")
+            raise InvalidQueryError(f"sort={self.sort!r} is not known", f"choose one of {', '.join(sorted(SORTS))}")
 
     @property
     def descending(self) -> bool:
@@ -73,7 +73,7 @@ def read_cursor(keys: Sequence[bytes], listing: str, cursor: str) -> tuple[datet
     mark = signed.read(cursor, keys=keys, purpose=_purpose(listing)) if len(cursor) <= _MAX_CURSOR_CHARS else None
     if mark is None:
         raise InvalidQueryError(
-            "cursor= is not one that this listing gave out with the same sort; start again without it"
+            "cursor= is not one that this listing gave out with the same sort", "start again without it"
         )
     return datetime.fromisoformat(mark[0]), mark[1]
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from receiver.catalogue.order import Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
-from receiver.errors import InvalidQueryError, NotFoundError
-from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, State
+from receiver.errors import InvalidQueryError, NotFoundError, SourceUrlForbiddenError
+from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, RefusedSource, State
 from receiver.tables import Database, deliveries, recordings
 
 if TYPE_CHECKING:
@@ -102,11 +102,13 @@ class Catalogue:
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return {row.source_host: row.many for row in rows}
 
-    async def failure_messages(self, code: str) -> list[str]:
-        """Return what the recordings say whose last run failed with this code, each message once."""
-        query = sa.select(recordings.c.error_message).where(recordings.c.error_code == code).distinct()
+    async def refused_sources(self) -> list[RefusedSource]:
+        """Return where the recordings' files would have come from whose URL was not allowed, each source once."""
+        c = recordings.c
+        query = sa.select(c.error_origin, c.error_setting, c.source_host).distinct()
+        query = query.where(c.error_code == SourceUrlForbiddenError.code)
         rows = await self._database.read(lambda tx: tx.execute(query).all())
-        return [message for (message,) in rows if message]
+        return [RefusedSource(*row) for row in rows]
 
     async def missed_webhooks(self) -> int:
         """Return how many recordings a reconciliation found before any webhook named them."""
@@ -116,5 +118,5 @@ class Catalogue:
 
 def _limit(limit: int) -> int:
     if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidQueryError(f"limit={limit} is out of range; choose 1 to {MAX_LIMIT}")
+        raise InvalidQueryError(f"limit={limit} is out of range", f"choose 1 to {MAX_LIMIT}")
     return limit

@@ -93,7 +93,6 @@ def one_recording(tx: sa.Connection, recording_id: RecordingId) -> Recording:
 def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Transfer | None) -> Recording:
     state = State(row.state)
     archived = state is State.ARCHIVED
-    failed = row.error_code is not None
     return Recording(
         id=RecordingId(row.id),
         meeting=read_row(Meeting, row),
@@ -102,7 +101,7 @@ def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Tra
         state=state,
         attempts=row.attempts,
         next_attempt_at=row.next_attempt_at,
-        error=Failure(code=row.error_code, message=row.error_message, at=row.error_at) if failed else None,
+        error=_failure(row) if row.error_code is not None else None,
         archive=_stored_file(row) if archived else None,
         archived_at=row.archived_at,
         transfer=transfer,
@@ -110,6 +109,16 @@ def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Tra
         url_origin=UrlOrigin(row.url_origin) if row.url_origin else None,
         first_seen_via=Via(row.first_seen_via),
         first_seen_at=row.first_seen_at,
+    )
+
+
+def _failure(row: sa.Row[Any]) -> Failure:
+    return Failure(
+        code=row.error_code,
+        message=row.error_message,
+        at=row.error_at,
+        origin=row.error_origin,
+        setting=row.error_setting,
     )
 
 

@@ -172,6 +172,8 @@ class Runs:
             error_code=None,
             error_message=None,
             error_at=None,
+            error_origin=None,
+            error_setting=None,
             next_attempt_at=None,
             payload_url=None,
             **_NO_UPLOAD,
@@ -189,6 +191,8 @@ class Runs:
             error_code=failure.code,
             error_message=failure.message,
             error_at=failure.at,
+            error_origin=failure.origin,
+            error_setting=failure.setting,
             **({} if again else _NO_UPLOAD),
         )
 

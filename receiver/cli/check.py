@@ -51,7 +51,7 @@ def command(*, public_url: str | None, show_secret: bool, as_json: bool) -> None
     """
     logs.configure(level=logging.CRITICAL)  # what is wrong is told once, in the table
     settings, problems = survey(Needs.SERVE, dotenv=DOTENV)
-    found = [Finding("settings", Health.WARNING, *_split(text)) for text in misspelt(given())]
+    found = [Finding("settings", Health.WARNING, seen, meant or "unset it") for seen, meant in misspelt(given())]
     found += asyncio.run(check(settings, problems, public_url=public_url, show_secret=show_secret))
     shown = [_shown(finding, whole=show_secret) for finding in found]
     is_good = all(finding.state is not Health.WRONG for finding in found)
@@ -61,11 +61,6 @@ def command(*, public_url: str | None, show_secret: bool, as_json: bool) -> None
         _print(shown)
     if not is_good:
         raise SystemExit(1)
-
-
-def _split(text: str) -> tuple[str, str]:
-    seen, _, remedy = text.partition("; ")
-    return seen, remedy or "unset it"
 
 
 def _shown(finding: Finding, *, whole: bool) -> Finding:

@@ -40,7 +40,7 @@ def clean_up(*, after_days: int | None, dry_run: bool, as_json: bool) -> None:
     days = settings.source_cleanup_after_days if after_days is None else after_days
     if days is None:
         raise SettingsError(
-            "nothing is deleted without an age: give --after-days, or RECEIVER_SOURCE_CLEANUP_AFTER_DAYS"
+            "nothing is deleted without an age", "give --after-days, or RECEIVER_SOURCE_CLEANUP_AFTER_DAYS"
         )
     code = run_until_signal(_run(settings, timedelta(days=days), dry_run=dry_run, as_json=as_json))
     if code:

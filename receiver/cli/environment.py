@@ -23,8 +23,8 @@ DOTENV = Path(".env")
 def settings_for(needs: Needs, *, log_level: int = logging.WARNING) -> Settings:
     """Send logs to stderr, warn of unknown variables and return the settings; raises `SettingsError`."""
     logs.configure(level=log_level)
-    for warning in misspelt(given()):
-        click.echo(f"Warning: {warning}", err=True)
+    for happened, remedy in misspelt(given()):
+        click.echo(f"Warning: {'; '.join(filter(None, (happened, remedy)))}", err=True)
     return load(needs, dotenv=DOTENV)
 
 
@@ -34,11 +34,10 @@ def given() -> dict[str, str]:
     return {**{name: value or "" for name, value in from_file.items()}, **os.environ}
 
 
-def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
-    """Name each RECEIVER_ variable that is no setting, and the setting that was probably meant."""
+def misspelt(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Tell of each RECEIVER_ variable that is no setting, and which was probably meant ("" where none is near)."""
     known = [name.upper() for name in Settings.model_fields]
     known += [f"{name}_FILE" for name in known]
     for name in unknown_names(environ):
         nearest = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
-        hint = f"; did you mean {PREFIX}{nearest[0]}?" if nearest else ""
-        yield f"{name} is not a setting and is ignored{hint}"
+        yield f"{name} is not a setting and is ignored", f"did you mean {PREFIX}{nearest[0]}?" if nearest else ""

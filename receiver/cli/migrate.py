@@ -63,7 +63,7 @@ def _move_and_print(settings: Settings, *, source_url: str, target_url: str, as_
         with _progress() as tell:
             report = asyncio.run(move_index(between, tell))
     except ReceiverError as e:  # a driver's own words may repeat what it was given
-        raise type(e)(logs.redact(str(e))) from e
+        raise type(e)(logs.redact(e.happened), logs.redact(e.remedy)) from e
     if as_json:
         tables = [
             {"table": name, "rows": held.rows, "digest": held.digest, "ok": True}

@@ -82,7 +82,9 @@ class MeetingsApi:
         listing = await self._listings.get(meeting_id, since=time.monotonic())
         if listing.refused or listing.dropped:
             raise ApiBadAnswerError(
-                "the Meetings API listed entries that cannot be read, or are another meeting's (events listing_entry_…)"
+                "the Meetings API listed entries that cannot be read, or are another meeting's (events "
+                "listing_entry_…)",
+                "",
             )
         return tuple(listing.recordings.values())
 
@@ -93,7 +95,7 @@ class MeetingsApi:
         the API does not know.
         """
         if not isinstance(self._config.credentials(), AdminKey):
-            raise ApiRefusedError("only RECEIVER_API_ADMIN_KEY may delete recordings at the platform")
+            raise ApiRefusedError("only RECEIVER_API_ADMIN_KEY may delete recordings at the platform", "")
         await self._answer(self._http.delete, self._recordings_path(meeting_id), what="this meeting's recordings")
 
     @property
@@ -155,7 +157,8 @@ class MeetingsApi:
         if meeting_id in {"", ".", ".."}:
             raise ApiRefusedError(
                 f"the Meetings API cannot be asked for a meeting with the id {meeting_id!r}, which no meeting of the "
-                "platform has; see who posted the delivery that named it, then cancel the recording"
+                "platform has",
+                "see who posted the delivery that named it, then cancel the recording",
             )
         return self._access.path + quote(meeting_id, safe="")
 
@@ -178,11 +181,11 @@ class MeetingsApi:
     async def _meetings_answer(self, query: str) -> ApiAnswer:
         path = self._access.meetings_path
         if path is None:
-            raise ApiRefusedError(f"the Meetings API lists no meetings for {self._access.setting}; name their ids")
+            raise ApiRefusedError(f"the Meetings API lists no meetings for {self._access.setting}", "name their ids")
         try:
             return await self._answer(self._http.get, f"{path}?{query}", what="the user's meetings")
         except RecordingGoneError as e:
-            raise ApiBadAnswerError("the Meetings API answered 404 to GET /meetings; look at RECEIVER_API_URL") from e
+            raise ApiBadAnswerError("the Meetings API answered 404 to GET /meetings") from e
 
     async def _answer(self, send: Send, path: str, *, what: str) -> ApiAnswer:
         """Ask with the current secret, and once more with a new one after a 401 where there can be a new one."""
@@ -190,8 +193,8 @@ class MeetingsApi:
         secret = await access.secret()
         if not secret.isprintable():
             raise ApiUnauthorizedError(
-                f"{access.setting} holds a line break or another control character, so the Meetings API was not asked; "
-                "write it on one line"
+                f"{access.setting} holds a line break or another control character, so the Meetings API was not asked",
+                "write it on one line",
             )
         answer = await send(path, header=access.header, secret=secret)
         if answer.status == 401 and (newer := await access.replaced(secret)) is not None:
@@ -224,8 +227,8 @@ def _url_in(listing: Listing, recording_id: RecordingId) -> FreshUrl:
         return url
     if recording_id in listing.refused:
         raise ApiBadAnswerError(
-            "the Meetings API listed this recording as another meeting's, so it was not fetched; compare the delivery "
-            "that named it with the platform, and see who posted it"
+            "the Meetings API listed this recording as another meeting's, so it was not fetched",
+            "compare the delivery that named it with the platform, and see who posted it",
         )
     raise RecordingNotListedYetError("the Meetings API does not list this recording (yet)")
 

@@ -63,13 +63,15 @@ class HttpClient:
             label = "timeout"
             raise ApiUnavailableError(
                 f"the Meetings API at {self._host} gave no whole answer within {self._timeout_s:g} s "
-                "(RECEIVER_API_URL, RECEIVER_API_TIMEOUT_S)"
+                "(RECEIVER_API_URL, RECEIVER_API_TIMEOUT_S)",
+                "",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             label = "error"
             why = blanked(str(error), secrets)[:200]
             raise ApiUnavailableError(
-                f"no connection to the Meetings API at {self._host} (RECEIVER_API_URL): {type(error).__name__} {why}"
+                f"no connection to the Meetings API at {self._host} (RECEIVER_API_URL): {type(error).__name__} {why}",
+                "",
             ) from error
         finally:
             metrics.api_requests.labels(status=label).inc()
@@ -94,16 +96,14 @@ class HttpClient:
         """Read a good answer whole or raise; of an error's body read the beginning, since its status says enough."""
         good = response.status < 300
         if good and response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise ApiBadAnswerError(f"{self._host} compressed its answer, though asked not to (RECEIVER_API_URL)")
+            raise ApiBadAnswerError(f"{self._host} compressed its answer, though asked not to (RECEIVER_API_URL)", "")
         body = bytearray()
         async for chunk in response.content.iter_chunked(_READ_BYTES):
             body += chunk
             if not good and len(body) >= _MAX_REFUSAL_BYTES:
                 break
             if len(body) > MAX_ANSWER_BYTES:
-                raise ApiBadAnswerError(
-                    f"{self._host} answered with more than {MAX_ANSWER_BYTES >> 20} MiB; look at RECEIVER_API_URL"
-                )
+                raise ApiBadAnswerError(f"{self._host} answered with more than {MAX_ANSWER_BYTES >> 20} MiB")
         return bytes(body)
 
 

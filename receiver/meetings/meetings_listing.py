@@ -54,9 +54,9 @@ def read_page(body: bytes) -> MeetingsPage:
     try:
         listed: Any = json.loads(body)
     except (ValueError, RecursionError):
-        raise ApiBadAnswerError("the meetings listing is not JSON; look at RECEIVER_API_URL") from None
+        raise ApiBadAnswerError("the meetings listing is not JSON") from None
     if not isinstance(listed, list):
-        raise ApiBadAnswerError("the meetings listing is not a JSON array; look at RECEIVER_API_URL")
+        raise ApiBadAnswerError("the meetings listing is not a JSON array")
     page = MeetingsPage(meetings=tuple(_meeting(entry) for entry in listed if _is_meeting(entry)), entries=len(listed))
     if page.dropped:
         log.warning("meetings_dropped", dropped=page.dropped, entries=page.entries, reason="_id is not an id")

@@ -19,6 +19,7 @@ _REST_S = 1.0
 _LONGEST_PAUSE_S = 86_400.0  # a header that asks for more is a mistake, and must not silence the service for good
 _UNTOLD_PAUSE_S = 1.0
 """The pause after a 429 that names none."""
+_PROBED = "this was the one question that finds out whether it is back, so the try is not counted"
 
 log = logs.get("meetings_api")
 
@@ -49,7 +50,7 @@ class RequestPolicy:
         except ApiUnavailableError as e:
             is_up = False
             if is_probe:
-                raise ApiPausedError(_still_down(str(e))) from e
+                raise ApiPausedError(e.happened, _PROBED) from e
             raise
         finally:
             self._ended(period, is_up=is_up)
@@ -57,7 +58,7 @@ class RequestPolicy:
             await self._pause.ask(_UNTOLD_PAUSE_S if answer.retry_after_s is None else answer.retry_after_s)
         if is_probe and not is_up:
             said = f"the Meetings API is not available (status {answer.status})"
-            raise ApiPausedError(_still_down(said), retry_after_s=answer.retry_after_s)
+            raise ApiPausedError(said, _PROBED, retry_after_s=answer.retry_after_s)
         return answer
 
     async def _turn(self) -> int:
@@ -73,7 +74,7 @@ class RequestPolicy:
             left_s = self._breaker.left_s(now)
             raise ApiPausedError(
                 "the Meetings API failed several times in a row (event api_breaker_opened) and is not asked for "
-                f"{left_s:.0f} s more; where that lasts, ask its operator and look at RECEIVER_API_URL",
+                f"{left_s:.0f} s more",
                 retry_after_s=left_s,
             )
         metrics.api_breaker_state.set(self._breaker.state)
@@ -152,7 +153,7 @@ class Pause:
         while (left_s := await self._left_s()) > 0:
             if self._until > give_up_at:
                 raise ApiPausedError(
-                    f"the Meetings API asked for a pause that lasts {left_s:.0f} s more; "
+                    f"the Meetings API asked for a pause that lasts {left_s:.0f} s more",
                     "nothing is asked before its end",
                     retry_after_s=left_s,
                 )
@@ -237,7 +238,3 @@ class Breaker:
     def _become(self, state: BreakerState) -> None:
         self.state = state
         self._period += 1
-
-
-def _still_down(said: str) -> str:
-    return f"{said}; this was the one question that finds out whether it is back, so the try is not counted"

@@ -83,7 +83,7 @@ class ListingCache:
     def _start(self, meeting_id: MeetingId) -> SingleFlight[Listing]:
         if self._closed:
             raise ApiUnavailableError(
-                "the service is shutting down; the Meetings API was not asked, and is after the next start"
+                "the service is shutting down", "the Meetings API was not asked, and is after the next start"
             )
 
         async def load(began: float) -> Listing:
@@ -120,9 +120,9 @@ def read_entries(body: bytes, meeting_id: MeetingId, *, fetched_at: datetime) ->
     try:
         listed: Any = json.loads(body)
     except (ValueError, RecursionError):
-        raise ApiBadAnswerError("the recordings listing is not JSON; look at RECEIVER_API_URL") from None
+        raise ApiBadAnswerError("the recordings listing is not JSON") from None
     if not isinstance(listed, list):
-        raise ApiBadAnswerError("the recordings listing is not a JSON array; look at RECEIVER_API_URL")
+        raise ApiBadAnswerError("the recordings listing is not a JSON array")
     entries = Entries()
     for index, entry in enumerate(listed):
         _sort(entries, index, entry, meeting_id, fetched_at)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from receiver.errors import (
+    Answered,
     ApiBadAnswerError,
     ApiClockSkewError,
     ApiForbiddenError,
@@ -35,27 +36,19 @@ def listing_refusal(answer: ApiAnswer, *, setting: str, what: str) -> JobError:
     said = _said(answer)
     match answer.status:
         case 401:
-            return ApiUnauthorizedError(
-                f"the Meetings API refused the credentials of {setting}{said}; put valid ones there and, unless "
-                "they are in a file named by …_FILE, which is read again by itself, start the service again"
-            )
+            return ApiUnauthorizedError(f"the Meetings API refused the credentials of {setting} {said}", answered=said)
         case 403:
-            return ApiForbiddenError(
-                f"the credentials of {setting} may not list {what}{said}; use the meeting's host or "
-                "RECEIVER_API_ADMIN_KEY"
-            )
+            return ApiForbiddenError(f"the credentials of {setting} may not list {what} {said}", answered=said)
         case 404 if answer.content_type == "text/html":
-            return ApiBadAnswerError("a web page answered 404, not the Meetings API; look at RECEIVER_API_URL")
+            return ApiBadAnswerError("a web page answered 404, not the Meetings API")
         case 404:
             return RecordingGoneError(
-                f"the Meetings API knows no such meeting{said}; it was deleted there, or the credentials of {setting} "
-                "are another account's: correct them and retry"
+                f"the Meetings API knows no such meeting {said}",
+                f"it was deleted there, or the credentials of {setting} are another account's: correct them and retry",
+                answered=said,
             )
         case 400 | 422:
-            return ApiRefusedError(
-                f"the Meetings API did not understand the request for {what}{said}; look at RECEIVER_API_URL, and "
-                "report it where that is right"
-            )
+            return ApiRefusedError(f"the Meetings API did not understand the request for {what} {said}", answered=said)
     return _unusable(answer, said)
 
 
@@ -65,38 +58,42 @@ def login_refusal(answer: ApiAnswer) -> JobError:
     if answer.status == 422 and abs(answer.skew_s) >= _REFUSED_SKEW_S:
         # the API says 422 to a bad signature too; with such a clock it looks at none
         return ApiClockSkewError(
-            f"the Meetings API refused the login since this host's clock is {_off(answer)} its own; set this host's "
-            f"clock (NTP), then retry what failed meanwhile{said}"
+            f"the Meetings API refused the login since this host's clock is {_off(answer)} its own",
+            f"{ApiClockSkewError.remedy} {said}",
+            answered=said,
         )
     if answer.content_type == "text/html":
-        return ApiBadAnswerError(f"a web page answered {answer.status}, not the Meetings API; look at RECEIVER_API_URL")
+        return ApiBadAnswerError(f"a web page answered {answer.status}, not the Meetings API")
     if 400 <= answer.status < 500 and answer.status != 429:
         return ApiLoginRefusedError(
-            "the Meetings API refused the login; look at RECEIVER_API_APP_ID, RECEIVER_API_AUTH_KEY, "
-            f"RECEIVER_API_AUTH_SECRET, RECEIVER_API_USER_LOGIN or _EMAIL and _PASSWORD{said}{_skew(answer)}"
+            "the Meetings API refused the login",
+            f"{ApiLoginRefusedError.remedy} {said}{_skew(answer)}",
+            answered=said,
         )
     return _unusable(answer, said)
 
 
-def _unusable(answer: ApiAnswer, said: str) -> JobError:
+def _unusable(answer: ApiAnswer, said: Answered) -> JobError:
     wait_s = answer.retry_after_s
     asked = "" if wait_s is None else f", asked to wait {wait_s:.0f} s"
     if answer.status == 429:
         return ApiPausedError(
-            f"the Meetings API is asked too often{asked}{said}; where that lasts, lower RECEIVER_API_RATE_PER_S",
+            f"the Meetings API is asked too often{asked} {said}",
+            "where that lasts, lower RECEIVER_API_RATE_PER_S",
+            answered=said,
             retry_after_s=wait_s,
         )
     if answer.status >= 500:
         return ApiUnavailableError(
-            f"the Meetings API is not available{asked}{said}; where that lasts, ask its operator and look at "
-            "RECEIVER_API_URL",
-            retry_after_s=wait_s,
+            f"the Meetings API is not available{asked} {said}", answered=said, retry_after_s=wait_s
         )
     if 300 <= answer.status < 400:
         return ApiBadAnswerError(
-            f"redirects are not followed (status {answer.status}); set RECEIVER_API_URL to the API's final address"
+            f"redirects are not followed (status {answer.status})", "set RECEIVER_API_URL to the API's final address"
         )
-    return ApiBadAnswerError(f"the answer has a status that the API does not document; look at RECEIVER_API_URL{said}")
+    return ApiBadAnswerError(
+        "the answer has a status that the API does not document", f"{ApiBadAnswerError.remedy} {said}", answered=said
+    )
 
 
 def _skew(answer: ApiAnswer) -> str:
@@ -108,9 +105,8 @@ def _off(answer: ApiAnswer) -> str:
     return f"{abs(answer.skew_s) / 60:.0f} minutes {'ahead of' if answer.skew_s > 0 else 'behind'}"
 
 
-def _said(answer: ApiAnswer) -> str:
-    text = vendor_text(answer)
-    return f" (status {answer.status}: {text})" if text else f" (status {answer.status})"
+def _said(answer: ApiAnswer) -> Answered:
+    return Answered(answer.status, vendor_text(answer))
 
 
 def vendor_text(answer: ApiAnswer) -> str:

@@ -80,7 +80,9 @@ class UserSession:
             if user.expected_user_id is not None and user_id != user.expected_user_id:
                 raise ApiLoginRefusedError(
                     f"the login opened a session of user {user_id or 'unknown'}, not of RECEIVER_API_USER_ID "
-                    f"{user.expected_user_id}; a mistyped login can create a new user: correct the login or the id"
+                    f"{user.expected_user_id}",
+                    "a mistyped login can create a new user: correct the login or the id",
+                    setting="RECEIVER_API_USER_ID",
                 )
             self._token, self._logged_in, self.user_id = token, user, user_id
             self._good_until = time.monotonic() + usable_s(answer)
@@ -132,11 +134,11 @@ def _read_session(body: bytes) -> tuple[str, int | None]:
         token = session["token"]
         user_id = session.get("user_id") or (session.get("user") or {}).get("id")
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        raise ApiBadAnswerError("the login's answer holds no session token; look at RECEIVER_API_URL") from None
+        raise ApiBadAnswerError("the login's answer holds no session token") from None
     if (
         not isinstance(token, str)
         or not 0 < len(token) <= _TOKEN_CHARS
         or not (token.isascii() and token.isprintable())
     ):
-        raise ApiBadAnswerError("the login's answer holds no usable session token; look at RECEIVER_API_URL")
+        raise ApiBadAnswerError("the login's answer holds no usable session token")
     return token, user_id if isinstance(user_id, int) else None

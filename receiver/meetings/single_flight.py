@@ -42,7 +42,8 @@ class SingleFlight(Generic[T]):
         await self.settled()
         if self._task.cancelled():
             raise ApiUnavailableError(
-                "the service is shutting down; the Meetings API was not asked to the end, and is after the next start"
+                "the service is shutting down",
+                "the Meetings API was not asked to the end, and is after the next start",
             )
         error = self._task.exception()
         if isinstance(error, JobError):

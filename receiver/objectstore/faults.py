@@ -51,8 +51,9 @@ def translated(operation: str, where: str) -> Iterator[None]:
         raise _from_answer(e, operation, where) from e
     except (NoCredentialsError, PartialCredentialsError) as e:
         raise StoreDeniedError(
-            f"{operation}: no complete AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-            "name a profile in AWS_PROFILE, or give the host a role",
+            f"{operation}: no complete AWS credentials were found",
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile in AWS_PROFILE, or give the host a role; "
+            f"{StoreDeniedError.remedy}",
             retry_after_s=OPERATOR_WAIT_S,
         ) from e
     except ParamValidationError as e:
@@ -78,12 +79,12 @@ def _from_answer(error: ClientError, operation: str, where: str) -> ReceiverErro
     if status == 412:
         return KeyTakenError(said)
     if code in _WRONG_PLACE_CODES:
-        elsewhere = "; the bucket is in another region" if code in {"PermanentRedirect", "301"} else ""
-        return BucketMissingError(f"{said}{elsewhere}", retry_after_s=OPERATOR_WAIT_S)
+        elsewhere = "the bucket is in another region; " if code in {"PermanentRedirect", "301"} else ""
+        return BucketMissingError(said, f"{elsewhere}{BucketMissingError.remedy}", retry_after_s=OPERATOR_WAIT_S)
     if code in _CHECKSUM_CODES:
         return StoreChecksumError(said)
     if status in {401, 403} or code in {"ExpiredToken", "InvalidToken"}:
-        return StoreDeniedError(said, retry_after_s=OPERATOR_WAIT_S)
+        return StoreDeniedError(said, operation=operation, retry_after_s=OPERATOR_WAIT_S)
     if (400 <= status < 500 and status not in _PASSING_STATUSES and code not in _PASSING_CODES) or status == 501:
         return StoreRefusedError(said)
     return StoreUnavailableError(said, retry_after_s=_retry_after_s(error))

@@ -33,7 +33,7 @@ class Downloads:
         recording = await self.catalogue.recording(recording_id)
         if recording.archive is None:
             raise WrongStateError(
-                f"recording {recording.id} is {recording.state}; only an archived one can be downloaded"
+                f"recording {recording.id} is {recording.state}", "only an archived one can be downloaded"
             )
         url = await self.presign(recording)
         _log.info("download_url_issued", recording_id=recording.id, token_name=by.name)

@@ -66,10 +66,10 @@ def _collect(
     for name, value in pairs:
         if name not in known:
             raise InvalidQueryError(
-                f"the parameter {shown(name)} is not known{nearest(name, known)}; known are {', '.join(known)}"
+                f"the parameter {shown(name)} is not known{nearest(name, known)}", f"known are {', '.join(known)}"
             )
         if name in given and name not in repeatable:
-            raise InvalidQueryError(f"{name}= is given more than once; give it once")
+            raise InvalidQueryError(f"{name}= is given more than once", "give it once")
         if "\0" in value:
             raise InvalidQueryError(f"{name}= contains a NUL character, which no stored text has")
         given.setdefault(name, []).append(value)
@@ -80,5 +80,5 @@ def _limit(value: str | None) -> int:
     if value is None:
         return DEFAULT_LIMIT
     if re.fullmatch(r"[0-9]{1,9}", value) is None or not 1 <= int(value) <= MAX_LIMIT:
-        raise InvalidQueryError(f"limit={shown(value)} is out of range; choose 1 to {MAX_LIMIT}")
+        raise InvalidQueryError(f"limit={shown(value)} is out of range", f"choose 1 to {MAX_LIMIT}")
     return int(value)

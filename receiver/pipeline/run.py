@@ -17,6 +17,7 @@ from receiver.errors import (
     NoFreshUrlError,
     RecordingGoneError,
     RecordingNotListedYetError,
+    SourceUrlForbiddenError,
     StorageUnavailableError,
     StoreDeniedError,
     WorkerCrashedError,
@@ -99,11 +100,7 @@ class Pipeline:
                 await _to_the_end(self._fail(claim, e))
             except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)
                 _log.exception("run_crashed")
-                error = InternalError(
-                    "the service failed on this recording; its log has the traceback (event run_crashed): report it, "
-                    "then retry the recording"
-                )
-                await _to_the_end(self._fail(claim, error))
+                await _to_the_end(self._fail(claim, InternalError("the service failed on this recording")))
 
     async def _claimed(self, recording_id: RecordingId) -> Claim | None:
         """Claim the recording; a claim that was committed while this run was cancelled is handed back."""
@@ -129,10 +126,7 @@ class Pipeline:
     async def _archive(self, claim: Claim) -> None:
         if claim.attempt > self._parts.retries.max_attempts:
             await self._end_uploads(claim, keep=None)
-            raise WorkerCrashedError(
-                f"{claim.attempt - 1} runs ended without a word (killed or out of memory); "
-                "look at the host's memory and log, then retry the recording"
-            )
+            raise WorkerCrashedError(f"{claim.attempt - 1} runs ended without a word (killed or out of memory)")
         await self._end_uploads(claim, keep=claim.upload)
         stored, recording = await self._adopted(claim) or await self._copied(claim)
         failpoints.reach(Failpoint.OBJECT_STORED)
@@ -199,22 +193,23 @@ class Pipeline:
             age_s = (self._parts.clock() - recording.first_seen_at).total_seconds()
             if age_s > self._parts.listing_grace_s:
                 raise RecordingGoneError(
-                    f"{e}; it was first seen {age_s / 3600:.0f} h ago, and RECEIVER_LISTING_GRACE_S is over: "
-                    "look for it at the platform, and retry it once it is listed there"
+                    e.happened,
+                    f"it was first seen {age_s / 3600:.0f} h ago, and RECEIVER_LISTING_GRACE_S is over: "
+                    f"{RecordingGoneError.remedy}",
                 ) from e
             raise RecordingNotListedYetError(
-                f"{e}; it counts as missing {self._parts.listing_grace_s / 3600:.0f} h after it was first seen "
+                e.happened,
+                f"it counts as missing {self._parts.listing_grace_s / 3600:.0f} h after it was first seen "
                 "(RECEIVER_LISTING_GRACE_S)",
                 retry_after_s=min(max(age_s / 4, 1.0), 300.0),
             ) from e
 
     def _payload_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
-        remedy = "set API credentials (RECEIVER_API_ADMIN_KEY, RECEIVER_API_TOKEN or a user session) and retry"
         if claim.payload_url is None:
-            raise NoFreshUrlError(f"the delivery brought no download URL; {remedy}")
+            raise NoFreshUrlError("the delivery brought no download URL")
         expires_at = url_expiry(claim.payload_url, fetched_at=claim.recording.first_seen_at)
         if rejected is not None or expires_at <= self._parts.clock():
-            raise NoFreshUrlError(f"the delivery's download URL expired at {expires_at:%Y-%m-%d %H:%M} UTC; {remedy}")
+            raise NoFreshUrlError(f"the delivery's download URL expired at {expires_at:%Y-%m-%d %H:%M} UTC")
         return FreshUrl(url=claim.payload_url, expires_at=expires_at, origin=UrlOrigin.PAYLOAD)
 
     async def _fail(self, claim: Claim, error: JobError) -> None:
@@ -222,7 +217,13 @@ class Pipeline:
         decision = decide(
             error, attempts=claim.attempt, policy=self._parts.retries, now=now, jitter=self._parts.jitter()
         )
-        failure = Failure(code=error.code, message=logs.redact(str(error))[:_MAX_MESSAGE_CHARS], at=now)
+        failure = Failure(
+            code=error.code,
+            message=_kept(str(error)),
+            at=now,
+            origin=_kept(error.refused or "") or None if isinstance(error, SourceUrlForbiddenError) else None,
+            setting=error.setting,
+        )
         await self._parts.runs.settle(claim, decision, failure)
         metrics.runs.labels(outcome=error.code).inc()
         _report(decision, failure)
@@ -239,6 +240,10 @@ async def _to_the_end(write: Coroutine[Any, Any, None]) -> None:
         raise
     except (FenceLostError, StorageUnavailableError) as e:
         _log.warning("run_abandoned", error=str(e))
+
+
+def _kept(text: str) -> str:
+    return logs.redact(text)[:_MAX_MESSAGE_CHARS]
 
 
 def _report(decision: Decision, failure: Failure) -> None:

@@ -34,7 +34,7 @@ from receiver.records.recordings import (
     VendorFacts,
     is_another_file,
 )
-from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, source_host
+from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, RefusedSource, source_host
 
 __all__ = [
     "ID_PATTERN",
@@ -62,6 +62,7 @@ __all__ = [
     "Recording",
     "RecordingFacts",
     "RecordingId",
+    "RefusedSource",
     "RejectedRecord",
     "State",
     "StoredFile",

@@ -89,11 +89,16 @@ class RecordingFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why the last run did not archive the recording."""
+    """Why the last run did not archive the recording.
+
+    `origin` is one that was not connected to, `setting` the one that is wrong or in the way.
+    """
 
     code: str
     message: str
     at: datetime
+    origin: str | None = None
+    setting: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

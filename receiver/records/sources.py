@@ -60,6 +60,18 @@ class Origin:
         return host.endswith(self.host[1:]) if self.host.startswith("*.") else host == self.host
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedSource:
+    """An origin that was not connected to, the setting in its way, and the host of the URL that led there.
+
+    A recording that an older release gave up on has the host alone.
+    """
+
+    origin: str | None
+    setting: str | None
+    host: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRecording:
     """One entry of the API's recordings listing for a meeting."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from receiver.errors import SettingsError
 from receiver.settings.model import EXAMPLES, Settings
+from receiver.settings.values import WrongValueError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,14 +49,16 @@ _REQUIRED = {Needs.DATABASE: (), Needs.BUCKET: ("s3_bucket",), Needs.SERVE: ("s3
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one setting; `example` is a line that would be right, where there is one."""
+    """What is wrong with one setting and what to do; `example` is a line that would be right, where there is one."""
 
     name: str
-    what: str
+    happened: str
+    remedy: str = ""
     example: str | None = None
 
     def __str__(self) -> str:
-        return self.what + (f" (example: {self.example})" if self.example else "")
+        told = "; ".join(filter(None, (self.happened, self.remedy)))
+        return told + (f" (example: {self.example})" if self.example else "")
 
 
 def load(needs: Needs, environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
@@ -150,15 +153,17 @@ def _read(given: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
 
 def _field_problem(error: Any) -> Problem:
     name = str(error["loc"][0])
+    cause = error.get("ctx", {}).get("error")
     message = str(error["msg"]).removeprefix("Value error, ")
-    return _problem(name, f"is wrong: {message[:1].lower()}{message[1:]}")
+    happened, remedy = (cause.happened, cause.remedy) if isinstance(cause, WrongValueError) else (message, "")
+    return _problem(name, f"is wrong: {happened[:1].lower()}{happened[1:]}", remedy)
 
 
-def _problem(name: str, what: str) -> Problem:
+def _problem(name: str, what: str, remedy: str = "") -> Problem:
     default = Settings.model_fields[name].default
     example = EXAMPLES.get(name) or (str(default) if default not in (None, "", ()) else None)
     variable = PREFIX + name.upper()
-    return Problem(name, f"{variable} {what}", f"{variable}={example}" if example else None)
+    return Problem(name, f"{variable} {what}", remedy, f"{variable}={example}" if example else None)
 
 
 def _credential_problems(names: Any) -> list[Problem]:
@@ -173,5 +178,5 @@ def _credential_problems(names: Any) -> list[Problem]:
             return [_problem("api_user_login", "or RECEIVER_API_USER_EMAIL must be set, and not both")]
     if len(ways) > 1:
         listed = " and ".join(PREFIX + way.upper() for way in ways)
-        return [Problem(ways[0], f"{listed} are both set; choose one way to the API and unset the other")]
+        return [Problem(ways[0], f"{listed} are both set", "choose one way to the API and unset the other")]
     return []

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from receiver.errors import ReceiverError
 from receiver.records import Origin
 
 MIN_SECRET_CHARS = 16
@@ -33,6 +34,10 @@ class OpsToken:
     name: str
     role: Role
     token: SecretStr
+
+
+class WrongValueError(ReceiverError, ValueError):
+    """A setting cannot have this value, and what it could have is known. Pydantic reports every `ValueError`."""
 
 
 def _split(value: Any) -> Any:
@@ -94,7 +99,7 @@ def _key_template(value: str) -> str:
     except ValueError as e:
         raise ValueError(f"not a template: {e}") from e
     if unknown := fields - KEY_FIELDS:
-        raise ValueError(f"unknown field {min(unknown)!r}; known are {', '.join(sorted(KEY_FIELDS))}")
+        raise WrongValueError(f"unknown field {min(unknown)!r}", f"known are {', '.join(sorted(KEY_FIELDS))}")
     if "recording_id" not in fields:
         raise ValueError("must contain {recording_id}, or two recordings could share a key")
     if value.startswith("/") or ".." in value.split("/"):

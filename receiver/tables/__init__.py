@@ -19,7 +19,7 @@ from receiver.tables.metadata import (
     upload_parts,
 )
 from receiver.tables.move import Content, MoveReport, move
-from receiver.tables.probe import WriteRefusedError, durability, refused_because, try_writing
+from receiver.tables.probe import WriteRefusedError, durability, try_writing
 from receiver.tables.schema import check_head, schema_status, upgrade
 from receiver.tables.sqlite import SqliteDatabase
 
@@ -53,7 +53,6 @@ __all__ = [
     "reconciled_meetings",
     "reconciliations",
     "recordings",
-    "refused_because",
     "schema_status",
     "try_writing",
     "upgrade",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -54,14 +55,19 @@ def outages_told() -> Iterator[None]:
     except (IntegrityError, ProgrammingError):
         raise
     except (DBAPIError, PoolTimeoutError, OSError) as e:
-        reason = str(getattr(e, "orig", e)).splitlines()[0]
-        raise StorageUnavailableError(f"the database did not take the statement: {reason}") from e
+        told = e.orig if isinstance(e, DBAPIError) else e
+        reason = str(told).splitlines()[0]
+        raise StorageUnavailableError(
+            f"the database did not take the statement: {reason}",
+            reason=reason,
+            code=getattr(told, "sqlstate", None) or getattr(told, "sqlite_errorname", None),
+        ) from e
 
 
 def own_instance(error: BaseException) -> BaseException:
     """Make a waiter's own instance of an outage: raised in several tasks, one would gather all their tracebacks."""
     if not isinstance(error, StorageUnavailableError):
         return error
-    copy = StorageUnavailableError(*error.args)
-    copy.__cause__ = error.__cause__
-    return copy
+    own = copy.copy(error)
+    own.__cause__ = error.__cause__
+    return own

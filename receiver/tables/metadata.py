@@ -91,6 +91,8 @@ recordings = sa.Table(
     sa.Column("error_code", sa.Text),
     sa.Column("error_message", sa.Text),
     sa.Column("error_at", UtcDateTime),
+    sa.Column("error_origin", sa.Text),
+    sa.Column("error_setting", sa.Text),
     sa.Column("object_bucket", sa.Text),
     sa.Column("object_key", sa.Text),
     sa.Column("object_version_id", sa.Text),

@@ -50,12 +50,12 @@ async def move(source: SqliteDatabase, target: Database, progress: Callable[[str
     """
     if not await is_at_head(source):
         raise SchemaOutdatedError(
-            "the database to move from is not at this release's schema: "
-            "run `receiver migrate` with RECEIVER_DATABASE_URL naming it, then move again"
+            "the database to move from is not at this release's schema",
+            "run `receiver migrate` with RECEIVER_DATABASE_URL naming it, then move again",
         )
     await upgrade(target)
     if not await is_at_head(target):
-        raise SchemaOutdatedError("the database to move to is newer than this release: move with its release")
+        raise SchemaOutdatedError("the database to move to is newer than this release", "move with its release")
 
     def move_all(new: sa.Connection) -> MoveReport:
         with source.transaction(write=True) as old:
@@ -109,7 +109,8 @@ def _proven(old: sa.Connection, new: sa.Connection, table: sa.Table) -> Content:
     if there != here:
         raise ReceiverError(
             f"{table.name} is not the same on both sides: {there.rows} rows, digest {there.digest} before, "
-            f"{here.rows} rows, digest {here.digest} after; nothing was moved: use the old database and report it"
+            f"{here.rows} rows, digest {here.digest} after",
+            "nothing was moved: use the old database and report it",
         )
     return here
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import ProgrammingError
 
 from receiver.errors import ReceiverError
 from receiver.tables.metadata import NOT_MOVED, metadata
@@ -68,13 +68,6 @@ def _try_writing(tx: sa.Connection) -> None:
         ):
             tx.exec_driver_sql(statement)
     raise _TriedError(len(written))
-
-
-def refused_because(error: ReceiverError) -> str | None:
-    """Return the SQLSTATE with which a PostgreSQL refused, where one did."""
-    cause = error.__cause__
-    origin = cause.orig if isinstance(cause, DBAPIError) else cause
-    return getattr(origin, "sqlstate", None)
 
 
 def _written(connection: sa.Connection) -> list[tuple[str, str]]:

@@ -80,8 +80,8 @@ def _status(connection: sa.Connection) -> SchemaStatus:
         return SchemaStatus(current, head, is_newer=True)
     raise SchemaOutdatedError(
         f"the database is at {current}, which is newer than this release (it knows {head}) and "
-        + (f"works with releases from {oldest} on" if oldest else "names no older release that may work with it")
-        + ": run the release that upgraded the database, or a later one"
+        + (f"works with releases from {oldest} on" if oldest else "names no older release that may work with it"),
+        "run the release that upgraded the database, or a later one",
     )
 
 
@@ -146,6 +146,6 @@ async def check_head(database: Database) -> None:
         _log.warning("schema_newer", revision=found.current, known=found.head)
     elif found.current != found.head:
         raise SchemaOutdatedError(
-            f"the database is at {found.current or 'no schema at all'}, this release needs {found.head}: "
-            "run `receiver migrate` with the same settings"
+            f"the database is at {found.current or 'no schema at all'}, this release needs {found.head}",
+            "run `receiver migrate` with the same settings",
         )

@@ -56,7 +56,10 @@ class Fetcher:
             return self._connections.get(url, headers, stop)
         except ForbiddenAddressError as e:
             raise SourceUrlForbiddenError(
-                f"{origin_of(url)} leads to {e}; if that is meant, list its network in RECEIVER_DOWNLOAD_NETWORKS"
+                f"{origin_of(url)} leads to {e}",
+                f"if that is meant, list its network in RECEIVER_DOWNLOAD_NETWORKS; {SourceUrlForbiddenError.remedy}",
+                refused=origin_of(url),
+                setting="RECEIVER_DOWNLOAD_NETWORKS",
             ) from e
         except UnicodeError as e:
             raise SourceUrlForbiddenError(f"{origin_of(url)} is not a host that can be connected to") from e

@@ -49,7 +49,10 @@ class DownloadPolicy:
             raise SourceUrlForbiddenError("the download URL carries a user name; such URLs are never fetched")
         if not any(origin.matches(*parts) for origin in self.origins):
             raise SourceUrlForbiddenError(
-                f"{origin_of(url)} is not in RECEIVER_DOWNLOAD_HOSTS; add it there if it is the platform's storage"
+                f"{origin_of(url)} is not in RECEIVER_DOWNLOAD_HOSTS",
+                f"add it there if it is the platform's storage; {SourceUrlForbiddenError.remedy}",
+                refused=origin_of(url),
+                setting="RECEIVER_DOWNLOAD_HOSTS",
             )
         return url
 

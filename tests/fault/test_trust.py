@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from receiver.app.check import Health
+from receiver.app.check.downloads import download_findings
 from receiver.sandbox import Sandbox
+from tests.support.checking import expect, found_by, settings_of
 from tests.support.databases import ON_SQLITE
 from tests.support.invariants import check_invariants
 from tests.support.leaks import database_bytes, fetched_signatures, found, signatures
@@ -78,7 +81,11 @@ async def test_without_credentials_only_allowed_origins_and_networks_are_contact
         await service.post(forged(made["payload"], origin))
         (item,) = await service.until(lambda items: items[0]["state"] == "failed")
         assert item["error"]["code"] == "source_url_forbidden"
-        assert ("RECEIVER_DOWNLOAD_NETWORKS" if settings else "RECEIVER_DOWNLOAD_HOSTS") in item["error"]["message"]
+        setting = "RECEIVER_DOWNLOAD_NETWORKS" if settings else "RECEIVER_DOWNLOAD_HOSTS"
+        assert setting in item["error"]["message"]
+        own = settings_of(DATABASE_URL=service.database_url, DOWNLOAD_HOSTS=origin if settings else sandbox.storage_url)
+        name, state = ("download networks", Health.WARNING) if settings else ("download hosts", Health.WRONG)
+        expect(await found_by(download_findings(own)), name, state, origin, setting)
         assert came == []
 
 

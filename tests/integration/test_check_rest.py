@@ -11,11 +11,12 @@ from receiver.app.check import Health
 from receiver.app.check.downloads import download_findings, judged
 from receiver.app.check.findings import collected, ok
 from receiver.app.check.given import given_findings, open_files
-from receiver.app.check.known import Known
+from receiver.app.check.index import IndexSight
 from receiver.app.check.webhook import webhook_findings
 from receiver.cli import root
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
+from receiver.records import RefusedSource
 from receiver.settings import Needs, survey
 from tests.support.checking import expect, found_by, found_with, settings_of
 from tests.support.clock import NOW
@@ -43,6 +44,10 @@ async def test_good_settings_are_ok():
         ({"WEBHOOK_SECRETS": "canary-short"}, ["RECEIVER_WEBHOOK_SECRETS is wrong", "at least 16 characters"]),
         ({"S3_BUCKET": ""}, ["RECEIVER_S3_BUCKET is not set", "RECEIVER_S3_BUCKET=team-recordings"]),
         ({"API_ADMIN_KEY": "a", "API_TOKEN": "b"}, ["RECEIVER_API_ADMIN_KEY and RECEIVER_API_TOKEN", "choose one way"]),
+        (
+            {"KEY_TEMPLATE": "{x}"},
+            ["RECEIVER_KEY_TEMPLATE is wrong: unknown field 'x'", "known are created_at, host_id"],
+        ),
         ({"DATABASE_URL": "mysql://x"}, ["RECEIVER_DATABASE_URL is wrong", "RECEIVER_DATABASE_URL=sqlite"]),
         ({"API_TOKEN_FILE": "/nowhere"}, ["RECEIVER_API_TOKEN_FILE names", "correct it"]),
         ({"CONCURRENCY": "0"}, ["RECEIVER_CONCURRENCY is wrong", "RECEIVER_CONCURRENCY=8"]),
@@ -185,8 +190,7 @@ async def test_a_host_that_was_seen_but_is_not_allowed(database, database_url):
 )
 def test_a_host_that_recordings_failed_for(origin, passes):
     hosts = settings_of().download_hosts
-    seen = Known(hosts={}, refusals=[f"{origin} is not in RECEIVER_DOWNLOAD_HOSTS; add it there if it is …"])
-    found = judged(hosts, seen)
+    found = judged(hosts, IndexSight(refused=[RefusedSource(origin, "RECEIVER_DOWNLOAD_HOSTS", "first.example.com")]))
     if passes:  # the list was mended since
         expect(found, "download hosts", Health.OK)
     else:
@@ -197,11 +201,17 @@ def test_a_host_that_recordings_failed_for(origin, passes):
 
 
 def test_an_address_that_is_not_public():
-    message = (
-        "https://a.s3.amazonaws.com:443 leads to an address that is not public; list it in RECEIVER_DOWNLOAD_NETWORKS"
-    )
-    found = judged(settings_of().download_hosts, Known(refusals=[message]))
-    expect(found, "download networks", Health.WARNING, "a.s3.amazonaws.com", "RECEIVER_DOWNLOAD_NETWORKS")
+    refused = RefusedSource("https://a.s3.amazonaws.com:443", "RECEIVER_DOWNLOAD_NETWORKS", "a.s3.amazonaws.com")
+    found = judged(settings_of().download_hosts, IndexSight(refused=[refused]))
+    expect(found, "download hosts", Health.OK)
+    expect(found, "download networks", Health.WARNING, "https://a.s3.amazonaws.com", "RECEIVER_DOWNLOAD_NETWORKS")
+
+
+@pytest.mark.parametrize(("host", "state"), [("files.example.com", Health.WRONG), ("a.s3.amazonaws.com", Health.OK)])
+def test_a_recording_that_an_older_release_gave_up_on_is_told_by_its_host(host, state):
+    found = judged(settings_of().download_hosts, IndexSight({}, refused=[RefusedSource(None, None, host)]))
+    assert [(finding.name, finding.state) for finding in found] == [("download hosts", state)]
+    assert state is Health.OK or f"https://{host}" in found[0].seen
 
 
 @pytest.mark.parametrize("url", ["archive.example.com", "ftp://x", "https://x/?q=1", "https://u@x", "https://x:99999"])

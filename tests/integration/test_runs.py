@@ -109,6 +109,26 @@ async def test_a_finished_recording_has_no_error_and_no_url(database: Database, 
     assert await runs.claim(A, now=LATER) is None
 
 
+async def test_a_refused_origin_stays_on_the_row_until_a_run_archives_it(database: Database, runs: Runs) -> None:
+    catalogue = Catalogue(database)
+    refused = Failure(
+        code="source_url_forbidden",
+        message="whatever it says",
+        at=NOW,
+        origin="https://files.example.com:443",
+        setting="RECEIVER_DOWNLOAD_HOSTS",
+    )
+    await runs.settle(await claimed(runs), FAILED, refused)
+    assert (await catalogue.recording(A)).error == refused
+    (source,) = await catalogue.refused_sources()
+    assert (source.origin, source.setting) == (refused.origin, refused.setting)
+    await catalogue.retry(A, now=NOW)
+    await runs.finish(await claimed(runs), STORED, now=NOW)
+    assert await catalogue.refused_sources() == []
+    columns = sa.select(recordings.c.error_origin, recordings.c.error_setting)
+    assert await database.read(lambda tx: tx.execute(columns).all()) == [(None, None)]
+
+
 async def noted_parts(database: Database) -> int:
     return await database.read(lambda tx: len(tx.execute(sa.select(upload_parts)).all()))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from receiver.errors import JobError, Kind, SourceTruncatedError
+from receiver.errors import Answered, ApiPausedError, JobError, Kind, SourceTruncatedError
 
 TABLE = Path(__file__).parents[2] / "deploy" / "errors.md"
 FOLLOWS = {
@@ -51,18 +52,26 @@ def test_every_error_says_what_happened(error: type[JobError]):
     assert (vars(error)["__doc__"] or "").strip()
 
 
-@pytest.mark.parametrize(
-    "error",
-    [e for e in ERRORS if e.code.startswith(("source_", "store_", "bucket_", "object_"))],
-    ids=lambda e: e.__name__,
-)
-def test_every_error_of_a_source_or_the_store_says_what_to_do(error: type[JobError]):
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_says_what_to_do(error: type[JobError]):
     """Its words need no more than the setting's own name: the service's settings begin with RECEIVER_."""
     assert str(error("what happened")) == f"what happened; {error.remedy}"
-    assert len(error.remedy) > 40
+    assert len(error.remedy) > 20
     documented = {code: remedy for code, _, _, remedy in rows()}[f"`{error.code}`"]
     for name in re.findall(r"RECEIVER_(\w+)", error.remedy):
         assert f"`{name}`" in documented
+
+
+def test_an_error_can_have_a_remedy_of_its_own_or_none():
+    assert str(SourceTruncatedError("cut", "look at the proxy")) == "cut; look at the proxy"
+    assert str(SourceTruncatedError("cut", "")) == "cut"
+
+
+def test_a_copy_of_an_error_says_and_knows_the_same():
+    """Everybody who waits for one piece of work gets a copy of its error."""
+    error = ApiPausedError("asked too often", "wait", answered=Answered(429, "slow down"), retry_after_s=3.0)
+    copied = copy.copy(error)
+    assert (str(copied), copied.answered, copied.retry_after_s) == ("asked too often; wait", (429, "slow down"), 3.0)
 
 
 def test_an_error_of_a_source_names_its_origin_once():

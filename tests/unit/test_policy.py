@@ -64,8 +64,11 @@ def test_everything_else_is_refused_without_its_query(url):
 
 
 def test_the_refusal_names_origin_and_setting():
-    with pytest.raises(SourceUrlForbiddenError, match=r"https://files\.example:443 is not in RECEIVER_DOWNLOAD_HOSTS"):
+    with pytest.raises(
+        SourceUrlForbiddenError, match=r"https://files\.example:443 is not in RECEIVER_DOWNLOAD_HOSTS"
+    ) as caught:
         POLICY.check_url("https://files.example/v")
+    assert (caught.value.refused, caught.value.setting) == ("https://files.example:443", "RECEIVER_DOWNLOAD_HOSTS")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from receiver.app.check.findings import clock, ok, skipped, warning, wrong
-from receiver.app.check.known import known
+from receiver.app.check.index import look_at_index
 from receiver.app.configs import api_config
 from receiver.errors import (
     ApiBadAnswerError,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
     from receiver.app.check.findings import Finding
+    from receiver.errors import Answered, ApiError
     from receiver.meetings import ApiSight, Credentials
     from receiver.settings import Settings
 
@@ -46,7 +47,7 @@ async def api_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
             "set RECEIVER_API_ADMIN_KEY, or RECEIVER_API_TOKEN, or a user's login",
         )
         return
-    meeting_id = (await known(settings)).meeting_id
+    meeting_id = (await look_at_index(settings)).meeting_id
     config = replace(config, timeout_s=min(config.timeout_s, _TIMEOUT_S))
     sight = await look_at_api(config, meeting_id or UNKNOWN_MEETING)
     for finding in judged(sight, config.credentials(), url=config.url, is_known=meeting_id is not None):
@@ -57,15 +58,15 @@ def judged(sight: ApiSight, access: Credentials, *, url: str, is_known: bool) ->
     """Yield what one look showed. `is_known`: the meeting is one of the index, so that a 403 means something."""
     error = sight.error
     if isinstance(error, ApiUnavailableError | ApiBadAnswerError):
-        yield wrong("api", f"{url}: {str(error).partition('; ')[0]}", "correct RECEIVER_API_URL, or let it be reached")
+        yield wrong("api", f"{url}: {error.happened}", "correct RECEIVER_API_URL, or let it be reached")
         return
     if isinstance(error, ApiPausedError):
-        yield warning("api", f"{url}: {str(error).partition('; ')[0]}", "wait as long as it asks, then check again")
+        yield warning("api", f"{url}: {error.happened}", "wait as long as it asks, then check again")
         return
     yield _reached(sight, url)
     yield clock("api clock", sight.skew_s, limit_s=_SKEW_LIMIT_S, whose="the Meetings API")
     if isinstance(error, ApiClockSkewError | ApiLoginRefusedError | ApiUnauthorizedError):
-        yield _unknown_to_it(sight, access)
+        yield _unknown_to_it(error, sight.skew_s, access)
         return
     if sight.is_heeded is not False:
         yield ok("api credentials", f"{_setting(access)} is accepted")
@@ -84,37 +85,36 @@ def _reached(sight: ApiSight, url: str) -> Finding:
     return ok("api", f"{url} answers")
 
 
-def _unknown_to_it(sight: ApiSight, access: Credentials) -> Finding:
-    name, seen = "api credentials", str(sight.error)
-    if sight.skew_s is not None and abs(sight.skew_s) > _SKEW_LIMIT_S:
-        return wrong(name, seen, "set the clock first (see `api clock`): with a wrong one every login is refused")
-    if "RECEIVER_API_USER_ID" in seen:
-        name = "api user"
-        return wrong(
-            name, seen.partition("; ")[0], "correct RECEIVER_API_USER_LOGIN or _EMAIL, or RECEIVER_API_USER_ID"
-        )
+def _unknown_to_it(error: ApiError, skew_s: float | None, access: Credentials) -> Finding:
+    name = "api credentials"
+    if skew_s is not None and abs(skew_s) > _SKEW_LIMIT_S:
+        remedy = "set the clock first (see `api clock`): with a wrong one every login is refused"
+        return wrong(name, str(error), remedy)
+    if error.setting == "RECEIVER_API_USER_ID":
+        remedy = "correct RECEIVER_API_USER_LOGIN or _EMAIL, or RECEIVER_API_USER_ID"
+        return wrong("api user", error.happened, remedy)
+    if error.answered is None:
+        seen = str(error)
+    elif isinstance(error, ApiLoginRefusedError):
+        seen = f"{error.happened} {error.answered}"
+    else:
+        seen = error.happened
     match access:
         case AdminKey():
             remedy = "copy the administration key anew into RECEIVER_API_ADMIN_KEY: it is wrong, or was rotated"
         case StaticToken():
             remedy = "put a new token into RECEIVER_API_TOKEN (it lives 2 hours unused), or better set a user's login"
         case _:
-            remedy = _login_remedy(seen)
-    return wrong(name, _answer(seen), remedy)
+            remedy = _login_remedy(error.answered)
+    return wrong(name, seen, remedy)
 
 
-def _login_remedy(seen: str) -> str:
-    if "signature" in seen.lower():
+def _login_remedy(answered: Answered | None) -> str:
+    if answered is not None and "signature" in answered.words.lower():
         return "correct RECEIVER_API_AUTH_SECRET: the login was signed with another secret"
-    if "status 404" in seen:
+    if answered is not None and answered.status == 404:
         return "correct RECEIVER_API_APP_ID and RECEIVER_API_AUTH_KEY: no application has both"
     return "correct RECEIVER_API_USER_LOGIN or _EMAIL, and RECEIVER_API_USER_PASSWORD"
-
-
-def _answer(text: str) -> str:
-    """Return an error's first words and what the API answered, without the advice between."""
-    said = text[text.find("(status") :] if "(status" in text else ""
-    return f"{text.partition(';')[0].partition(' (status')[0]} {said.partition(')')[0]})" if said else text
 
 
 def _user(sight: ApiSight, access: UserLogin) -> Finding:
@@ -150,7 +150,7 @@ def _recordings(sight: ApiSight, access: Credentials, *, is_known: bool) -> Find
                 "use RECEIVER_API_ADMIN_KEY, which sees every meeting, or the login of the meetings' host",
             )
         case _:
-            return warning(name, str(error).partition("; ")[0], "see RECEIVER_API_URL")
+            return warning(name, error.happened, "see RECEIVER_API_URL")
 
 
 def _setting(access: Credentials) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from receiver.app.check.bucket_trial import Trial
 from receiver.app.check.findings import Health, clock, ok, skipped, wrong
-from receiver.app.check.refusals import NO_CREDENTIALS, bucket_remedy, said
+from receiver.app.check.refusals import NO_CREDENTIALS, bucket_remedy
 from receiver.app.configs import bucket_config
 from receiver.errors import BucketMissingError, JobError, StoreDeniedError, StoreUnavailableError
 from receiver.objectstore import StoreSight, credentials_source, open_probe, sight_of
@@ -43,7 +43,7 @@ async def bucket_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
         try:
             bucket = await stack.enter_async_context(open_probe(bucket_config(settings)))
         except JobError as e:
-            yield wrong("bucket", said(e), bucket_remedy(e))
+            yield wrong("bucket", e.happened, bucket_remedy(e))
             return
         async for finding in _looked_at(bucket, root):
             yield finding
@@ -75,8 +75,8 @@ async def _looked_at(bucket: ProbedBucket, root: str) -> AsyncGenerator[Finding,
 
 def _refused(error: JobError, sight: StoreSight) -> str:
     if isinstance(error, StoreDeniedError | BucketMissingError) or sight.code not in {"", str(sight.status)}:
-        return said(error)
-    return f"no S3 store answered: {said(error)}"
+        return error.happened
+    return f"no S3 store answered: {error.happened}"
 
 
 def _region(bucket: ProbedBucket, sight: StoreSight) -> Finding:

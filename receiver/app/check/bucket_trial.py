@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from receiver.app.check.findings import ok, skipped, warning, wrong
-from receiver.app.check.refusals import right_remedy, said
+from receiver.app.check.refusals import right_remedy
 from receiver.checksums import checksum_of
 from receiver.errors import JobError, KeyTakenError, StoreDeniedError
 from receiver.objectstore import fetched
@@ -56,11 +56,11 @@ class Trial:
             await self._bucket.replace(self._small, BODY, content_type=_TYPE)
             self._stored.add(self._small)
         except JobError as e:
-            return wrong(name, said(e), right_remedy(e))
+            return wrong(name, e.happened, right_remedy(e))
         try:
             head = await self._bucket.head(self._small)
         except JobError as e:
-            return wrong(name, f"stored, but {said(e)}", right_remedy(e))
+            return wrong(name, f"stored, but {e.happened}", right_remedy(e))
         if head is None or head.size_bytes != len(BODY):
             return wrong(name, f"stored {self._small}, but the store does not show it", "use a consistent store")
         self._checksums.append(head.checksum)
@@ -75,7 +75,7 @@ class Trial:
         except KeyTakenError:
             return ok(name, "a second put with If-None-Match is refused (412)")
         except JobError as e:
-            return wrong(name, said(e), _OVERWRITES)
+            return wrong(name, e.happened, _OVERWRITES)
         return wrong(name, "a second put with If-None-Match replaced the object", _OVERWRITES)
 
     async def _multipart(self) -> Finding:
@@ -92,7 +92,7 @@ class Trial:
         except KeyTakenError:
             return wrong(name, f"{self._large} was there before it was completed", "see who else writes there")
         except JobError as e:
-            return wrong(name, said(e), right_remedy(e))
+            return wrong(name, e.happened, right_remedy(e))
         self._stored.add(self._large)
         self._open.remove(upload)
         self._checksums.append(head.checksum)
@@ -125,7 +125,7 @@ class Trial:
         except KeyTakenError:
             return ok(name, "completing onto an object that exists is refused (412)")
         except JobError as e:
-            return wrong(name, said(e), _OVERWRITES)
+            return wrong(name, e.happened, _OVERWRITES)
         self._open.remove(upload)
         return wrong(name, "completing an upload with If-None-Match replaced the object", _OVERWRITES)
 
@@ -139,7 +139,7 @@ class Trial:
             if await self._bucket.list_parts(upload):
                 return wrong(name, "the store keeps the parts of an upload that was aborted", "use a consistent store")
         except JobError as e:
-            return wrong(name, said(e), right_remedy(e))
+            return wrong(name, e.happened, right_remedy(e))
         self._open.remove(upload)
         return ok(name, "an upload was aborted, and its part is gone")
 
@@ -151,7 +151,7 @@ class Trial:
             if not await self._bucket.refuses_wrong_checksum(self._small, BODY):
                 self._accepted.append("a put")
         except JobError as e:
-            return wrong(name, said(e), _UNPROVEN)
+            return wrong(name, e.happened, _UNPROVEN)
         if self._accepted:
             return wrong(name, f"the store took {' and '.join(self._accepted)} with a wrong CRC64NVME", _UNPROVEN)
         if not {checksum_of(BODY), checksum_of(_LARGE)}.issuperset(self._checksums):
@@ -163,7 +163,7 @@ class Trial:
         try:
             await self._bucket.open_uploads(self._small)
         except JobError as e:
-            seen = f"{said(e)}: uploads that nobody claims cannot be found and ended"
+            seen = f"{e.happened}: uploads that nobody claims cannot be found and ended"
             return warning(name, seen, right_remedy(e))
         return ok(name, "may be listed, so those that nobody claims can be ended")
 
@@ -179,7 +179,7 @@ class Trial:
             forged, _ = await fetched(_forged(url))
             bare, _ = await fetched(url.partition("?")[0])
         except JobError as e:
-            return wrong(name, said(e), "let this machine, and the browsers of operators, reach the store")
+            return wrong(name, e.happened, "let this machine, and the browsers of operators, reach the store")
         if status != 200 or not body.startswith(BODY):
             return wrong(name, f"a presigned URL is answered {status}", "allow s3:GetObject, and see `bucket region`")
         if min(forged, bare) < 400:
@@ -193,7 +193,7 @@ class Trial:
         try:
             keeping = await self._bucket.keeping()
         except JobError as e:
-            return skipped(name, said(e))
+            return skipped(name, e.happened)
         unknown = "not told to this identity"
         return ok(name, f"versioning: {keeping.versioning or unknown}; object lock: {keeping.object_lock or unknown}")
 

@@ -19,7 +19,6 @@ from receiver.tables import (
     WriteRefusedError,
     durability,
     open_database,
-    refused_because,
     schema_status,
     try_writing,
 )
@@ -37,7 +36,8 @@ _FULL_BYTES = 100_000_000
 _WRONG_USER = frozenset({"28P01", "28000"})
 _NO_DATABASE = "3D000"
 _READ_ONLY = "25006"
-_DID_NOT = "the database did not take the statement: "
+_LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
+"""How the names of SQLite's errors begin where another program holds the file."""
 
 
 async def database_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
@@ -64,7 +64,7 @@ async def database_findings(settings: Settings) -> AsyncGenerator[Finding, None]
 async def _opened(database: Database, url: sa.URL) -> AsyncGenerator[Finding, None]:
     try:
         found = await durability(database)
-    except ReceiverError as e:
+    except StorageUnavailableError as e:
         yield _unreachable(e, url)
         return
     yield ok("database", f"{_place(url)} answers{_version(found)}")
@@ -85,15 +85,15 @@ def _version(found: dict[str, str]) -> str:
     return f" (version {found['server_version']})" if "server_version" in found else ""
 
 
-def _unreachable(error: ReceiverError, url: sa.URL) -> Finding:
-    state, seen = refused_because(error), f"{_place(url)}: {str(error).removeprefix(_DID_NOT)}"
+def _unreachable(error: StorageUnavailableError, url: sa.URL) -> Finding:
+    seen = f"{_place(url)}: {error.reason}"
     if url.drivername.startswith("sqlite"):
-        if "locked" in str(error):
+        if (error.code or "").startswith(_LOCKED):
             return wrong("database", seen, "another process holds the file for itself alone: end that one")
         return wrong("database", seen, f"see that {_URL} names the service's own file, and that this user may open it")
-    if state in _WRONG_USER:
+    if error.code in _WRONG_USER:
         return wrong("database", seen, f"correct the user or the password in {_URL} (or PGPASSWORD, or ~/.pgpass)")
-    if state == _NO_DATABASE:
+    if error.code == _NO_DATABASE:
         return wrong("database", seen, f"create the database, or correct its name in {_URL}")
     return wrong("database", seen, f"start PostgreSQL, let this machine reach it, or correct host and port in {_URL}")
 
@@ -103,7 +103,7 @@ async def _schema(database: Database) -> Finding:
     try:
         found = await schema_status(database)
     except SchemaOutdatedError as e:
-        return wrong(name, str(e).partition(": ")[0], "upgrade the service: the database is a newer release's")
+        return wrong(name, e.happened, "upgrade the service: the database is a newer release's")
     if found.is_newer:
         return warning(
             name,
@@ -141,9 +141,9 @@ async def _writable(database: Database) -> Finding:
     except WriteRefusedError as e:
         return wrong(name, str(e), "grant this user SELECT, INSERT, UPDATE and DELETE on every table of the index")
     except StorageUnavailableError as e:
-        if refused_because(e) == _READ_ONLY:
+        if e.code == _READ_ONLY:
             return wrong(name, str(e), f"name the primary server in {_URL}, not a read-only one")
-        if "locked" in str(e):
+        if (e.code or "").startswith(_LOCKED):
             return wrong(name, str(e), "another program has held the write lock for 5 s: end it (a shell, a backup)")
         return wrong(name, str(e), f"see that this user may write to the database of {_URL}, and that it has room")
     if not tables:

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from receiver.app.check.findings import ok, warning, wrong
-from receiver.app.check.known import known
+from receiver.app.check.index import look_at_index
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from receiver.app.check.findings import Finding
-    from receiver.app.check.known import Known
-    from receiver.records import Origin
+    from receiver.app.check.index import IndexSight
+    from receiver.records import Origin, RefusedSource
     from receiver.settings import Settings
 
 _PORTS = {"https": 443, "http": 80}
-_REFUSED = re.compile(r"(https?://\S+) is not in RECEIVER_DOWNLOAD_HOSTS")
-_NOT_PUBLIC = re.compile(r"(https?://\S+) leads to .*RECEIVER_DOWNLOAD_NETWORKS")
 
 
 async def download_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
     """Compare the allow-lists with the hosts of the index."""
-    for finding in judged(settings.download_hosts, await known(settings)):
+    for finding in judged(settings.download_hosts, await look_at_index(settings)):
         yield finding
 
 
-def judged(allowed: Sequence[Origin], seen: Known) -> list[Finding]:
+def judged(allowed: Sequence[Origin], seen: IndexSight) -> list[Finding]:
     """Return the findings; an origin that an earlier list refused and this one has is no longer one."""
     name = "download hosts"
-    failed = {origin for origin in _named(_REFUSED, seen) if not _passes(allowed, origin)}
+    failed = {origin for origin in _refused(seen, "RECEIVER_DOWNLOAD_HOSTS") if not _passes(allowed, origin)}
+    failed |= {f"https://{one.host}" for one in seen.refused if _is_unexplained(one, allowed)}
     others = {f"https://{host}" for host in seen.hosts if not _host_passes(allowed, host)} - failed
     hosts = f"all {len(seen.hosts)} that were seen are" if seen.hosts else "none was seen yet"
     found = [ok(name, f"allowed: {_listed(allowed)}; {hosts}")]
@@ -39,7 +37,7 @@ def judged(allowed: Sequence[Origin], seen: Known) -> list[Finding]:
         remedy = f"where that is the platform's storage: RECEIVER_DOWNLOAD_HOSTS={line}, then retry"
         judge, said = (wrong, "recordings failed") if failed else (warning, "recordings were announced")
         found = [judge(name, f"{said} whose host is not on the list: {', '.join(sorted(failed or others))}", remedy)]
-    if private := _named(_NOT_PUBLIC, seen):
+    if private := _refused(seen, "RECEIVER_DOWNLOAD_NETWORKS"):
         found.append(
             warning(
                 "download networks",
@@ -50,9 +48,14 @@ def judged(allowed: Sequence[Origin], seen: Known) -> list[Finding]:
     return found
 
 
-def _named(pattern: re.Pattern[str], seen: Known) -> set[str]:
-    """Return the origins that messages of this kind name."""
-    return {_short(match[1]) for text in seen.refusals if (match := pattern.match(text))}
+def _refused(seen: IndexSight, setting: str) -> set[str]:
+    """Return the origins that this setting kept from being connected to."""
+    return {_short(one.origin) for one in seen.refused if one.origin is not None and one.setting == setting}
+
+
+def _is_unexplained(one: RefusedSource, allowed: Sequence[Origin]) -> bool:
+    """Tell whether a refusal whose row names no origin must be its host's, which is not on the list."""
+    return one.origin is None and one.host is not None and not _host_passes(allowed, one.host)
 
 
 def _listed(allowed: Sequence[Origin]) -> str:

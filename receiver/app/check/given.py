@@ -23,8 +23,8 @@ _MIN_TOKEN_CHARS = 16
 async def given_findings(settings: Settings, problems: Sequence[Problem]) -> AsyncGenerator[Finding, None]:
     """Look at the settings; nothing is sent."""
     for problem in problems:
-        seen, _, advice = problem.what.partition("; ")
-        yield wrong("settings", seen, advice or (f"for example {problem.example}" if problem.example else "correct it"))
+        example = f"for example {problem.example}" if problem.example else "correct it"
+        yield wrong("settings", problem.happened, problem.remedy or example)
     if not problems:
         yield ok("settings", "all that are set can be read")
     for finding in (*_ways(settings), _tokens(settings), open_files(settings, _hard_limit())):

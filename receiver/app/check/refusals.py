@@ -43,11 +43,6 @@ _RIGHTS = {
 }
 
 
-def said(error: JobError) -> str:
-    """Return what happened, without the advice that a run's error carries."""
-    return str(error).partition("; ")[0]
-
-
 def bucket_remedy(error: JobError) -> str:
     """Return what to do where the bucket itself could not be used."""
     sight = sight_of(error)
@@ -71,7 +66,7 @@ def right_remedy(error: JobError) -> str:
     if sight is not None and (known := _BY_CODE.get(sight.code)):
         return known
     if isinstance(error, StoreDeniedError):
-        return f"allow this identity {_RIGHTS.get(str(error).partition(' ')[0], 'the operation')}"
+        return f"allow this identity {_RIGHTS.get(error.operation or '', 'the operation')}"
     if sight is not None and sight.status == 400:
         return f"correct how objects are to be written: {_WAYS}"
     return f"look at the store: it could not do this now; {_WAYS} may ask too much of it"

@@ -9,39 +9,39 @@ from sqlalchemy.exc import ProgrammingError
 
 from receiver.app.configs import sqlite_path
 from receiver.catalogue import Catalogue, Filters
-from receiver.errors import ReceiverError, SourceUrlForbiddenError
+from receiver.errors import ReceiverError
 from receiver.tables import open_database
 
 if TYPE_CHECKING:
-    from receiver.records import MeetingId
+    from receiver.records import MeetingId, RefusedSource
     from receiver.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class IndexSight:
     """Nothing, where there is no index yet or it cannot be read; `database_findings` says why."""
 
     meeting_id: MeetingId | None = None
     hosts: dict[str, int] = field(default_factory=dict)
-    refusals: list[str] = field(default_factory=list)
-    """Messages of recordings whose download URL was not allowed."""
+    refused: list[RefusedSource] = field(default_factory=list)
+    """Where recordings would have come from whose download URL was not allowed."""
 
 
-async def known(settings: Settings) -> Known:
+async def look_at_index(settings: Settings) -> IndexSight:
     """Read the index without changing it."""
     path = sqlite_path(settings)
     if path is not None and not path.is_file():
-        return Known()
+        return IndexSight()
     database = open_database(settings.database_url)
     try:
         catalogue = Catalogue(database)
         newest = (await catalogue.page(Filters(), limit=1)).items
-        return Known(
+        return IndexSight(
             newest[0].meeting.id if newest else None,
             await catalogue.source_hosts(),
-            await catalogue.failure_messages(SourceUrlForbiddenError.code),
+            await catalogue.refused_sources(),
         )
     except (ReceiverError, ProgrammingError):
-        return Known()
+        return IndexSight()
     finally:
         await database.close()

@@ -1,0 +1,123 @@
+"""The roots, the refusals of a start, of a question, of a write, and the crash of a run itself."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ReceiverError(Exception):
+    """What happened and, apart from it, what to do; neither ever holds a URL's query, a token or a key.
+
+    `remedy` is the class's own, unless an instance was given another; "" where there is nothing to do.
+    """
+
+    remedy: str = ""
+    joint: ClassVar[str] = "; "
+    """What stands between the two where they are shown as one text."""
+
+    def __init__(self, happened: str, remedy: str | None = None) -> None:
+        super().__init__(happened)
+        self.happened = happened
+        if remedy is not None:
+            self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.joint.join(filter(None, (self.happened, self.remedy)))
+
+
+class SettingsError(ReceiverError):
+    """One or more settings are missing or wrong; the message lists all of them."""
+
+    joint = ": "
+
+
+class SchemaOutdatedError(ReceiverError):
+    """The database is not at the schema this release needs; `receiver migrate` brings it there."""
+
+    joint = ": "
+
+
+class DatabaseLockedError(ReceiverError):
+    """Another process works on this SQLite file; only one may (`DATABASE_URL=postgresql://…` allows many)."""
+
+
+class StorageUnavailableError(ReceiverError):
+    """The database could not take the write now; nothing was stored and the same request may be sent again.
+
+    `reason` is the database's own words, `code` its own name for them: PostgreSQL's SQLSTATE, SQLite's error name.
+    """
+
+    def __init__(self, happened: str, remedy: str | None = None, *, reason: str = "", code: str | None = None) -> None:
+        super().__init__(happened, remedy)
+        self.reason = reason or happened
+        self.code = code
+
+
+class FenceLostError(ReceiverError):
+    """Another run took the recording over; the run that sees this must stop and change nothing."""
+
+
+class NotFoundError(ReceiverError):
+    """No row has this id."""
+
+
+class WalkTakenError(ReceiverError):
+    """Another process took the reconciliation over; the one that sees this must stop and change nothing."""
+
+
+class WrongStateError(ReceiverError):
+    """The recording's state does not allow the asked change; the message names both."""
+
+
+class KeyTakenError(ReceiverError):
+    """An object already lies under the key; whether it is ours is for the caller to find out."""
+
+
+class InvalidQueryError(ReceiverError):
+    """A listing's filter, sort, limit or cursor is not understood; the message names the parameter."""
+
+
+class Kind(StrEnum):
+    """What another try can do: perhaps help, never help, or nothing since the API no longer lists the recording."""
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    MISSING = "missing"
+
+
+class JobError(ReceiverError):
+    """A run's failure: can another help (`kind`), does it count (`burns_attempt`), and what wait was asked for.
+
+    `setting` is the one that is wrong or in the way, where the error knows of one.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    kind: ClassVar[Kind] = Kind.TRANSIENT
+    burns_attempt: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        happened: str,
+        remedy: str | None = None,
+        *,
+        setting: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(happened, remedy)
+        self.setting = setting
+        self.retry_after_s = retry_after_s
+
+
+class InternalError(JobError):
+    """A defect of this service met in a run; the log has the traceback."""
+
+    remedy = "its log has the traceback (event run_crashed): report it, then retry the recording"
+
+
+class WorkerCrashedError(JobError):
+    """Runs of this recording ended without a word (kill, out of memory) as often as attempts allow."""
+
+    code = "worker_crashed"
+    remedy = "look at the host's memory and log, then retry the recording"
+    kind = Kind.PERMANENT

@@ -122,7 +122,7 @@ async def test_a_refused_origin_stays_on_the_row_until_a_run_archives_it(databas
     assert (await catalogue.recording(A)).error == refused
     (source,) = await catalogue.refused_sources()
     assert (source.origin, source.setting) == (refused.origin, refused.setting)
-    await catalogue.retry(A, now=NOW)
+    await Interventions(database).retry(A, now=NOW)
     await runs.finish(await claimed(runs), STORED, now=NOW)
     assert await catalogue.refused_sources() == []
     columns = sa.select(recordings.c.error_origin, recordings.c.error_setting)

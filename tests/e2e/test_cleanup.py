@@ -195,7 +195,7 @@ async def test_a_hold_that_is_set_meanwhile_keeps_the_meeting(sandbox, service, 
 
 @ON_SQLITE  # schedules are tested on both
 async def test_the_schedule_deletes_what_is_old_enough(sandbox, service, bucket, monkeypatch):
-    monkeypatch.setattr("receiver.catalogue.cleanups._PAGE_MEETINGS", 2)
+    monkeypatch.setattr("receiver.catalogue.cleanup._PAGE_MEETINGS", 2)
     made = await archive(sandbox, service, meetings=5, each=1)
     async with cleaning(service, bucket, "http://127.0.0.1:9") as away:
         (schedule,) = schedules(Settings(source_cleanup_after_days=2), away)

@@ -28,6 +28,7 @@ class ForkedProcess:
     """Looks like `asyncio.subprocess.Process`, as far as tests need it."""
 
     def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> None:
+        log.touch()
         plain = {name: str(value) for name, value in env.items()}  # an enum of ours would bring its module along
         self._process = _context.Process(target=_run, args=(list(arguments), plain, cwd, log), daemon=True)
         with _unmeasured():

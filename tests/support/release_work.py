@@ -19,9 +19,13 @@ from receiver import records
 from receiver.catalogue import Catalogue, Filters, Runs
 from receiver.inbox import Inbox
 from receiver.lifecycle import Decision
-from receiver.meetings.payload import parse
 from receiver.records import Claim, Failure, OpenUpload, RecordingId, State, StoredFile, UrlOrigin
 from receiver.tables import Database, check_head, open_database, schema, upgrade
+
+try:
+    from receiver.meetings.payload import parse
+except ModuleNotFoundError:  # where releases before this one have it
+    from receiver.payload import parse
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ENDS = ("archived", "waiting", "failed", "missing", "pending", "cancelled", "retried", "archiving")

@@ -120,8 +120,7 @@ class Service:
 
     async def start(self) -> None:
         """Start and wait until the service says it is ready, on a new port: the last one may be another's by now."""
-        self.log_path.touch()
-        already_logged = self.log_path.stat().st_size
+        already_logged = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.process = await self.run(*self.command, "--port", "0", log=self.log_path)
         async with asyncio.timeout(READY_S):
             while not (url := _ready_url(self.log_path, already_logged)):

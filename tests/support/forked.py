@@ -27,10 +27,14 @@ _context.set_forkserver_preload(["tests.support.libraries"])
 class ForkedProcess:
     """Looks like `asyncio.subprocess.Process`, as far as tests need it."""
 
-    def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> None:
-        log.touch()
+    def __init__(
+        self, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdout: Path, stderr: Path
+    ) -> None:
+        for log in (stdout, stderr):
+            log.touch()
         plain = {name: str(value) for name, value in env.items()}  # an enum of ours would bring its module along
-        self._process = _context.Process(target=_run, args=(list(arguments), plain, cwd, log), daemon=True)
+        run = (list(arguments), plain, cwd, stdout, stderr)
+        self._process = _context.Process(target=_run, args=run, daemon=True)
         with _unmeasured():
             forkserver.ensure_running()
         self._process.start()
@@ -73,15 +77,14 @@ def _unmeasured() -> Iterator[None]:
         os.environ.update(measuring)
 
 
-def _run(arguments: list[str], env: dict[str, str], cwd: Path, log: Path) -> None:
-    """Become `python -m receiver` with these arguments, writing to `log`."""
+def _run(arguments: list[str], env: dict[str, str], cwd: Path, stdout: Path, stderr: Path) -> None:
+    """Become `python -m receiver` with these arguments, writing to the ends of these files."""
     assert "tests.support.libraries" in sys.modules, "theirs are imported before the fork"
     assert "receiver" not in sys.modules, "ours are imported after it"
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
-    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(written, stream.fileno())
+    for stream, path in ((sys.stdout, stdout), (sys.stderr, stderr)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), stream.fileno())
     sys.argv = ["receiver", *arguments]
     importlib.import_module("receiver.__main__").main()

@@ -10,6 +10,7 @@ import os
 import signal
 import ssl
 import sys
+import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +109,7 @@ class Service:
     async def run(self, *arguments: str, log: Path) -> Process:
         """Start `receiver` with the service's environment; what it prints goes to the end of `log`."""
         if self.forked and not self.traced:
-            return ForkedProcess(arguments, env=self.environment(), cwd=self.folder, log=log)
+            return ForkedProcess(arguments, env=self.environment(), cwd=self.folder, stdout=log, stderr=log)
         with log.open("ab") as written:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "receiver", *arguments),
@@ -117,6 +118,13 @@ class Service:
                 stdout=written,
                 stderr=written,
             )
+
+    async def ran(self, *arguments: str) -> tuple[int, str, str]:
+        """Run a command beside the service, in a folder of its own; return its exit code, its stdout and its stderr."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        stdout, stderr = folder / "stdout", folder / "stderr"
+        process = ForkedProcess(arguments, env=self.environment(), cwd=folder, stdout=stdout, stderr=stderr)
+        return await process.wait(), stdout.read_text(), stderr.read_text()
 
     async def start(self) -> None:
         """Start and wait until the service says it is ready, on a new port: the last one may be another's by now."""

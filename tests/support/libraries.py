@@ -1,7 +1,10 @@
 """What `receiver serve` and `receiver work` import of others' code; `forked` imports this once for many processes."""
 
+import functools
 import gc
 from importlib import import_module
+
+import botocore.session
 
 LIBRARIES = (
     "aiobotocore.httpsession",
@@ -33,4 +36,7 @@ LIBRARIES = (
 
 for _name in LIBRARIES:
     import_module(_name)
+# the models of S3 are data of a library, too: read here once, not by every client of every process
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+botocore.session.Session().create_client("s3", "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
 gc.freeze()  # a collection in a forked process would touch, and so copy, every page of theirs

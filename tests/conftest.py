@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.api import anonymous, api_operator, api_viewer
 from tests.support.browser import chromium
 from tests.support.databases import database, database_url, empty_database_url, postgres, sqlite_file
@@ -35,3 +37,10 @@ __all__ = [
     "vendor",
     "viewer",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage around a service, whose process does the work: watching it costs more than the watched."""
+    for item in items:
+        if "service" in getattr(item, "fixturenames", ()):
+            item.add_marker("no_cover")

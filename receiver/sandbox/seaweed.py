@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
+
+from receiver.sandbox.ports import held_port
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,7 +41,8 @@ class SeaweedServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.access_key = f"dev{secrets.token_hex(8)}"
         self.secret_key = secrets.token_hex(20)
-        self._ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(4), strict=True))
+        self._held = contextlib.ExitStack()
+        self._ports = {part: _held_pair(self._held) for part in ("master", "volume", "filer", "s3")}
 
     @property
     def endpoint_url(self) -> str:
@@ -114,6 +116,7 @@ class SeaweedServer:
 
     async def _stop(self) -> None:
         process, self._process = self._process, None
+        self._held.close()
         if process is None:
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -143,19 +146,15 @@ def _binary() -> Path:
     return Path(found)
 
 
-def _free_ports(count: int) -> list[int]:
-    """Find ports that are free now together with their gRPC partners."""
-    ports: list[int] = []
-    with contextlib.ExitStack() as held:
-        while len(ports) < count:
-            port = secrets.randbelow(20_000) + 12_000
-            try:
-                for number in (port, port + GRPC_OFFSET):
-                    held.enter_context(socket.socket()).bind(("127.0.0.1", number))
-            except OSError:
-                continue
-            ports.append(port)
-    return ports
+def _held_pair(held: contextlib.ExitStack) -> int:
+    """Hold a port together with its gRPC partner, both below those that the system gives to outgoing connections."""
+    while True:
+        port = secrets.randbelow(GRPC_OFFSET) + 12_000
+        with contextlib.suppress(OSError), contextlib.ExitStack() as pair:
+            for number in (port, port + GRPC_OFFSET):
+                pair.enter_context(held_port(number))
+            held.enter_context(pair.pop_all())
+            return port
 
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -39,8 +39,9 @@ async def example_meeting(sandbox: Sandbox) -> dict:
     return {**made, "payload": example}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _traced(service: Service) -> None:
+    """Measure the service's own process: in these tests it starts, works, drains and hands back."""
     service.traced = True
 
 
@@ -48,6 +49,7 @@ def sources(made: dict) -> dict[str, str]:
     return {record["_id"]: record["sha256"] for record in made["recordings"]}
 
 
+@pytest.mark.usefixtures("_traced")
 async def test_the_example_payload_is_archived(sandbox: Sandbox, service: Service) -> None:
     made = await example_meeting(sandbox)
     await service.start()
@@ -152,6 +154,7 @@ async def test_a_meeting_that_ends_at_the_platform_is_archived_by_its_webhook(
     await check_invariants(service, archived=sources(made))
 
 
+@pytest.mark.usefixtures("_traced")
 async def test_sigterm_drains_and_exits_0(sandbox: Sandbox, service: Service) -> None:
     made = await make_meeting(sandbox, {"kind": "generated", "size_bytes": 30_000_000})
     await control(sandbox, "POST", "/faults", {"on": "storage", "kind": "slow", "bytes_per_s": 15_000_000})
@@ -162,6 +165,7 @@ async def test_sigterm_drains_and_exits_0(sandbox: Sandbox, service: Service) ->
     await check_invariants(service, archived=sources(made))
 
 
+@pytest.mark.usefixtures("_traced")
 async def test_sigterm_with_no_grace_hands_the_recording_back(sandbox: Sandbox, service: Service) -> None:
     made = await make_meeting(sandbox, {"kind": "generated", "size_bytes": 30_000_000})
     await control(sandbox, "POST", "/faults", {"on": "storage", "kind": "slow", "bytes_per_s": 1_000_000, "times": 1})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,21 +25,12 @@ AFTER = ("--after-days", "2")
 
 
 @pytest.fixture
-def run(service, tmp_path):
+def run(service):
     """Run a command with the service's settings; return its exit code, its JSON and its stderr."""
-    folder = tmp_path / "cwd"
-    folder.mkdir()
 
     async def finish(*arguments):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "receiver", *arguments, "--json"),
-            env=service.environment(),
-            cwd=folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        stdout, stderr = await process.communicate()
-        return process.returncode, json.loads(stdout or b"null"), stderr.decode()
+        exit_code, stdout, stderr = await service.ran(*arguments, "--json")
+        return exit_code, json.loads(stdout or "null"), stderr
 
     return finish
 

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
-import pytest
-
 from receiver.sandbox import Sandbox
-from tests.support.databases import fresh_database
+from tests.support.databases import ON_POSTGRESQL
 from tests.support.invariants import check_invariants
 from tests.support.service import Service, make_meeting, set_fault, worker_process
 
 FILE = {"kind": "generated", "size_bytes": 400_000}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def _on_each_database(request: pytest.FixtureRequest, service: Service) -> Iterator[None]:
-    if request.param == "sqlite":
-        yield
-        return
-    with fresh_database(request.getfixturevalue("postgres")) as url:
-        service.settings["DATABASE_URL"] = url
-        yield
-
-
 def archived(items: list[dict]) -> set[str]:
     return {item["id"] for item in items if item["state"] == "archived"}
 
 
-@pytest.mark.usefixtures("_on_each_database")
 async def test_a_slow_host_does_not_hold_up_another(sandbox: Sandbox, service: Service) -> None:
     """Forty files of a host that sends ten kilobytes a second; then one of another host, which is there at once."""
     port = sandbox.storage_url.rpartition(":")[2]
@@ -57,8 +43,7 @@ async def test_a_slow_host_does_not_hold_up_another(sandbox: Sandbox, service: S
     await check_invariants(service, archived={recording["_id"]: recording["sha256"]})
 
 
-@pytest.mark.parametrize("_on_each_database", ["postgresql"], indirect=True)
-@pytest.mark.usefixtures("_on_each_database")
+@ON_POSTGRESQL  # SQLite has one worker
 async def test_two_workers_stay_within_the_global_limit(sandbox: Sandbox, service: Service) -> None:
     service.command = ("serve", "--no-work")
     service.settings |= {"CONCURRENCY": "4", "GLOBAL_CONCURRENCY": "3"}

@@ -6,17 +6,12 @@ import asyncio
 
 import asyncpg
 
-from tests.support.databases import fresh_database
+from tests.support.databases import ON_POSTGRESQL
 from tests.support.service import Service
 
 
-def test_the_service_sweeps_strays_once_and_plans_the_next_time(service: Service, postgres) -> None:
-    with fresh_database(postgres) as url:
-        service.settings["DATABASE_URL"] = url
-        asyncio.run(_sweeps(service))
-
-
-async def _sweeps(service: Service) -> None:
+@ON_POSTGRESQL  # whose queue can be looked into
+async def test_the_service_sweeps_strays_once_and_plans_the_next_time(service: Service) -> None:
     async with service:
         connection = await asyncpg.connect(service.database_url)
         job = "FROM pgqueuer WHERE entrypoint = 'schedule:strays'"

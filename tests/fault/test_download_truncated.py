@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from receiver.sandbox import Sandbox
 from tests.support.cases import healed_after
+from tests.support.databases import ON_SQLITE
 from tests.support.service import Service
 
 
+@ON_SQLITE  # what a host sends is no database's; the same course on both is in `test_source_refuses`
 async def test_a_file_that_is_not_whole_is_never_archived(sandbox: Sandbox, service: Service) -> None:
     faults = {
         "truncate": "source_truncated",

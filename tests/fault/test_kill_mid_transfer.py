@@ -12,7 +12,7 @@ from tests.support.service import Service, control, make_meeting
 if TYPE_CHECKING:
     from receiver.sandbox import Sandbox
 
-ROUNDS = 25
+ROUNDS = 12
 
 
 async def _acknowledged(sandbox: Sandbox, service: Service, *recordings: dict) -> dict[str, str]:
@@ -33,7 +33,7 @@ async def _kill_long_ago(service: Service) -> None:
     await age_heartbeats(service.database_url)
 
 
-async def test_twenty_five_kills_lose_and_double_nothing(sandbox: Sandbox, service: Service) -> None:
+async def test_twelve_kills_lose_and_double_nothing(sandbox: Sandbox, service: Service) -> None:
     sources: dict[str, str] = {}
     service.settings |= {"PART_SIZE_MB": "5", "MAX_ATTEMPTS": str(ROUNDS * 2)}
     for number in range(ROUNDS):

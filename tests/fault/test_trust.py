@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 NO_CREDENTIALS = {"API_URL": "", "API_ADMIN_KEY": ""}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _traced(service: Service) -> None:
+    """Measure the service's own process: only it goes without credentials."""
     service.traced = True
 
 
@@ -101,6 +102,7 @@ async def test_a_url_of_the_api_outside_the_allow_list_is_not_contacted(sandbox:
         assert came == []
 
 
+@pytest.mark.usefixtures("_traced")
 async def test_without_credentials_the_payload_s_url_is_used_and_the_row_says_so(
     sandbox: Sandbox, service: Service
 ) -> None:
@@ -114,6 +116,7 @@ async def test_without_credentials_the_payload_s_url_is_used_and_the_row_says_so
     assert found(await database_bytes(service), signatures(made["payload"])) == []  # dropped once archived
 
 
+@pytest.mark.usefixtures("_traced")
 async def test_without_credentials_an_expired_url_says_what_to_do(sandbox: Sandbox, service: Service) -> None:
     service.settings |= NO_CREDENTIALS
     await service.start()

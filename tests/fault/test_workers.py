@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import time
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -16,14 +15,20 @@ import pytest
 from tests.support.databases import ON_POSTGRESQL
 from tests.support.events import events
 from tests.support.invariants import check_invariants
+from tests.support.jobs import age_heartbeats, overdue_s
 from tests.support.service import Service, control, make_meeting, set_fault, worker_process
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
     from receiver.sandbox import Sandbox
 
 pytestmark = ON_POSTGRESQL  # SQLite has one worker
 LEASE_S = 30
-KILL_EVERY_S = 10
+KILL_EVERY_S = 5
+OVERDUE_S = 10
+"""The queue is looked at every two seconds; the rest is for a busy machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -47,39 +52,67 @@ async def test_one_process_serves_and_works_on_postgresql(sandbox: Sandbox, serv
     await check_invariants(service, archived=sources)
 
 
-async def test_workers_killed_every_ten_seconds_lose_and_double_nothing(sandbox: Sandbox, service: Service) -> None:
-    """Sixty recordings of slow files over three workers; one is killed every ten seconds and replaced, until done."""
+async def test_workers_killed_one_after_the_other_lose_and_double_nothing(sandbox: Sandbox, service: Service) -> None:
+    """Thirty recordings of slow files over three workers; one is killed every five seconds and replaced, until done.
+
+    What a worker held, running or in line for its host, is handed out again as soon as the heartbeats are too old.
+    """
     await set_fault(sandbox, on="storage", kind="slow", bytes_per_s=2_000_000)
     service.settings |= {"MAX_ATTEMPTS": "50", "CONCURRENCY": "2"}
     await service.start()
     sources: dict[str, str] = {}
     for _ in range(6):
-        sources |= await _post(sandbox, service, *[{"kind": "generated", "size_bytes": 6_000_000}] * 10)
+        sources |= await _post(sandbox, service, *[{"kind": "generated", "size_bytes": 6_000_000}] * 5)
     names = ["worker-0", "worker-1", "worker-2"]
-    killed: dict[str, float] = {}
+    killed: dict[str, int] = {}
     async with AsyncExitStack() as stack:
         workers = [await stack.enter_async_context(worker_process(service, name)) for name in names]
         logs = [service.folder / f"{name}.log" for name in names]
         async with asyncio.timeout(60):
             while not all(events([log], "recording_claimed") for log in logs):
                 await asyncio.sleep(0.1)
-        while not await _all_archived_within(service, KILL_EVERY_S, count=60):
+        longest = await stack.enter_async_context(_longest_overdue(service))
+        while not await _all_archived_within(service, KILL_EVERY_S, count=30):
             victim = len(killed)
             workers[victim].send_signal(signal.SIGKILL)
             await workers[victim].wait()
-            killed[names[victim]] = time.time()
+            log = service.folder / f"{names[victim]}.log"
+            killed[names[victim]] = await age_heartbeats(service.database_url, of=_unended(log))
             names.append(f"worker-{len(names)}")
             workers.append(await stack.enter_async_context(worker_process(service, names[-1])))
     assert await service.stop() == 0
     await check_invariants(service, archived=sources)
     logs = [service.folder / f"{name}.log" for name in names]
-    claims, ends = events(logs, "recording_claimed"), events(logs, "recording_archived")
-    lost = _check_ends(claims, ends, killed, sources)
+    lost = _check_ends(events(logs, "recording_claimed"), events(logs, "recording_archived"), set(killed), sources)
     writes = Counter(event["key"] for event in events(logs, "file_stored"))
     assert set(writes.values()) == {1}, "each object was written once"
-    waits_s = [_taken_over_at(claims, recording_id, killed[worker]) - killed[worker] for worker, recording_id in lost]
-    print(f"{len(killed)} kills, {len(lost)} runs lost, taken over {min(waits_s):.1f} to {max(waits_s):.1f} s later")
-    assert max(waits_s) < 2 * LEASE_S
+    print(f"killed with so many jobs in hand: {killed}; {len(lost)} runs lost, {longest[0]:.1f} s overdue at most")
+    assert longest[0] < OVERDUE_S
+
+
+@asynccontextmanager
+async def _longest_overdue(service: Service) -> AsyncIterator[list[float]]:
+    """Keep, in the one place of the list, the longest that a job was left with a worker after its heartbeat expired.
+
+    It counts each hand-out by itself: the time between two runs knows no bound, for whoever takes a lost job over may
+    be killed as well, even before it runs the job.
+    """
+    longest = [0.0]
+
+    async def look() -> None:
+        while True:
+            longest[0] = max(longest[0], await overdue_s(connection))
+            await asyncio.sleep(0.2)
+
+    connection = await asyncpg.connect(service.database_url)
+    looking = asyncio.create_task(look())
+    try:
+        yield longest
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+        await connection.close()
 
 
 async def _all_archived_within(service: Service, timeout_s: float, *, count: int) -> bool:
@@ -90,25 +123,25 @@ async def _all_archived_within(service: Service, timeout_s: float, *, count: int
     return True
 
 
+def _unended(log: Path) -> set[str]:
+    """Return the recordings that a worker's log says it runs."""
+    claims, ends = events([log], "recording_claimed"), events([log], "recording_archived")
+    return {event["recording_id"] for event in claims} - {event["recording_id"] for event in ends}
+
+
 def _check_ends(
-    claims: list[dict[str, Any]], ends: list[dict[str, Any]], killed: dict[str, float], sources: dict[str, str]
+    claims: list[dict[str, Any]], ends: list[dict[str, Any]], killed: set[str], sources: dict[str, str]
 ) -> set[tuple[str, str]]:
     """Assert that each recording ran to completion once, whoever ran it; return the runs (worker, id) lost in kills."""
     ended = Counter(event["recording_id"] for event in ends)
     assert set(ended.values()) == {1}, "no job ran to completion twice"
     completed = {(event["process"], event["recording_id"]) for event in ends}
     lost = {(event["process"], event["recording_id"]) for event in claims} - completed
-    assert {worker for worker, _ in lost} <= set(killed), "only the dead left a run unended"
+    assert {worker for worker, _ in lost} <= killed, "only the dead left a run unended"
     assert len({worker for worker, _ in lost}) >= 3, "three were killed in the middle of work"
     # a kill between the last commit and its log line leaves a completed run unlogged, and nothing to be run again
     assert sources.keys() - ended.keys() <= {recording_id for _, recording_id in lost}
     return lost
-
-
-def _taken_over_at(claims: list[dict[str, Any]], recording_id: str, after: float) -> float:
-    """Return when the recording was claimed next; `after` itself when there was nothing left to do."""
-    taken = [event["at"] for event in claims if event["recording_id"] == recording_id]
-    return min((at for at in taken if at > after), default=after)
 
 
 async def test_a_paused_worker_that_wakes_changes_nothing(sandbox: Sandbox, service: Service) -> None:

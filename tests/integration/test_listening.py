@@ -9,6 +9,7 @@ import pytest
 
 from receiver.app.process import listening
 from receiver.errors import ReceiverError
+from receiver.sandbox.ports import held_port
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -34,3 +35,14 @@ def test_a_port_that_is_taken_is_named() -> None:
         listening(*bound.getsockname()),
     ):
         pytest.fail("two listen on one port")
+
+
+def test_a_held_port_lets_a_server_in_and_nothing_else() -> None:
+    with held_port() as port:
+        with pytest.raises(OSError, match="in use"), held_port(port):
+            pass
+        server = socket.create_server(("127.0.0.1", port))
+        with server, socket.create_connection(("127.0.0.1", port)) as client:
+            accepted, address = server.accept()
+            accepted.close()
+            assert address == client.getsockname()

@@ -40,7 +40,7 @@ async def service(
 
     The test starts it, its end is seen to.
     """
-    made = Service(folder=tmp_path, bucket=bucket_name, seaweed=seaweed, sandbox=sandbox)
+    made = Service(folder=tmp_path, bucket=bucket_name, seaweed=seaweed, sandbox=sandbox, forked=True)
     made.settings["DATABASE_URL"] = database_url
     yield made
     if made.process is not None and made.process.returncode is None:

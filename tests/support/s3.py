@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
 
 from receiver.objectstore import Bucket, BucketConfig, open_bucket
@@ -13,6 +15,9 @@ from receiver.sandbox.seaweed import SeaweedServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+# each client reads the models of S3 for itself, which is most of its making; here hundreds read them once
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 @pytest.fixture(scope="session")

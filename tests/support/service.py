@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import signal
+import ssl
 import sys
+import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from receiver.sandbox import Sandbox
+from tests.support.forked import ForkedProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 WEBHOOK_SECRET = "canary-webhook-secret-1"
 OPS_TOKEN = "canary-ops-token-1"
+Process = asyncio.subprocess.Process | ForkedProcess
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here speaks TLS: a client of httpx's own making reads all certificates of the world, 30 ms of CPU each."""
 READY_S = 60
 """How long a start may take before the test gives up: measured for coverage, beside others, it was once over 20 s."""
 
@@ -42,9 +48,11 @@ class Service:
     command: tuple[str, ...] = ("serve",)
     prefix: tuple[str, ...] = ()
     """A program that runs the service, with bounds of its own."""
+    forked: bool = False
+    """Whether its processes are forked where the libraries are imported already, or started as a user does."""
     traced: bool = False
-    """Whether the process is measured for coverage, which makes its start three times as slow."""
-    process: asyncio.subprocess.Process | None = None
+    """Whether the process is measured for coverage, which makes its start three times as slow; it is not forked."""
+    process: Process | None = None
     url: str = ""
     acknowledged: set[str] = field(default_factory=set)
     """SHA-256 of every body that was answered with a 2xx."""
@@ -100,18 +108,30 @@ class Service:
             **self.environ,
         }
 
-    async def start(self) -> None:
-        """Start and wait until the service says it is ready, on a new port: the last one may be another's by now."""
-        self.log_path.touch()
-        already_logged = self.log_path.stat().st_size
-        with self.log_path.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *(*self.prefix, sys.executable, "-m", "receiver", *self.command, "--port", "0"),
+    async def run(self, *arguments: str, log: Path) -> Process:
+        """Start `receiver` with the service's environment; what it prints goes to the end of `log`."""
+        if self.forked and not self.traced and not self.prefix:
+            return ForkedProcess(arguments, env=self.environment(), cwd=self.folder, stdout=log, stderr=log)
+        with log.open("ab") as written:
+            return await asyncio.create_subprocess_exec(
+                *(*self.prefix, sys.executable, "-m", "receiver", *arguments),
                 env=self.environment(),
                 cwd=self.folder,
-                stdout=log,
-                stderr=log,
+                stdout=written,
+                stderr=written,
             )
+
+    async def ran(self, *arguments: str) -> tuple[int, str, str]:
+        """Run a command beside the service, in a folder of its own; return its exit code, its stdout and its stderr."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        stdout, stderr = folder / "stdout", folder / "stderr"
+        process = ForkedProcess(arguments, env=self.environment(), cwd=folder, stdout=stdout, stderr=stderr)
+        return await process.wait(), stdout.read_text(), stderr.read_text()
+
+    async def start(self) -> None:
+        """Start and wait until the service says it is ready, on a new port: the last one may be another's by now."""
+        already_logged = self.log_path.stat().st_size if self.log_path.exists() else 0
+        self.process = await self.run(*self.command, "--port", "0", log=self.log_path)
         async with asyncio.timeout(READY_S):
             while not (url := _ready_url(self.log_path, already_logged)):
                 if self.process.returncode is not None:
@@ -143,11 +163,13 @@ class Service:
 
     def client(self, token: str = OPS_TOKEN) -> httpx.AsyncClient:
         """Return an HTTP client of the operators' API."""
-        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        return httpx.AsyncClient(
+            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30, verify=PLAIN
+        )
 
     async def post(self, body: bytes) -> httpx.Response:
         """Deliver a webhook body."""
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient(timeout=30, verify=PLAIN) as client:
             answer = await client.post(self.webhook_url, content=body, headers={"Content-Type": "application/json"})
         if answer.is_success:
             self.acknowledged.add(hashlib.sha256(body).hexdigest())
@@ -183,16 +205,9 @@ class Service:
 
 
 @asynccontextmanager
-async def worker_process(service: Service, name: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_process(service: Service, name: str) -> AsyncIterator[Process]:
     """Run one `receiver work` with the service's settings; it is told to stop, or killed, at the end of the block."""
-    with (service.folder / f"{name}.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "receiver", "work"),
-            env=service.environment(),
-            cwd=service.folder,
-            stdout=log,
-            stderr=log,
-        )
+    process = await service.run("work", log=service.folder / f"{name}.log")
     try:
         yield process
     finally:
@@ -225,7 +240,7 @@ async def set_fault(sandbox: Sandbox, **fault: Any) -> None:
 
 async def control(sandbox: Sandbox, method: str, path: str, body: Any = None) -> Any:
     """Call the platform's control surface."""
-    async with httpx.AsyncClient(base_url=sandbox.url, timeout=120) as client:
+    async with httpx.AsyncClient(base_url=sandbox.url, timeout=120, verify=PLAIN) as client:
         answer = await client.request(method, f"/_control{path}", json=body)
         answer.raise_for_status()
         return answer.json() if answer.content else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import socket
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import aiohttp
 from receiver.cli.demo.steps import DemoError
 from receiver.objectstore import Bucket, BucketConfig, open_bucket
 from receiver.sandbox import Sandbox, SandboxConfig
+from receiver.sandbox.ports import held_port
 from receiver.sandbox.seaweed import SeaweedServer
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def open_stage(data_dir: Path, steps: Steps) -> AsyncIterator[Stage]:
             "RECEIVER_WEBHOOK_SECRETS": webhook_secret,
             "RECEIVER_OPS_TOKENS": f"demo:admin:{ops_token}",
         }
-        url = f"http://127.0.0.1:{_free_port()}"
+        url = f"http://127.0.0.1:{stack.enter_context(held_port())}"
         log_file = data_dir / "receiver.log"
         stack.enter_context(_own_environ(data_dir, s3))
         starting = await stack.enter_async_context(_starting(s3))
@@ -208,10 +208,3 @@ async def _ready(http: aiohttp.ClientSession, url: str, service: Process, log_fi
 def tail(log_file: Path) -> str:
     """Return the last lines of a log."""
     return "\n".join(log_file.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from receiver.sandbox.ports import held_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -90,8 +92,7 @@ def open_ends(folder: Path) -> Iterator[dict[str, Ends]]:
     Each end is a server of its own, as it is a host of its own elsewhere: in one, a single worker would have both.
     """
     _make_certificate(folder)
-    source, source_tls, sink_tls = _free_ports(3)
-    with _sink(folder) as sink:
+    with held_port() as source, held_port() as source_tls, held_port() as sink_tls, _sink(folder) as sink:
         source_config = _SOURCE.format(folder=folder, source=source, source_tls=source_tls)
         store_config = _STORE.format(sink=sink, sink_tls=sink_tls)
         with _nginx(folder, "source", source_config, source), _nginx(folder, "store", store_config, sink_tls):
@@ -154,11 +155,3 @@ def _make_certificate(folder: Path) -> None:
     subprocess.run(
         ["openssl", "req", "-x509", *key, *subject, "-out", folder / "tls.pem"], check=True, capture_output=True
     )
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports

@@ -23,7 +23,7 @@ from receiver.media.text import disguised_text, plain_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SNIFF_BYTES = 4096
+SNIFF_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)

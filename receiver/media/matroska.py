@@ -48,6 +48,7 @@ _VALUES = {_SEEK_POSITION: _SEEK, _TIMESTAMP_SCALE: _INFO, _DURATION: _INFO}
 _VALUE_BYTES = range(1, 9)
 _FLOATS = {4: Struct(">f"), 8: Struct(">d")}
 _NO_TRACKS = "the file has no Tracks element, without which nothing in it can be played"
+_NO_CLUSTER = "the file has no Cluster, and so neither sound nor picture in it"
 _FILE = Span(b"", 0, ENDLESS)
 
 
@@ -59,6 +60,7 @@ class Matroska:
         self._header = b""  # what there is of the next element's
         self._lost = False
         self._has_tracks = False
+        self._has_cluster = False
         self._segment_start = 0
         self._furthest = 0
         self._scale_ns = 1_000_000
@@ -84,6 +86,7 @@ class Matroska:
         if length is None and kind not in {_SEGMENT, _CLUSTER}:
             raise MalformedError
         self._has_tracks |= kind == _TRACKS
+        self._has_cluster |= kind == _CLUSTER
         if kind == _SEGMENT:
             self._segment_start = body
         if _MASTERS.get(kind) == parent.kind and (kind != _CLUSTER or length is None):
@@ -125,17 +128,18 @@ class Matroska:
             (self._duration,) = _FLOATS[len(value)].unpack(value)
         elif kind == _TIMESTAMP_SCALE:
             self._scale_ns = int.from_bytes(value)
-        elif kind == _SEEK_POSITION and self._open[0].unsized:  # a size tells it better
+        elif kind == _SEEK_POSITION and self._open[0].unsized and value.strip(b"\xff"):
+            # A size tells it better; all ones are a placeholder that a live writer was to fill in at the end.
             self._furthest = max(self._furthest, self._segment_start + int.from_bytes(value))
 
     def conclude(self, size_bytes: int, tail: bytes) -> Structure:
         duration_s = self._duration * self._scale_ns / 1e9
         known = math.isfinite(duration_s) and duration_s > 0
-        problem = self._problem(size_bytes, tail)
-        is_cut = problem not in {None, _NO_TRACKS}
-        return Structure(duration_s=duration_s if known else None, problem=problem, is_cut=is_cut)
+        incomplete = self._incomplete(size_bytes, tail)
+        is_cut = incomplete not in {None, _NO_TRACKS, _NO_CLUSTER}
+        return Structure(duration_s=duration_s if known else None, incomplete=incomplete, is_cut=is_cut)
 
-    def _problem(self, size_bytes: int, tail: bytes) -> str | None:
+    def _incomplete(self, size_bytes: int, tail: bytes) -> str | None:
         for element in self._open:
             if element.overruns(size_bytes) and element.kind in _NAMES:
                 return overrun(_NAMES[element.kind], element, size_bytes)
@@ -148,7 +152,7 @@ class Matroska:
             return _NO_TRACKS
         if self._furthest >= size_bytes:
             return beyond("SeekHead", self._furthest, size_bytes)
-        return None
+        return None if self._has_cluster else _NO_CLUSTER
 
 
 def _begins_alike(header: bytes, kind: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from struct import Struct, unpack
 from typing import TYPE_CHECKING
 
+from receiver.media.fragments import FRAGMENT_LEAVES, Fragments
 from receiver.media.walk import (
     BLOCK_BYTES,
     ENDLESS,
@@ -27,15 +28,11 @@ _U64 = Struct(">Q")
 _FLAGS_MASK = 0xFF_FFFF
 _MVHD = (Struct(">8xII"), Struct(">16xIQ"))  # by version: time scale, duration
 _REFERENCE = Struct(">I4sI")
-_TFHD = Struct(">IQ")
-_TFHD_BASE = 0x1
-_TFHD_BASE_IS_MOOF = 0x2_0000
-_TRUN = Struct(">Ii")
-_TRUN_OFFSET = 0x1
 _SIDX = (Struct(">12xI2xH"), Struct(">16xQ2xH"))  # by version: first offset, count of references
 _SIDX_REFERENCE = Struct(">I8x")
 _SIDX_LENGTH_MASK = 0x7FFF_FFFF
 _NO_MOVIE = "the file has no moov box, without which nothing in it can be played"
+_NO_MEDIA = "the file has a moov box that tells of fragments, and none of them"
 _FILE = Span(b"", 0, ENDLESS)
 _CONTAINERS = {
     b"moov": b"",
@@ -54,9 +51,8 @@ _LEAVES = {
     b"dref": b"dinf",
     b"stco": b"stbl",
     b"co64": b"stbl",
-    b"tfhd": b"traf",
-    b"trun": b"traf",
     b"sidx": b"",
+    **FRAGMENT_LEAVES,
 }
 # Others may be garbage behind the file, or lose nothing when cut (free, skip, wide).
 _TELLING = frozenset(
@@ -74,12 +70,11 @@ class Mp4:
         self._timescale = 0
         self._duration: int | None = None
         self._fragmented = False
+        self._fragments = Fragments()
         self._furthest = (0, "")  # what is pointed to, and by what
         self._furthest_chunk = 0  # of the track at hand
+        self._has_chunks = False
         self._chunks_elsewhere = False  # the track's samples are in another file
-        self._fragment_start = 0
-        self._fragment_tracks = 0
-        self._run_base: int | None = None
 
     def steps(self) -> Steps:
         at = 0
@@ -136,10 +131,9 @@ class Mp4:
             case b"mvex":
                 self._fragmented, self._duration = True, None  # the fragments' own may follow
             case b"moof":
-                self._fragment_start, self._fragment_tracks = at, 0
+                self._fragments.enter(at)
             case b"traf":
-                self._fragment_tracks += 1
-                self._run_base = None
+                self._fragments.enter_track()
             case _:
                 pass
 
@@ -170,12 +164,10 @@ class Mp4:
                 yield from self._chunk_offsets("I", 4, at, end)
             case b"co64":
                 yield from self._chunk_offsets("Q", 8, at, end)
-            case b"tfhd":
-                yield from self._fragment_track(flags, at, end)
-            case b"trun":
-                yield from self._run(flags, at, end)
-            case _:
+            case b"sidx":
                 yield from self._segment_index(wide=wide, at=at, end=end)
+            case _:
+                yield from self._fragments.leaf(kind, at, end, flags=flags, version=int(wide))
 
     def _data_references(self, at: int, end: int) -> Steps:
         """Learn whether the track's samples are in this file: an entry's flag 1 says that they are."""
@@ -191,27 +183,13 @@ class Mp4:
         (count,) = yield from take(_U32, at, end)
         at += _U32.size
         left = min(count, (end - at) // width)
+        self._has_chunks |= left > 0
         while left:
             taken = min(left, BLOCK_BYTES // width)
             block = yield at, taken * width
             self._furthest_chunk = max(self._furthest_chunk, *unpack(f">{taken}{code}", block))
             at += taken * width
             left -= taken
-
-    def _fragment_track(self, flags: int, at: int, end: int) -> Steps:
-        """Learn what the runs' offsets count from; bases elsewhere than at the fragment's start are left alone."""
-        base: int | None = None
-        if flags & _TFHD_BASE:
-            _, base = yield from take(_TFHD, at, end)
-        elif flags & _TFHD_BASE_IS_MOOF or self._fragment_tracks == 1:
-            base = self._fragment_start
-        self._run_base = base if base == self._fragment_start else None
-
-    def _run(self, flags: int, at: int, end: int) -> Steps:
-        if self._run_base is not None and flags & _TRUN_OFFSET:
-            count, offset = yield from take(_TRUN, at, end)
-            if count:
-                self._point(self._run_base + offset, "movie fragment")
 
     def _segment_index(self, *, wide: bool, at: int, end: int) -> Steps:
         layout = _SIDX[wide]
@@ -227,11 +205,15 @@ class Mp4:
 
     def conclude(self, size_bytes: int, tail: bytes) -> Structure:
         self._end_track()
+        self._point(self._fragments.furthest, "movie fragment")
         duration_s = self._duration / self._timescale if self._duration and self._timescale else None
-        problem = self._problem(size_bytes, self._heading + tail)
-        return Structure(duration_s=duration_s, problem=problem, is_cut=problem not in {None, _NO_MOVIE})
+        incomplete = self._incomplete(size_bytes, self._heading + tail)
+        if incomplete is None and self._fragmented:
+            incomplete = self._fragments.timeline.problem(duration_s)
+        is_cut = incomplete not in {None, _NO_MOVIE, _NO_MEDIA}
+        return Structure(duration_s=duration_s, incomplete=incomplete, is_cut=is_cut)
 
-    def _problem(self, size_bytes: int, heading: bytes) -> str | None:
+    def _incomplete(self, size_bytes: int, heading: bytes) -> str | None:
         for box in self._open:
             if box.overruns(size_bytes) and box.kind in _TELLING:
                 return overrun(f"{box.kind.decode()} box", box, size_bytes)
@@ -240,7 +222,11 @@ class Mp4:
         if not self._described:
             return _NO_MOVIE
         position, what = self._furthest
-        return beyond(what, position, size_bytes) if position > size_bytes else None
+        if position > size_bytes:
+            return beyond(what, position, size_bytes)
+        if self._fragmented and not self._fragments.count and not self._has_chunks:
+            return _NO_MEDIA
+        return None
 
 
 def _known(duration: int, *, wide: bool) -> int | None:

@@ -23,13 +23,13 @@ Fields: TypeAlias = Generator[tuple[int, int], bytes, tuple[int, ...]]
 class Structure:
     """What the container says of itself. `duration_s` is advisory.
 
-    `problem` is None where nothing contradicts, which is no proof: some files cannot tell that they were cut. Where one
-    is told, `is_cut` says that bytes are missing at the end; else players cannot play what is a whole file for all that
-    it says.
+    `incomplete` says why the file is not all that was to be recorded, or cannot be played at all; None where nothing
+    contradicts, which is no proof: some files cannot tell that they were cut. `is_cut` says that bytes are missing at
+    the end, so that there may be more to fetch later; else the file is all there is, and players cannot play it.
     """
 
     duration_s: float | None
-    problem: str | None
+    incomplete: str | None
     is_cut: bool = False
 
 
@@ -94,7 +94,7 @@ class Walker:
     def finish(self, size_bytes: int) -> Structure:
         """Judge the file, of `size_bytes`, after its last byte. A walker that did not see all of them says nothing."""
         if self._gave_up or self._fed_bytes != size_bytes:
-            return Structure(duration_s=None, problem=None)
+            return Structure(duration_s=None, incomplete=None)
         return self._reader.conclude(size_bytes, bytes(self._held))
 
     def _advance(self, at: int, wanted: bytes) -> tuple[int, int]:

@@ -226,9 +226,9 @@ def _check_structure(frontier: Frontier, key: str) -> None:
     if structure is None:
         return
     if structure.is_cut:
-        raise SourceIncompleteError(f"the file was cut before the platform stored it: {structure.problem}")
-    if structure.problem is not None:
-        _log.warning("structure_odd", key=key, reason=structure.problem)
+        raise SourceIncompleteError(f"the file was cut before the platform stored it: {structure.incomplete}")
+    if structure.incomplete is not None:
+        _log.warning("structure_odd", key=key, reason=structure.incomplete)
 
 
 def _proven(target: Target, head: ObjectHead, frontier: Frontier, content_type: str) -> StoredFile:

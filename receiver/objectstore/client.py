@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
+from botocore.handlers import add_expect_header
 
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.faults import translated
@@ -61,7 +62,7 @@ async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
     session = get_session()
     async with AsyncExitStack() as stack:
         with translated("open", config.bucket):
-            clients = [
+            plain, once = [
                 await stack.enter_async_context(
                     session.create_client(
                         "s3",
@@ -74,9 +75,11 @@ async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
                 # CreateMultipartUpload after a lost answer would leave the first upload open
                 for options in ({"attempts": config.attempts}, {"attempts": 1, "http_session_cls": RelaySession})
             ]
+        # each part would wait a round trip for the store's `100 Continue`
+        once.meta.events.unregister("before-call.s3", add_expect_header)
         yield kind(
             name=config.bucket,
-            clients=Clients(*clients),
+            clients=Clients(plain, once),
             write_options=_write_options(config),
             progress_timeout_s=config.progress_timeout_s,
         )

@@ -19,11 +19,9 @@ from receiver.transfer.cores import CoreTurn
 from receiver.transfer.pace import LONGEST_PAUSE_S
 from receiver.transfer.part import Part, parts_of
 from receiver.transfer.section import PartChunks
-from receiver.transfer.stop import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from concurrent.futures import Future
 
     from receiver.records import OpenUpload, UnfinishedUpload, UploadedPart
     from receiver.transfer.ahead import Ahead
@@ -40,9 +38,9 @@ _log = logs.get("transfer")
 class PartsRelay:
     """Sends every part of a source that an open upload lacks; `stored` is awaited with each that it then has.
 
-    The source is read by one part at a time; up to `part_concurrency` parts are open: one that is read, the next one,
-    whose request goes ahead, and those that wait for the store's answer. A part that fails is read again by itself and
-    sent again. With `in_order`, one stream reads the whole file and hashes it; without, every part is read by itself.
+    The source is read by one part at a time; up to `part_concurrency` parts are open, all but one of them waiting for
+    the store's answer. A part that fails is read again by itself and sent again. With `in_order`, one stream reads the
+    whole file and hashes it; without, every part is read by itself.
     """
 
     def __init__(
@@ -71,9 +69,8 @@ class PartsRelay:
                         continue
                     await self._free.acquire()
                     sent.append(group.create_task(self._send_part(target, unfinished.upload, part)))
-                    await part.near_end.wait()
-                if self._stream is not None:
                     await part.passed.wait()
+                if self._stream is not None:
                     await self._stream.finish()
         except BaseExceptionGroup as e:
             if this.cancelling() > cancelling:
@@ -104,33 +101,19 @@ class PartsRelay:
         if self._stream is None or part.passed.is_set():
             stream = self._source.section(part.first, part.end)
             try:
-                return await self._send_chunks(target, upload, part, self._chunks(stream, part))
+                return await self._send_from(target, upload, part, stream)
             finally:
                 stream.close()
-        if part.previous is not None:  # while that one has failed, it needs the store's place that this would take
-            await part.previous.near_end.wait()
-        # the frontier is in or before this part, so the main stream is its own, now or after the part before it
-        if (ticket := part.ticket()) is not None and part.previous is not None:
-            try:
-                chunks = self._chunks(self._stream, part, ticket)
-                return await self._send_chunks(target, upload, part, chunks)
-            except StoppedError:
-                if not ticket.cancelled():
-                    raise
-            await part.previous.passed.wait()  # it failed, and is read again
-        await self._stream.seek(part.first)
-        return await self._send_chunks(target, upload, part, self._chunks(self._stream, part))
+        await self._stream.seek(part.first)  # all before this part has passed, so the stream is its own
+        return await self._send_from(target, upload, part, self._stream)
 
-    def _chunks(self, stream: Stream | Ahead, part: Part, ticket: Future[None] | None = None) -> PartChunks:
-        return PartChunks(stream, part, CoreTurn(self._source.shared.cores), ticket)
-
-    async def _send_chunks(self, target: Target, upload: OpenUpload, part: Part, chunks: PartChunks) -> UploadedPart:
+    async def _send_from(self, target: Target, upload: OpenUpload, part: Part, stream: Stream | Ahead) -> UploadedPart:
+        chunks = PartChunks(stream, part, CoreTurn(self._source.shared.cores))
         try:
             async with self._source.shared.pace.turn():
                 return await self._sent_in_time(target, upload, part, chunks)
         finally:
             await chunks.close()
-            part.hold_back()
 
     async def _sent_in_time(self, target: Target, upload: OpenUpload, part: Part, chunks: PartChunks) -> UploadedPart:
         try:

@@ -82,6 +82,7 @@ async def test_a_part_that_is_refused_while_it_is_sent_is_sent_again(seaweed, bu
     assert stored.sha256 == CONTENT.sha256
     assert (await bucket.head(stored.key)).checksum == stored.checksum
     assert sent(proxy) == [1, 2, 1]
+    assert len(source.requests) == 2, "that part was read again, and no other was stuck on its connection"
     assert source.sent_bytes <= CONTENT.size + PART_BYTES
     assert await bucket.open_uploads("") == []
 

@@ -56,10 +56,8 @@ class Destination:
     async def free_key(self, size_bytes: int) -> str:
         """Return the first version of the key that holds no object."""
         for key in versions_of(self.key):
-            head = await self.target.head(key)
-            if head is None:
+            if await self._is_free(key, size_bytes):
                 return key
-            _check_comparable(head, size_bytes)
         raise AssertionError  # pragma: no cover
 
     async def put(self, body: bytearray, frontier: Frontier) -> ObjectHead:
@@ -77,19 +75,8 @@ class Destination:
 
     @asynccontextmanager
     async def upload(self, source: Source, *, part_size_bytes: int) -> AsyncIterator[UnfinishedUpload]:
-        """Hold an upload to the first free version of the key open, as `held_open` does.
-
-        The ledger hears of the key before the upload exists: a process killed between the two leaves an upload that
-        the next run finds in the store's own list under that key.
-        """
-        key = await self.free_key(source.size_bytes)
-        await self.ledger.began(None, key)
-        opening = asyncio.ensure_future(self._opened(key))
-        try:
-            upload = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            await _finished(self._abort_when_open(opening))
-            raise
+        """Hold an upload to the first free version of the key open, as `held_open` does."""
+        upload = await self._at_free_key(source.size_bytes)
         unfinished = UnfinishedUpload(
             upload=upload,
             part_size_bytes=part_size_bytes,
@@ -97,12 +84,39 @@ class Destination:
             source_size_bytes=source.size_bytes,
         )
         try:
-            await self.ledger.began(unfinished, key)
+            await self.ledger.began(unfinished, upload.key)
         except BaseException:  # a lost fence too: the ledger does not name the upload, so no other run goes on with it
             await _finished(abort(self.target, upload))
             raise
         async with held_open(self.target, upload, self.ledger):
             yield unfinished
+
+    async def _at_free_key(self, size_bytes: int) -> OpenUpload:
+        """Open an upload to the first free version of the key, while the store is asked whether it is free.
+
+        The ledger hears of the key before: a process killed between the two leaves an upload that the next run finds
+        in the store's own list under that key.
+        """
+        for key in versions_of(self.key):
+            await self.ledger.began(None, key)
+            opening = asyncio.ensure_future(self._opened(key))
+            try:
+                is_free = await self._is_free(key, size_bytes)
+                upload = await asyncio.shield(opening)
+            except BaseException:
+                await _finished(self._abort_when_open(opening))
+                raise
+            if is_free:
+                return upload
+            if not await abort(self.target, upload):
+                raise StoreUnavailableError(f"an upload to {key}, where another file lies, could not be ended")
+        raise AssertionError  # pragma: no cover
+
+    async def _is_free(self, key: str, size_bytes: int) -> bool:
+        head = await self.target.head(key)
+        if head is not None:
+            _check_comparable(head, size_bytes)
+        return head is None
 
     async def _opened(self, key: str) -> OpenUpload:
         """Open an upload, again where the store fails; one whose answer was lost is ended before."""

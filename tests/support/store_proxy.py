@@ -21,7 +21,7 @@ class Rule:
     `answer`: say this, after `answer_after` body bytes, without asking the store; `then` read what else comes, hang up,
     or hold the connection and read no more. `cut_after`: hang up after so many body bytes. `flip_bit`: change the body
     on its way. `lose_answer`: let the store do its work, then hang up. `stall_after`: stop reading the body.
-    `together`: pass no answer on before so many are there.
+    `together`: pass no answer on before so many are there. `hide`: put X's in this word's place in the answer.
     """
 
     pattern: str
@@ -34,6 +34,7 @@ class Rule:
     lose_answer: bool = False
     stall_after: int | None = None
     together: asyncio.Barrier | None = None
+    hide: bytes = b""
 
     def __str__(self) -> str:
         how = [
@@ -162,6 +163,8 @@ async def _relay(up_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
         if rule.together is not None and not answered:
             await rule.together.wait()
         answered = True
+        if rule.hide:
+            chunk = chunk.replace(rule.hide, b"X" * len(rule.hide))
         if not rule.lose_answer or chunk.startswith(b"HTTP/1.1 100"):
             writer.write(chunk)
             await writer.drain()

@@ -18,25 +18,24 @@ from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from receiver.objectstore.client import Clients
+    from types_aiobotocore_s3 import S3Client
 
 READ_CHUNK_BYTES = 256 * 1024
 _log = logs.get("objectstore")
 
 
 class Bucket:
-    """The team's bucket. Errors are `Store…Error` and `BucketMissingError`, with the library's own as their cause."""
+    """The team's bucket. Errors are `Store…Error` and `BucketMissingError`, with the library's own as their cause.
+
+    `once` sends from threads and never repeats a request; a cancelled one ends there only where it relays a body.
+    """
 
     def __init__(
-        self,
-        *,
-        name: str,
-        clients: Clients,
-        write_options: dict[str, Any],
-        progress_timeout_s: float,
+        self, *, name: str, client: S3Client, once: S3Client, write_options: dict[str, Any], progress_timeout_s: float
     ) -> None:
         self.name = name
-        self._client, self._once = clients
+        self._client = client
+        self._once = once
         self._write_options = write_options
         self._progress_timeout_s = progress_timeout_s
 
@@ -196,11 +195,7 @@ class Bucket:
         self, upload: OpenUpload, parts: Sequence[UploadedPart], checksum: str, size_bytes: int
     ) -> dict[str, Any]:
         table = [
-            {
-                "PartNumber": part.number,
-                "ETag": part.etag,
-                "ChecksumCRC64NVME": for_store(part.checksum),
-            }
+            {"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC64NVME": for_store(part.checksum)}
             for part in sorted(parts, key=lambda part: part.number)
         ]
         answer: Any = await self._client.complete_multipart_upload(

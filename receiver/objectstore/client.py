@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
@@ -17,18 +17,9 @@ from receiver.objectstore.relay import RelaySession
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from types_aiobotocore_s3 import S3Client
-
 CONNECT_TIMEOUT_S = 10
 POOL_CONNECTIONS = 64
 B = TypeVar("B", bound=Bucket)
-
-
-class Clients(NamedTuple):
-    """`once` sends from threads and never repeats a request; a cancelled one ends there only where it relays a body."""
-
-    plain: S3Client
-    once: S3Client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +70,8 @@ async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
         once.meta.events.unregister("before-call.s3", add_expect_header)
         yield kind(
             name=config.bucket,
-            clients=Clients(plain, once),
+            client=plain,
+            once=once,
             write_options=_write_options(config),
             progress_timeout_s=config.progress_timeout_s,
         )

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from receiver.media.sniff import Media
     from receiver.records import ObjectHead, OpenUpload, UploadedPart
-    from receiver.transfer.digest import RunningDigest
+    from receiver.transfer.frontier import Frontier
+    from receiver.transfer.ledger import Ledger
     from receiver.transfer.limits import Limits
-    from receiver.transfer.ports import Ledger, Target
     from receiver.transfer.source import Source
+    from receiver.transfer.target import Target
 
 CLEANUP_TIMEOUT_S = 15.0
 MAX_TRIES = 4
@@ -59,10 +60,10 @@ class Destination:
                 return key
         raise AssertionError  # pragma: no cover
 
-    async def put(self, body: bytearray, digest: RunningDigest) -> ObjectHead:
+    async def put(self, body: bytearray, frontier: Frontier) -> ObjectHead:
         """Write a small file in one request, or adopt the same bytes where they lie under a version of the key."""
         for key in versions_of(self.key):
-            noted = NotedObject(key=key, size_bytes=digest.position, checksum=digest.checksum)
+            noted = NotedObject(key=key, size_bytes=frontier.position, checksum=frontier.checksum)
             await self.ledger.completing(noted)
             try:
                 return await self.target.put(key, body, content_type=self.media.content_type)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from yarl import URL
 from receiver import metrics
 from receiver.errors import ApiBadAnswerError, ApiUnavailableError
 from receiver.logs import redact
+from receiver.waiting import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -139,16 +139,6 @@ async def open_wire(url: str, manners: Manners, *, timeout_s: float) -> AsyncIte
         trust_env=False,
     ) as http:
         yield Wire(http, manners, url=url, timeout_s=timeout_s)
-
-
-def retry_after_s(value: str, *, now: datetime) -> float | None:
-    """Read `Retry-After`, seconds or an HTTP date; None where it is absent or nonsense."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        date = _http_date(value)
-        return None if date is None else max(0.0, (date - now).total_seconds())
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def blanked(text: str, answer: Answer) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import threading
 from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any
 
 from awscrt.checksums import crc64nvme
+
+from receiver.threads import shut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +44,7 @@ class RelayBody:
             self._interrupted = True
             sending = self._connection.sock if self._connection is not None else None
         if sending is not None:
-            with contextlib.suppress(OSError):
-                # not `SSLSocket.shutdown`: that drops the TLS first, and a write under way would go out in the clear
-                socket.socket.shutdown(sending, socket.SHUT_RDWR)
+            shut(sending)
 
     def done(self) -> None:
         """Say that the connection is no longer this request's."""

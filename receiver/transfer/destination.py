@@ -19,25 +19,24 @@ from receiver.errors import (
     StoreUnavailableError,
 )
 from receiver.records import NotedObject, UnfinishedUpload, versions_of
+from receiver.tasks import to_the_end
 from receiver.transfer.pace import LONGEST_PAUSE_S
+from receiver.waiting import growing_pause_s
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from receiver.media.sniff import Media
     from receiver.records import ObjectHead, OpenUpload, UploadedPart
-    from receiver.transfer.frontier import Frontier
-    from receiver.transfer.ledger import Ledger
+    from receiver.transfer.digest import RunningDigest
     from receiver.transfer.limits import Limits
+    from receiver.transfer.ports import Ledger, Target
     from receiver.transfer.source import Source
-    from receiver.transfer.target import Target
 
 CLEANUP_TIMEOUT_S = 15.0
 MAX_TRIES = 4
 
 _log = logs.get("transfer")
-_cleanups: set[asyncio.Future[object]] = set()
-"""Strong references: the event loop keeps only weak ones, and a second cancellation leaves a cleanup on its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +59,10 @@ class Destination:
                 return key
         raise AssertionError  # pragma: no cover
 
-    async def put(self, body: bytearray, frontier: Frontier) -> ObjectHead:
+    async def put(self, body: bytearray, digest: RunningDigest) -> ObjectHead:
         """Write a small file in one request, or adopt the same bytes where they lie under a version of the key."""
         for key in versions_of(self.key):
-            noted = NotedObject(key=key, size_bytes=frontier.position, checksum=frontier.checksum)
+            noted = NotedObject(key=key, size_bytes=digest.position, checksum=digest.checksum)
             await self.ledger.completing(noted)
             try:
                 return await self.target.put(key, body, content_type=self.media.content_type)
@@ -86,7 +85,7 @@ class Destination:
         try:
             await self.ledger.began(unfinished, upload.key)
         except BaseException:  # a lost fence too: the ledger does not name the upload, so no other run goes on with it
-            await _finished(abort(self.target, upload))
+            await to_the_end(abort(self.target, upload))
             raise
         async with held_open(self.target, upload, self.ledger):
             yield unfinished
@@ -104,7 +103,7 @@ class Destination:
                 is_free = await self._is_free(key, size_bytes)
                 upload = await asyncio.shield(opening)
             except BaseException:
-                await _finished(self._abort_when_open(opening))
+                await to_the_end(self._abort_when_open(opening))
                 raise
             if is_free:
                 return upload
@@ -124,7 +123,7 @@ class Destination:
             try:
                 return await self.target.begin_upload(key, content_type=self.media.content_type)
             except StoreUnavailableError as e:
-                pause_s = max(e.retry_after_s or 0, self.limits.pause_s * 2 ** (tries - 1))
+                pause_s = max(e.retry_after_s or 0, growing_pause_s(tries, self.limits.pause_s))
                 if tries == MAX_TRIES or pause_s > LONGEST_PAUSE_S:
                     raise
                 await asyncio.sleep(pause_s)
@@ -187,7 +186,7 @@ async def held_open(target: Target, upload: OpenUpload, ledger: Ledger) -> Async
         _log.info("upload_left_to_another_run", key=upload.key)
         raise
     except BaseException:
-        await _finished(_forgotten(target, upload, ledger))
+        await to_the_end(_forgotten(target, upload, ledger))
         raise
 
 
@@ -218,11 +217,3 @@ def _check_comparable(head: ObjectHead, size_bytes: int) -> None:
             f"{head.key} holds as many bytes as the file, and the store keeps no CRC64NVME of it to compare: it must "
             "support full-object checksums, or, if the object is another's, that one be moved away"
         )
-
-
-async def _finished(cleanup: Awaitable[object]) -> None:
-    """Await a cleanup that a further cancellation can no longer stop."""
-    task = asyncio.ensure_future(cleanup)
-    _cleanups.add(task)
-    task.add_done_callback(_cleanups.discard)
-    await asyncio.shield(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from typing import TYPE_CHECKING
 
 from receiver import logs
@@ -17,22 +18,70 @@ from receiver.errors import (
 )
 from receiver.transfer.cores import CoreTurn
 from receiver.transfer.pace import LONGEST_PAUSE_S
-from receiver.transfer.part import Part, parts_of
-from receiver.transfer.section import PartChunks
+from receiver.transfer.parts import Part, parts_of
+from receiver.waiting import growing_pause_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from receiver.records import OpenUpload, UnfinishedUpload, UploadedPart
-    from receiver.transfer.ahead import Ahead
-    from receiver.transfer.source import Source
-    from receiver.transfer.stream import Stream
-    from receiver.transfer.target import Target
+    from receiver.transfer.ports import Target
+    from receiver.transfer.read_ahead import ReadAhead
+    from receiver.transfer.source import Source, Stream
+
 
 MAX_TRIES = 4
 """So often one part is sent before the run gives up."""
 
 _log = logs.get("transfer")
+
+
+class PartChunks:
+    """The chunks of one attempt at a part: an iterator for the thread that sends them, closed by the event loop.
+
+    A store may answer before it has read the whole body; whoever reads it then is stopped by `close`, which
+    returns only when the stream is free for the next attempt. A chunk is good until the next one is asked for.
+    """
+
+    def __init__(self, stream: Stream | ReadAhead, part: Part, core: CoreTurn) -> None:
+        self._core = core
+        self._stream = stream
+        self._part = part
+        self._offset = part.first
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._closed = False
+        self.reading = False
+
+    def __iter__(self) -> PartChunks:
+        return self
+
+    def __next__(self) -> memoryview:
+        with self._lock:
+            if self._closed or self._offset == self._part.end:
+                self._core.end()
+                self._loop.call_soon_threadsafe(self._note_passed)
+                raise StopIteration
+            self._core.begin()
+            self.reading = True
+            chunk = self._stream.read(self._part.end - self._offset)
+            self.reading = False
+            self._offset += len(chunk)
+            return chunk
+
+    async def close(self) -> None:
+        """End the iteration and wait until nothing reads the stream any more."""
+        self._closed = True
+        if not self._lock.acquire(blocking=False):
+            self._stream.stop.set()
+            await asyncio.to_thread(self._lock.acquire)
+        self._core.end()  # inside the lock: the sender may be about to do the same
+        self._lock.release()
+        self._note_passed()
+
+    def _note_passed(self) -> None:
+        if self._offset == self._part.end:
+            self._part.passed.set()
 
 
 class PartsRelay:
@@ -47,7 +96,7 @@ class PartsRelay:
         self,
         source: Source,
         stored: Callable[[UploadedPart], Awaitable[None]],
-        in_order: Ahead | None = None,
+        in_order: ReadAhead | None = None,
     ) -> None:
         self._source = source
         self._limits = source.shared.limits
@@ -88,7 +137,8 @@ class PartsRelay:
                 uploaded = await self._try_part(target, upload, part)
                 break
             except (StoreUnavailableError, StoreChecksumError) as e:
-                pause_s = max(e.retry_after_s or 0, self._limits.pause_s * 2 ** (tries - 1) * (0.5 + random.random()))  # noqa: S311
+                jitter = 0.5 + random.random()  # noqa: S311
+                pause_s = max(e.retry_after_s or 0, growing_pause_s(tries, self._limits.pause_s) * jitter)
                 if tries == MAX_TRIES or pause_s > LONGEST_PAUSE_S or not self._source.resumable:
                     raise
                 _log.info("part_failed", key=upload.key, part=part.number, tries=tries, code=e.code, reason=str(e))
@@ -107,7 +157,9 @@ class PartsRelay:
         await self._stream.seek(part.first)  # all before this part has passed, so the stream is its own
         return await self._send_from(target, upload, part, self._stream)
 
-    async def _send_from(self, target: Target, upload: OpenUpload, part: Part, stream: Stream | Ahead) -> UploadedPart:
+    async def _send_from(
+        self, target: Target, upload: OpenUpload, part: Part, stream: Stream | ReadAhead
+    ) -> UploadedPart:
         chunks = PartChunks(stream, part, CoreTurn(self._source.shared.cores))
         try:
             async with self._source.shared.pace.turn():

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from receiver.transfer.cores import Cores, CoreTurn
-from receiver.transfer.part import Part
-from receiver.transfer.section import PartChunks
+from receiver.transfer.multipart import PartChunks
+from receiver.transfer.parts import Part
 from receiver.transfer.stop import Stop, StoppedError
 
 

@@ -1,8 +1,9 @@
-"""Threads that move bytes, and step back for those that answer."""
+"""Threads that move bytes: how they step back for those that answer, and how a blocked one is ended."""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,15 @@ interrupts nobody. At 19 it was 18 and 49, but beside other busy programs a copy
 def copying_threads(most: int, name: str) -> ThreadPoolExecutor:
     """Return a pool for work that is in no hurry: bytes, not answers."""
     return ThreadPoolExecutor(most, thread_name_prefix=name, initializer=_step_back)
+
+
+def shut(connected: socket.socket) -> None:
+    """End a connection under the thread that waits for it.
+
+    An `SSLSocket`'s own `shutdown` drops its TLS first, so that a write that is under way would go out in the clear.
+    """
+    with suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _step_back() -> None:

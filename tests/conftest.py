@@ -10,6 +10,7 @@ from tests.support.databases import database, database_url, empty_database_url, 
 from tests.support.fixtures import logs_stay_as_they_are, sandbox, service, store_proxy
 from tests.support.page import browser, operator, outside, viewer
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
+from tests.support.tls import certificate, tls
 from tests.support.vendor import host, vendor
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "browser",
     "bucket",
     "bucket_name",
+    "certificate",
     "chromium",
     "database",
     "database_url",
@@ -34,6 +36,7 @@ __all__ = [
     "service",
     "sqlite_file",
     "store_proxy",
+    "tls",
     "vendor",
     "viewer",
 ]

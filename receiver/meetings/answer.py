@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,16 +26,6 @@ class ApiAnswer:
     def skew_s(self) -> float:
         """Seconds by which our clock is ahead of the API's; 0 where the answer has no `Date`."""
         return 0.0 if self.date is None else (self.received_at - self.date).total_seconds()
-
-
-def retry_after_s(value: str, *, now: datetime) -> float | None:
-    """Read `Retry-After`, seconds or an HTTP date; None where it is absent or nonsense."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        date = http_date(value)
-        return None if date is None else max(0.0, (date - now).total_seconds())
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def http_date(value: str) -> datetime | None:

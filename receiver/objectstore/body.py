@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import threading
+from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any
 
 from awscrt.checksums import crc64nvme
+
+from receiver.threads import shut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ class RelayBody:
 
     def __init__(self, chunks: Iterator[memoryview], size_bytes: int, progress_timeout_s: float) -> None:
         self._chunks = chunks
-        self.left = size_bytes
+        self._size_bytes = self.left = size_bytes
         self._progress_timeout_s = progress_timeout_s
         self._lock = threading.Lock()
         self._interrupted = False
@@ -43,9 +44,7 @@ class RelayBody:
             self._interrupted = True
             sending = self._connection.sock if self._connection is not None else None
         if sending is not None:
-            with contextlib.suppress(OSError):
-                # not `SSLSocket.shutdown`: that drops the TLS first, and a write under way would go out in the clear
-                socket.socket.shutdown(sending, socket.SHUT_RDWR)
+            shut(sending)
 
     def done(self) -> None:
         """Say that the connection is no longer this request's."""
@@ -58,25 +57,20 @@ class RelayBody:
             for chunk in self._chunks:
                 if self._interrupted:
                     raise InterruptedError
-                self._count(len(chunk))
+                if len(chunk) > self.left:
+                    raise ValueError(f"a part's chunks are more than its {self._size_bytes} bytes")
                 self.crc = crc64nvme(chunk, self.crc)
                 yield chunk
-            self._count(0)
+                self.left -= len(chunk)
+            if self.left:
+                raise ValueError(f"a part's chunks are {self.left} bytes short of its {self._size_bytes}")
         except Exception as e:
             self.error = e
             raise
 
-    def _count(self, size_bytes: int) -> None:
-        self.left -= size_bytes
-        if self.left < 0 or (not size_bytes and self.left):
-            raise ValueError(f"a part's chunks and its size differ by {-self.left} bytes")
-
-    # botocore takes a body for a file by these names; a request that is never repeated never calls them.
+    # botocore takes a body for a file by these names; to send it a second time, after a redirect, it would have to seek
     def read(self, *_: Any) -> bytes:
-        raise NotImplementedError
+        raise UnsupportedOperation
 
     def seek(self, *_: Any) -> int:
-        return 0
-
-    def tell(self) -> int:
-        return 0
+        raise UnsupportedOperation

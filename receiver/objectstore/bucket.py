@@ -18,25 +18,24 @@ from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from receiver.objectstore.client import Clients
+    from types_aiobotocore_s3 import S3Client
 
 READ_CHUNK_BYTES = 256 * 1024
 _log = logs.get("objectstore")
 
 
 class Bucket:
-    """The team's bucket. Errors are `Store…Error` and `BucketMissingError`, with the library's own as their cause."""
+    """The team's bucket. Errors are `Store…Error` and `BucketMissingError`, with the library's own as their cause.
+
+    `once` sends from threads and never repeats a request; a cancelled one ends there only where it relays a body.
+    """
 
     def __init__(
-        self,
-        *,
-        name: str,
-        clients: Clients,
-        write_options: dict[str, Any],
-        progress_timeout_s: float,
+        self, *, name: str, client: S3Client, once: S3Client, write_options: dict[str, Any], progress_timeout_s: float
     ) -> None:
         self.name = name
-        self._client, self._once = clients
+        self._client = client
+        self._once = once
         self._write_options = write_options
         self._progress_timeout_s = progress_timeout_s
 
@@ -62,11 +61,24 @@ class Bucket:
             version_id=answer.get("VersionId"),
         )
 
-    async def _written(self, key: str, version_id: str | None) -> ObjectHead:
-        head = await self._head(key, version_id)
-        if head is None:
-            raise StoreUnavailableError(f"the store confirmed {key}, then did not find it")
-        return head
+    async def _written(
+        self, key: str, answer: dict[str, Any], size_bytes: int, content_type: str | None = None
+    ) -> ObjectHead:
+        """Return what the store says of an object it has just written, asking where its answer names no checksum."""
+        version_id, checksum = answer.get("VersionId"), from_store(answer.get("ChecksumCRC64NVME"))
+        if checksum is None:
+            head = await self._head(key, version_id)
+            if head is None:
+                raise StoreUnavailableError(f"the store confirmed {key}, then did not find it")
+            return head
+        return ObjectHead(
+            key=key,
+            size_bytes=size_bytes,
+            etag=answer["ETag"],
+            checksum=checksum,
+            content_type=content_type,
+            version_id=version_id,
+        )
 
     async def put(self, key: str, body: bytes | bytearray, *, content_type: str) -> ObjectHead:
         """Store a small object under its CRC64NVME and return what the store says of it.
@@ -75,17 +87,7 @@ class Bucket:
         answer names the checksum of what it stored is not asked again.
         """
         answer = await self._put(key, body, content_type, IfNoneMatch="*")
-        version_id, checksum = answer.get("VersionId"), from_store(answer.get("ChecksumCRC64NVME"))
-        if checksum is None:
-            return await self._written(key, version_id)
-        return ObjectHead(
-            key=key,
-            size_bytes=len(body),
-            etag=answer["ETag"],
-            checksum=checksum,
-            content_type=content_type,
-            version_id=version_id,
-        )
+        return await self._written(key, answer, len(body), content_type)
 
     async def replace(self, key: str, body: bytes, *, content_type: str) -> None:
         """Store a small object in place of any before it; safe to repeat."""
@@ -174,7 +176,8 @@ class Bucket:
         """Make the parts one object whose CRC64NVME is `checksum`; a taken key is a `KeyTakenError`.
 
         Where the answer was lost or says that the upload is gone, what lies under the key decides: the very same
-        size and checksum are this upload's success.
+        size and checksum are this upload's success. A store whose answer names the whole object's checksum is not
+        asked again; of the type it says nothing.
         """
         size_bytes = sum(part.size_bytes for part in parts)
         try:
@@ -186,17 +189,13 @@ class Bucket:
                 raise
             _log.info("complete_answer_replaced_by_head", key=upload.key, reason=str(e))
             return head
-        return await self._written(upload.key, answer.get("VersionId"))
+        return await self._written(upload.key, answer, size_bytes)
 
     async def _complete(
         self, upload: OpenUpload, parts: Sequence[UploadedPart], checksum: str, size_bytes: int
     ) -> dict[str, Any]:
         table = [
-            {
-                "PartNumber": part.number,
-                "ETag": part.etag,
-                "ChecksumCRC64NVME": for_store(part.checksum),
-            }
+            {"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC64NVME": for_store(part.checksum)}
             for part in sorted(parts, key=lambda part: part.number)
         ]
         answer: Any = await self._client.complete_multipart_upload(

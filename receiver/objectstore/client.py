@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
+from botocore.handlers import add_expect_header
 
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.faults import translated
@@ -16,18 +17,9 @@ from receiver.objectstore.relay import RelaySession
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from types_aiobotocore_s3 import S3Client
-
 CONNECT_TIMEOUT_S = 10
 POOL_CONNECTIONS = 64
 B = TypeVar("B", bound=Bucket)
-
-
-class Clients(NamedTuple):
-    """`once` sends from threads and never repeats a request; a cancelled one ends there only where it relays a body."""
-
-    plain: S3Client
-    once: S3Client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +53,7 @@ async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
     session = get_session()
     async with AsyncExitStack() as stack:
         with translated("open", config.bucket):
-            clients = [
+            plain, once = [
                 await stack.enter_async_context(
                     session.create_client(
                         "s3",
@@ -74,9 +66,12 @@ async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
                 # CreateMultipartUpload after a lost answer would leave the first upload open
                 for options in ({"attempts": config.attempts}, {"attempts": 1, "http_session_cls": RelaySession})
             ]
+        # each part would wait a round trip for the store's `100 Continue`
+        once.meta.events.unregister("before-call.s3", add_expect_header)
         yield kind(
             name=config.bucket,
-            clients=Clients(*clients),
+            client=plain,
+            once=once,
             write_options=_write_options(config),
             progress_timeout_s=config.progress_timeout_s,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from receiver.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from receiver.waiting import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,5 +101,5 @@ def status_and_code(error: ClientError) -> tuple[int, str]:
 
 def _retry_after_s(error: ClientError) -> float | None:
     answer: Any = error.response
-    value = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", "")
-    return float(value) if value.isdecimal() else None
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return retry_after_s(headers.get("retry-after"), datetime.now(UTC))

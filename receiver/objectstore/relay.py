@@ -7,6 +7,7 @@ to the intake (decision 004).
 from __future__ import annotations
 
 import asyncio
+from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any, Self
 
 from aiobotocore.awsrequest import AioAWSResponse
@@ -18,11 +19,13 @@ from botocore.awsrequest import (
     AWSPreparedRequest,
 )
 from botocore.httpsession import URLLib3Session
+from urllib3.util import wait_for_read
 
 from receiver.objectstore.body import RelayBody
 from receiver.threads import copying_threads
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
 
@@ -82,12 +85,38 @@ class _Read:
 
 
 class _Relaying:
-    """Hands the body to the HTTP library as an iterator, which it sends chunk by chunk without a copy."""
+    """Hands the body to the HTTP library as an iterator, which it sends chunk by chunk without a copy.
+
+    A store that refuses a part may answer, and take no more of it, while it is being sent. The answer is read then, and
+    the connection is not used again.
+    """
+
+    sock: socket.socket
+    response_class: type[HTTPResponse]
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **options: Any) -> None:
-        if isinstance(body, RelayBody):
-            body = body.sent_over(self)  # type: ignore[arg-type]  # the class it is mixed into is a connection
-        super().request(method, url, body, *args, **options)  # type: ignore[misc]
+        relayed = body if isinstance(body, RelayBody) else None
+        if relayed is not None:
+            body = relayed.sent_over(self)  # type: ignore[arg-type]  # the class it is mixed into is a connection
+        try:
+            super().request(method, url, body, *args, **options)  # type: ignore[misc]
+        finally:
+            if relayed is not None and relayed.left:
+                self.response_class = _LastResponse
+
+    def send(self, data: Any) -> None:
+        try:
+            super().send(data)  # type: ignore[misc]
+        except OSError as e:
+            if wait_for_read(self.sock, 0):
+                raise BrokenPipeError from e  # upon which urllib3 reads the answer
+            raise
+
+
+class _LastResponse(HTTPResponse):
+    def begin(self) -> None:
+        super().begin()
+        self.will_close = True
 
 
 class _Connection(_Relaying, AWSHTTPConnection):  # type: ignore[misc]

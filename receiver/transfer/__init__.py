@@ -1,10 +1,9 @@
 """Copies one file from its download URL into the bucket, reading it once, and proves the copy."""
 
 from receiver.transfer.copier import Copier, open_copier
-from receiver.transfer.ledger import Ledger
 from receiver.transfer.limits import MIN_RATE_BYTES_S, Limits
 from receiver.transfer.policy import DownloadPolicy
+from receiver.transfer.ports import Ledger, Target
 from receiver.transfer.source import Refresh
-from receiver.transfer.target import Target
 
 __all__ = ["MIN_RATE_BYTES_S", "Copier", "DownloadPolicy", "Ledger", "Limits", "Refresh", "Target", "open_copier"]

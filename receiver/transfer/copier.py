@@ -18,17 +18,15 @@ from receiver.errors import (
 from receiver.media import walker_for
 from receiver.media.sniff import SNIFF_BYTES, UNKNOWN, sniff
 from receiver.records import NotedObject, StoredFile
-from receiver.transfer.ahead import Ahead
-from receiver.transfer.connection import Connections
 from receiver.transfer.cores import Cores
 from receiver.transfer.destination import Destination, abort, held_open
-from receiver.transfer.fetch import Fetcher
-from receiver.transfer.frontier import Frontier, combined
+from receiver.transfer.digest import RunningDigest, combined
+from receiver.transfer.fetch import Connections, Fetcher
 from receiver.transfer.multipart import PartsRelay
 from receiver.transfer.pace import Pace, Throttle
-from receiver.transfer.resume import confirmed, same_file
-from receiver.transfer.shared import Shared
-from receiver.transfer.source import Refresh, Source
+from receiver.transfer.parts import confirmed, same_file
+from receiver.transfer.read_ahead import ReadAhead
+from receiver.transfer.source import Refresh, Shared, Source
 from receiver.transfer.stop import Stop, Threads
 
 if TYPE_CHECKING:
@@ -36,11 +34,10 @@ if TYPE_CHECKING:
 
     from receiver.media.sniff import Media
     from receiver.records import ObjectHead, UnfinishedUpload
-    from receiver.transfer.ledger import Ledger
     from receiver.transfer.limits import Limits
     from receiver.transfer.policy import DownloadPolicy
-    from receiver.transfer.stream import Stream
-    from receiver.transfer.target import Target
+    from receiver.transfer.ports import Ledger, Target
+    from receiver.transfer.source import Stream
 
 T = TypeVar("T")
 SMALL_PUTS = 4
@@ -114,12 +111,12 @@ class Copier:
         try:
             goal = goal_of(sniff(head))
             if source.size_bytes <= self._limits.small_file_bytes:
-                frontier, stored = await self._copy_small(source, stream, goal)
+                digest, stored = await self._copy_small(source, stream, goal)
             else:
-                frontier, stored = await self._copy_large(source, stream, goal)
+                digest, stored = await self._copy_large(source, stream, goal)
         finally:
             stream.close()
-        return _proven(goal.target, stored, frontier, goal.media.content_type)
+        return _proven(goal.target, stored, digest, goal.media.content_type)
 
     async def _begun(self, source: Source, upto: int | None = None) -> tuple[Stream, bytes]:
         """Open the source; return the stream, of which nothing is read yet, and the bytes it begins with."""
@@ -135,25 +132,25 @@ class Copier:
 
         return await self._soon(begin, stop, SNIFF_BYTES)
 
-    async def _copy_small(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
+    async def _copy_small(self, source: Source, stream: Stream, goal: Destination) -> tuple[RunningDigest, ObjectHead]:
         body = await self._soon(stream.read_all, stream.stop, source.size_bytes)
-        frontier = Frontier(walker_for(goal.media.content_type))
-        frontier.feed(0, body)
-        _check_structure(frontier, goal.key)
+        digest = RunningDigest(walker_for(goal.media.content_type))
+        digest.feed(0, body)
+        _check_structure(digest, goal.key)
         async with self._small_puts, self._shared.pace.turn():
-            return frontier, await goal.put(body, frontier)
+            return digest, await goal.put(body, digest)
 
-    async def _copy_large(self, source: Source, stream: Stream, goal: Destination) -> tuple[Frontier, ObjectHead]:
-        frontier = Frontier(walker_for(goal.media.content_type))
+    async def _copy_large(self, source: Source, stream: Stream, goal: Destination) -> tuple[RunningDigest, ObjectHead]:
+        digest = RunningDigest(walker_for(goal.media.content_type))
         part_size_bytes = self._limits.part_size(source.size_bytes)
         async with goal.upload(source, part_size_bytes=part_size_bytes) as unfinished:
-            async with Ahead(stream, frontier, self._shared.cores) as ahead:
+            async with ReadAhead(stream, digest, self._shared.cores) as ahead:
                 relay = PartsRelay(source, goal.ledger.stored, in_order=ahead)
                 parts = await relay.send(goal.target, unfinished)
-            if combined(parts) != frontier.checksum:
+            if combined(parts) != digest.checksum:
                 raise SourceChangedError("a part that was read twice had other bytes the second time")
-            _check_structure(frontier, goal.key)
-            return frontier, await goal.complete(unfinished.upload, parts, checksum=frontier.checksum)
+            _check_structure(digest, goal.key)
+            return digest, await goal.complete(unfinished.upload, parts, checksum=digest.checksum)
 
     async def _go_on(
         self,
@@ -214,15 +211,15 @@ class Copier:
         head = await target.head(noted.key)
         if head is None or not noted.matches(head):
             return None
-        frontier = Frontier()
+        digest = RunningDigest()
         async for chunk in target.read(noted.key):
-            frontier.feed(frontier.position, chunk)
-        return _proven(target, head, frontier, head.content_type or UNKNOWN.content_type)
+            digest.feed(digest.position, chunk)
+        return _proven(target, head, digest, head.content_type or UNKNOWN.content_type)
 
 
-def _check_structure(frontier: Frontier, key: str) -> None:
+def _check_structure(digest: RunningDigest, key: str) -> None:
     """Refuse a file whose own sizes say that its end is missing; what merely cannot be played is still the file."""
-    structure = frontier.structure()
+    structure = digest.structure()
     if structure is None:
         return
     if structure.is_cut:
@@ -231,18 +228,18 @@ def _check_structure(frontier: Frontier, key: str) -> None:
         _log.warning("structure_odd", key=key, reason=structure.incomplete)
 
 
-def _proven(target: Target, head: ObjectHead, frontier: Frontier, content_type: str) -> StoredFile:
+def _proven(target: Target, head: ObjectHead, digest: RunningDigest, content_type: str) -> StoredFile:
     """Build the record of a copy, which exists only where the store's size and checksum are our own."""
     if head.checksum is None:
         raise StoreChecksumError(f"the store keeps no CRC64NVME of {head.key}, and full-object checksums are a must")
-    if (head.size_bytes, head.checksum) != (frontier.position, frontier.checksum):
+    if (head.size_bytes, head.checksum) != (digest.position, digest.checksum):
         raise StoreChecksumError(f"the store reports another size or checksum of {head.key} than its bytes have")
     return StoredFile(
         bucket=target.name,
         key=head.key,
         version_id=head.version_id,
         size_bytes=head.size_bytes,
-        sha256=frontier.sha256,
-        checksum=frontier.checksum,
+        sha256=digest.sha256,
+        checksum=digest.checksum,
         content_type=content_type,
     )

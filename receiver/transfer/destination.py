@@ -19,25 +19,24 @@ from receiver.errors import (
     StoreUnavailableError,
 )
 from receiver.records import NotedObject, UnfinishedUpload, versions_of
+from receiver.tasks import to_the_end
 from receiver.transfer.pace import LONGEST_PAUSE_S
+from receiver.waiting import growing_pause_s
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from receiver.media.sniff import Media
     from receiver.records import ObjectHead, OpenUpload, UploadedPart
-    from receiver.transfer.frontier import Frontier
-    from receiver.transfer.ledger import Ledger
+    from receiver.transfer.digest import RunningDigest
     from receiver.transfer.limits import Limits
+    from receiver.transfer.ports import Ledger, Target
     from receiver.transfer.source import Source
-    from receiver.transfer.target import Target
 
 CLEANUP_TIMEOUT_S = 15.0
 MAX_TRIES = 4
 
 _log = logs.get("transfer")
-_cleanups: set[asyncio.Future[object]] = set()
-"""Strong references: the event loop keeps only weak ones, and a second cancellation leaves a cleanup on its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +55,14 @@ class Destination:
     async def free_key(self, size_bytes: int) -> str:
         """Return the first version of the key that holds no object."""
         for key in versions_of(self.key):
-            head = await self.target.head(key)
-            if head is None:
+            if await self._is_free(key, size_bytes):
                 return key
-            _check_comparable(head, size_bytes)
         raise AssertionError  # pragma: no cover
 
-    async def put(self, body: bytearray, frontier: Frontier) -> ObjectHead:
+    async def put(self, body: bytearray, digest: RunningDigest) -> ObjectHead:
         """Write a small file in one request, or adopt the same bytes where they lie under a version of the key."""
         for key in versions_of(self.key):
-            noted = NotedObject(key=key, size_bytes=frontier.position, checksum=frontier.checksum)
+            noted = NotedObject(key=key, size_bytes=digest.position, checksum=digest.checksum)
             await self.ledger.completing(noted)
             try:
                 return await self.target.put(key, body, content_type=self.media.content_type)
@@ -77,19 +74,8 @@ class Destination:
 
     @asynccontextmanager
     async def upload(self, source: Source, *, part_size_bytes: int) -> AsyncIterator[UnfinishedUpload]:
-        """Hold an upload to the first free version of the key open, as `held_open` does.
-
-        The ledger hears of the key before the upload exists: a process killed between the two leaves an upload that
-        the next run finds in the store's own list under that key.
-        """
-        key = await self.free_key(source.size_bytes)
-        await self.ledger.began(None, key)
-        opening = asyncio.ensure_future(self._opened(key))
-        try:
-            upload = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            await _finished(self._abort_when_open(opening))
-            raise
+        """Hold an upload to the first free version of the key open, as `held_open` does."""
+        upload = await self._at_free_key(source.size_bytes)
         unfinished = UnfinishedUpload(
             upload=upload,
             part_size_bytes=part_size_bytes,
@@ -97,12 +83,39 @@ class Destination:
             source_size_bytes=source.size_bytes,
         )
         try:
-            await self.ledger.began(unfinished, key)
+            await self.ledger.began(unfinished, upload.key)
         except BaseException:  # a lost fence too: the ledger does not name the upload, so no other run goes on with it
-            await _finished(abort(self.target, upload))
+            await to_the_end(abort(self.target, upload))
             raise
         async with held_open(self.target, upload, self.ledger):
             yield unfinished
+
+    async def _at_free_key(self, size_bytes: int) -> OpenUpload:
+        """Open an upload to the first free version of the key, while the store is asked whether it is free.
+
+        The ledger hears of the key before: a process killed between the two leaves an upload that the next run finds
+        in the store's own list under that key.
+        """
+        for key in versions_of(self.key):
+            await self.ledger.began(None, key)
+            opening = asyncio.ensure_future(self._opened(key))
+            try:
+                is_free = await self._is_free(key, size_bytes)
+                upload = await asyncio.shield(opening)
+            except BaseException:
+                await to_the_end(self._abort_when_open(opening))
+                raise
+            if is_free:
+                return upload
+            if not await abort(self.target, upload):
+                raise StoreUnavailableError(f"an upload to {key}, where another file lies, could not be ended")
+        raise AssertionError  # pragma: no cover
+
+    async def _is_free(self, key: str, size_bytes: int) -> bool:
+        head = await self.target.head(key)
+        if head is not None:
+            _check_comparable(head, size_bytes)
+        return head is None
 
     async def _opened(self, key: str) -> OpenUpload:
         """Open an upload, again where the store fails; one whose answer was lost is ended before."""
@@ -110,7 +123,7 @@ class Destination:
             try:
                 return await self.target.begin_upload(key, content_type=self.media.content_type)
             except StoreUnavailableError as e:
-                pause_s = max(e.retry_after_s or 0, self.limits.pause_s * 2 ** (tries - 1))
+                pause_s = max(e.retry_after_s or 0, growing_pause_s(tries, self.limits.pause_s))
                 if tries == MAX_TRIES or pause_s > LONGEST_PAUSE_S:
                     raise
                 await asyncio.sleep(pause_s)
@@ -173,7 +186,7 @@ async def held_open(target: Target, upload: OpenUpload, ledger: Ledger) -> Async
         _log.info("upload_left_to_another_run", key=upload.key)
         raise
     except BaseException:
-        await _finished(_forgotten(target, upload, ledger))
+        await to_the_end(_forgotten(target, upload, ledger))
         raise
 
 
@@ -204,11 +217,3 @@ def _check_comparable(head: ObjectHead, size_bytes: int) -> None:
             f"{head.key} holds as many bytes as the file, and the store keeps no CRC64NVME of it to compare: it must "
             "support full-object checksums, or, if the object is another's, that one be moved away"
         )
-
-
-async def _finished(cleanup: Awaitable[object]) -> None:
-    """Await a cleanup that a further cancellation can no longer stop."""
-    task = asyncio.ensure_future(cleanup)
-    _cleanups.add(task)
-    task.add_done_callback(_cleanups.discard)
-    await asyncio.shield(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from typing import TYPE_CHECKING
 
 from receiver import logs
@@ -17,19 +18,17 @@ from receiver.errors import (
 )
 from receiver.transfer.cores import CoreTurn
 from receiver.transfer.pace import LONGEST_PAUSE_S
-from receiver.transfer.part import Part, parts_of
-from receiver.transfer.section import PartChunks
-from receiver.transfer.stop import StoppedError
+from receiver.transfer.parts import Part, parts_of
+from receiver.waiting import growing_pause_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from concurrent.futures import Future
 
     from receiver.records import OpenUpload, UnfinishedUpload, UploadedPart
-    from receiver.transfer.ahead import Ahead
-    from receiver.transfer.source import Source
-    from receiver.transfer.stream import Stream
-    from receiver.transfer.target import Target
+    from receiver.transfer.ports import Target
+    from receiver.transfer.read_ahead import ReadAhead
+    from receiver.transfer.source import Source, Stream
+
 
 MAX_TRIES = 4
 """So often one part is sent before the run gives up."""
@@ -37,19 +36,67 @@ MAX_TRIES = 4
 _log = logs.get("transfer")
 
 
+class PartChunks:
+    """The chunks of one attempt at a part: an iterator for the thread that sends them, closed by the event loop.
+
+    A store may answer before it has read the whole body; whoever reads it then is stopped by `close`, which
+    returns only when the stream is free for the next attempt. A chunk is good until the next one is asked for.
+    """
+
+    def __init__(self, stream: Stream | ReadAhead, part: Part, core: CoreTurn) -> None:
+        self._core = core
+        self._stream = stream
+        self._part = part
+        self._offset = part.first
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._closed = False
+        self.reading = False
+
+    def __iter__(self) -> PartChunks:
+        return self
+
+    def __next__(self) -> memoryview:
+        with self._lock:
+            if self._closed or self._offset == self._part.end:
+                self._core.end()
+                self._loop.call_soon_threadsafe(self._note_passed)
+                raise StopIteration
+            self._core.begin()
+            self.reading = True
+            chunk = self._stream.read(self._part.end - self._offset)
+            self.reading = False
+            self._offset += len(chunk)
+            return chunk
+
+    async def close(self) -> None:
+        """End the iteration and wait until nothing reads the stream any more."""
+        self._closed = True
+        if not self._lock.acquire(blocking=False):
+            self._stream.stop.set()
+            await asyncio.to_thread(self._lock.acquire)
+        self._core.end()  # inside the lock: the sender may be about to do the same
+        self._lock.release()
+        self._note_passed()
+
+    def _note_passed(self) -> None:
+        if self._offset == self._part.end:
+            self._part.passed.set()
+
+
 class PartsRelay:
     """Sends every part of a source that an open upload lacks; `stored` is awaited with each that it then has.
 
-    The source is read by one part at a time; up to `part_concurrency` parts are open: one that is read, the next one,
-    whose request goes ahead, and those that wait for the store's answer. A part that fails is read again by itself and
-    sent again. With `in_order`, one stream reads the whole file and hashes it; without, every part is read by itself.
+    The source is read by one part at a time; up to `part_concurrency` parts are open, all but one of them waiting for
+    the store's answer. A part that fails is read again by itself and sent again. With `in_order`, one stream reads the
+    whole file and hashes it; without, every part is read by itself.
     """
 
     def __init__(
         self,
         source: Source,
         stored: Callable[[UploadedPart], Awaitable[None]],
-        in_order: Ahead | None = None,
+        in_order: ReadAhead | None = None,
     ) -> None:
         self._source = source
         self._limits = source.shared.limits
@@ -71,9 +118,8 @@ class PartsRelay:
                         continue
                     await self._free.acquire()
                     sent.append(group.create_task(self._send_part(target, unfinished.upload, part)))
-                    await part.near_end.wait()
-                if self._stream is not None:
                     await part.passed.wait()
+                if self._stream is not None:
                     await self._stream.finish()
         except BaseExceptionGroup as e:
             if this.cancelling() > cancelling:
@@ -91,7 +137,8 @@ class PartsRelay:
                 uploaded = await self._try_part(target, upload, part)
                 break
             except (StoreUnavailableError, StoreChecksumError) as e:
-                pause_s = max(e.retry_after_s or 0, self._limits.pause_s * 2 ** (tries - 1) * (0.5 + random.random()))  # noqa: S311
+                jitter = 0.5 + random.random()  # noqa: S311
+                pause_s = max(e.retry_after_s or 0, growing_pause_s(tries, self._limits.pause_s) * jitter)
                 if tries == MAX_TRIES or pause_s > LONGEST_PAUSE_S or not self._source.resumable:
                     raise
                 _log.info("part_failed", key=upload.key, part=part.number, tries=tries, code=e.code, reason=str(e))
@@ -104,33 +151,21 @@ class PartsRelay:
         if self._stream is None or part.passed.is_set():
             stream = self._source.section(part.first, part.end)
             try:
-                return await self._send_chunks(target, upload, part, self._chunks(stream, part))
+                return await self._send_from(target, upload, part, stream)
             finally:
                 stream.close()
-        if part.previous is not None:  # while that one has failed, it needs the store's place that this would take
-            await part.previous.near_end.wait()
-        # the frontier is in or before this part, so the main stream is its own, now or after the part before it
-        if (ticket := part.ticket()) is not None and part.previous is not None:
-            try:
-                chunks = self._chunks(self._stream, part, ticket)
-                return await self._send_chunks(target, upload, part, chunks)
-            except StoppedError:
-                if not ticket.cancelled():
-                    raise
-            await part.previous.passed.wait()  # it failed, and is read again
-        await self._stream.seek(part.first)
-        return await self._send_chunks(target, upload, part, self._chunks(self._stream, part))
+        await self._stream.seek(part.first)  # all before this part has passed, so the stream is its own
+        return await self._send_from(target, upload, part, self._stream)
 
-    def _chunks(self, stream: Stream | Ahead, part: Part, ticket: Future[None] | None = None) -> PartChunks:
-        return PartChunks(stream, part, CoreTurn(self._source.shared.cores), ticket)
-
-    async def _send_chunks(self, target: Target, upload: OpenUpload, part: Part, chunks: PartChunks) -> UploadedPart:
+    async def _send_from(
+        self, target: Target, upload: OpenUpload, part: Part, stream: Stream | ReadAhead
+    ) -> UploadedPart:
+        chunks = PartChunks(stream, part, CoreTurn(self._source.shared.cores))
         try:
             async with self._source.shared.pace.turn():
                 return await self._sent_in_time(target, upload, part, chunks)
         finally:
             await chunks.close()
-            part.hold_back()
 
     async def _sent_in_time(self, target: Target, upload: OpenUpload, part: Part, chunks: PartChunks) -> UploadedPart:
         try:

@@ -14,16 +14,14 @@ from receiver.errors import SourceUrlForbiddenError
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
-    from aiohttp import AddrInfoType
-
     from receiver.records import Origin
+
+    Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+    AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Address]
 
 
 class ForbiddenAddressError(OSError):
-    """A name or literal led to an address that may not be connected to.
-
-    All have the same message, for the library that connects passes one of several on only if they do.
-    """
+    """A name or literal led to an address that may not be connected to."""
 
     def __init__(self) -> None:
         super().__init__("an address that is not public")
@@ -56,8 +54,8 @@ class DownloadPolicy:
             )
         return url
 
-    def open_socket(self, info: AddrInfoType) -> socket.socket:
-        """Make the socket for a resolved address; aiohttp calls this for each one right before it connects to it."""
+    def open_socket(self, info: AddressInfo) -> socket.socket:
+        """Make the socket for an address that `getaddrinfo` returned, which is then connected to; or refuse it."""
         family, kind, protocol, _, address = info
         if not self._allows(_unwrapped(str(address[0]))):
             raise ForbiddenAddressError

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import threading
 from concurrent.futures import CancelledError as AskingCancelledError
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from receiver.threads import copying_threads
+from receiver.tasks import to_the_end
+from receiver.threads import copying_threads, shut
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
@@ -82,15 +82,6 @@ class Stop:
             raise StoppedError
 
 
-def shut(connected: socket.socket) -> None:
-    """End a connection under the thread that waits for it.
-
-    An `SSLSocket`'s own `shutdown` drops its TLS first, so that a write that is under way would go out in the clear.
-    """
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)
-
-
 class Threads:
     """Where steps block, so that the event loop does not."""
 
@@ -99,15 +90,7 @@ class Threads:
 
     async def run(self, step: Callable[[], T], stop: Stop) -> T:
         """Return what `step` returns; cancelled, stop it and wait until its thread has let go."""
-        running = asyncio.get_running_loop().run_in_executor(self._pool, step)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            stop.set()
-            await asyncio.wait({running})
-            if not running.cancelled():
-                running.exception()  # looked at: it was asked to end
-            raise
+        return await to_the_end(asyncio.get_running_loop().run_in_executor(self._pool, step), stop.set)
 
     def close(self) -> None:
         """Take no more steps."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -216,6 +217,52 @@ async def test_a_lost_answer_is_replaced_by_what_lies_under_the_key(bucket, prox
     async with through(proxy, bucket, attempts=2) as spoiled, source_and_run() as (_, run):
         stored = await run.copy(spoiled)
     assert (await bucket.head(stored.key)).checksum == stored.checksum
+
+
+def asked_of(proxy):
+    """Return what was asked of the store, without parts: each is a way there and back."""
+    lines = [line.split() for line in proxy.lines]
+    return [(method, *re.findall("uploads|uploadId", target)) for method, target, _ in lines if "partNum" not in target]
+
+
+async def test_a_large_file_asks_nothing_of_the_store_that_it_could_spare(bucket, proxy):
+    """Whether the key is free is asked while an upload is opened, and what Complete's answer tells is not asked."""
+    both = asyncio.Barrier(2)
+    proxy.rules += [Rule("HEAD", together=both), Rule("POST .*uploads", together=both)]
+    async with through(proxy, bucket) as direct, source_and_run() as (_, run), asyncio.timeout(30):
+        await run.copy(direct)
+    assert sorted(asked_of(proxy)) == [("HEAD",), ("POST", "uploadId"), ("POST", "uploads")]
+
+
+async def test_a_store_that_does_not_say_what_it_completed_is_asked(bucket, proxy):
+    proxy.rules.append(Rule("POST .*uploadId", hide=b"ChecksumCRC64NVME"))
+    async with through(proxy, bucket) as direct, source_and_run() as (_, run):
+        await run.copy(direct)
+    assert asked_of(proxy)[-2:] == [("POST", "uploadId"), ("HEAD",)]
+
+
+async def test_an_upload_that_was_opened_where_another_file_lies_is_ended(bucket):
+    await bucket.put("recordings/r1.mp4", b"another", content_type="video/mp4")
+    async with source_and_run() as (_, run):
+        stored = await run.copy(bucket)
+    assert stored.version == 2
+    assert await bucket.open_uploads("") == []
+
+
+async def test_an_upload_that_cannot_be_ended_keeps_its_key_on_the_row():
+    """The next run looks for it there."""
+
+    class Stuck(MemoryTarget):
+        async def abort_upload(self, upload):
+            raise StoreUnavailableError("cannot abort")
+
+    target = Stuck()
+    await target.put("recordings/r1.mp4", b"another", content_type="video/mp4")
+    async with source_and_run() as (_, run):
+        with pytest.raises(StoreUnavailableError):
+            await run.copy(target)
+    assert run.begun == [(None, "recordings/r1.mp4")]
+    assert [upload.key for upload in target.uploads.values()] == ["recordings/r1.mp4"]
 
 
 async def test_slow_down_passes_its_retry_after_on(bucket, proxy):

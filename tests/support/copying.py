@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -92,7 +93,8 @@ class Run:
 @asynccontextmanager
 async def run_of(*urls: str, origins: tuple[Origin, ...] | None = None, **changes: float) -> AsyncIterator[Run]:
     """Yield a run that may go to the origins of its URLs and connect to loopback."""
-    listed = origins or tuple({Origin("http", "127.0.0.1", int(url.split(":")[2].split("/")[0])) for url in urls})
+    parts = [urlsplit(url) for url in urls]
+    listed = origins or tuple({Origin(part.scheme, "127.0.0.1", part.port or 0) for part in parts})
     async with open_copier(DownloadPolicy(origins=listed, networks=(LOOPBACK,)), limits(**changes)) as copier:
         yield Run(copier, list(urls))
 

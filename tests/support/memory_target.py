@@ -108,9 +108,8 @@ class MemoryTarget:
         body = bytearray()
         fault = self.part_faults.get(number)
         active = fault is not None and fault.times > 0
+        self.tries.append(number)
         for chunk in chunks:
-            if not body:  # a request that was sent ahead and brings no byte is none
-                self.tries.append(number)
             body += chunk
             if fault is not None and active and len(body) >= fault.after_bytes:
                 break

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from multidict import CIMultiDict
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 MIB = 1024 * 1024
@@ -113,8 +114,11 @@ def whole(content: Content) -> Answer:
 class SourceServer:
     """`async with SourceServer(handler) as source:`; `requests` and `sent_bytes` tell what went on."""
 
-    def __init__(self, handler: Callable[[Request], Answer], host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, handler: Callable[[Request], Answer], host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.handler = handler
+        self._tls = tls
         self._host = host
         self.requests: list[Request] = []
         self.sent_bytes = 0
@@ -123,7 +127,7 @@ class SourceServer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, self._host, 0, limit=MIB)
+        self._server = await asyncio.start_server(self._serve, self._host, 0, limit=MIB, ssl=self._tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -134,7 +138,7 @@ class SourceServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def url(self, target: str = "/videos/file?Signature=s3cr3t") -> str:
-        return f"http://{self._host}:{self.port}{target}"
+        return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}{target}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from receiver.meetings import AdminKey, StaticToken, UserLogin
-from receiver.meetings.answer import ApiAnswer, retry_after_s
+from receiver.meetings.answer import ApiAnswer
 from receiver.meetings.session import login_body, usable_s
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -61,26 +61,6 @@ def test_token_is_used_until_shortly_before_its_end(expiry, date, expected):
 
 def test_token_that_has_ended_is_not_used():
     assert usable_s(answer("2026-03-01 11:59:59 UTC")) < 0
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("3", 3),
-        ("0", 0),
-        ("1.5", 1.5),
-        ("Sun, 01 Mar 2026 12:00:30 GMT", 30),
-        ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
-        ("", None),
-        ("soon", None),
-        ("-3", None),
-        ("inf", None),
-        ("nan", None),
-        ("Sun, 99 Mar 2026 12:00:30 GMT", None),
-    ],
-)
-def test_retry_after(value, expected):
-    assert retry_after_s(value, now=NOW) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """What the whole service costs beside `rclone copyurl` and `curl | aws s3 cp -`, from nginx into a sink.
 
-`python -m tests.bench.transfer [--quick] [--rounds 3] [ROW ...]` needs nginx, curl, openssl and a C compiler; it takes
-rclone from the dev group and installs the AWS CLI apart. Both ends speak plain HTTP, or both TLS. Every figure is the
-median of the rounds, in which all take turns; what a start takes is told apart and is in no other figure. Exits 1 where
-a bound is not met.
+`python -m tests.bench.transfer [--quick] [--rounds 3] [--beside CHECKOUT] [ROW ...]` needs nginx, curl, openssl and a
+C compiler; it takes rclone from the dev group and installs the AWS CLI apart. Both ends speak plain HTTP, or both TLS;
+in the rows `distance-…` the sink answers each request 60 ms later. Every figure is the median of the rounds, in which
+all take turns; what a start takes is told apart and is in no other figure. Exits 1 where a bound is not met.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ async def main(options: argparse.Namespace, folder: Path) -> int:
     missed = 0
     with open_ends(folder) as ends:
         async with open_platform() as platform:
-            rows = make_rows(folder, ends, platform, quick=options.quick, aws=aws)
+            rows = make_rows(folder, ends, platform, quick=options.quick, aws=aws, before=options.beside)
             for name in options.rows:
                 print(f"{name}, rounds: {options.rounds}", flush=True)
                 bounds = await rows[name].run(options.rounds)
@@ -47,6 +47,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(NAMES)}; without any, all of them")
     parser.add_argument("--quick", action="store_true", help="smaller sizes and one round, to see that all of it runs")
     parser.add_argument("--rounds", type=int, help="how often each is measured; 3, or 1 with --quick")
+    parser.add_argument(
+        "--beside", type=Path, metavar="CHECKOUT", help="another build, that is measured beside this one"
+    )
     options = parser.parse_args()
     if unknown := set(options.rows) - set(NAMES):
         parser.error(f"no row is called {min(unknown)}; there are {', '.join(NAMES)}")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,18 +35,21 @@ _RCLONE_FLAGS = (
 class Commands:
     """Copies by one command for all files or, where `most_files` is set, by one for each file, one after the other.
 
-    `most_files`: of a load no more are copied, for each costs a start.
+    `most_files`: of a load no more are copied, for each costs a start. A start is measured at `near` ends: what a far
+    store adds to it is not the program's.
     """
 
     name: str
     folder: Path
     ends: Ends
     most_files: int | None = None
+    near: Ends | None = None
 
     async def measure(self, load: Load) -> Measured:
         """Copy the load and, for a start, one byte; check that the sink has got it all."""
         load = Load(load.size_bytes, min(load.files, self.most_files or load.files))
-        start = median_usage([(await self._copy(Load(1, 1)))[1] for _ in range(_STARTS)])
+        here = replace(self, ends=self.near or self.ends)
+        start = median_usage([(await here._copy(Load(1, 1)))[1] for _ in range(_STARTS)])
         starts, usage = await self._copy(load)
         return Measured(load, usage, start, starts)
 

@@ -29,21 +29,25 @@ _HEADINGS = (
 class Comparison:
     """The service and its contenders over one load; in each round each of them once, a different one first.
 
-    `rclone` is one process for the whole load.
+    `rclone` is one process for the whole load; `before` is another build of the service.
     """
 
     load: Load
     transport: str
     receiver: Receiver
     rclone: Commands
-    aws: Commands | None
+    aws: Commands | None = None
+    before: Receiver | None = None
+    most_wall: float = MOST_WALL
     once_a_file: Commands | None = None
     """Where it is there, the files are small: rates are asked for, and not what a GiB costs."""
     in_parts: Commands | None = None
 
     async def run(self, rounds: int) -> list[Bound]:
         """Measure, print a line for each contender, and return what was asked."""
-        contenders = deque(filter(None, (self.receiver, self.rclone, self.once_a_file, self.in_parts, self.aws)))
+        contenders = deque(
+            filter(None, (self.receiver, self.before, self.rclone, self.once_a_file, self.in_parts, self.aws))
+        )
         found: dict[str, list[Measured]] = {contender.name: [] for contender in contenders}
         self.load.warm(self.receiver.folder / "files")
         for _ in range(rounds):
@@ -53,8 +57,6 @@ class Comparison:
         print(_HEADINGS)
         for name, measured in found.items():
             self._print(name, measured, found[self.rclone.name])
-        if self.aws is None:
-            print("  curl | aws s3 cp - was not measured, for the AWS CLI could not be installed")
         return self._bounds(found)
 
     def _print(self, name: str, measured: Sequence[Measured], rclone: Sequence[Measured]) -> None:
@@ -78,7 +80,7 @@ class Comparison:
             cpu, wall = median(ours, _cpu) / median(rclone, _cpu), median(ours, _wall) / median(rclone, _wall)
             return [
                 Bound("CPU/GiB ÷ rclone", cpu, most=MOST_CPU[self.transport]),
-                Bound("wall ÷ rclone", wall, most=MOST_WALL),
+                Bound("wall ÷ rclone", wall, most=self.most_wall),
             ]
         once = median(found[self.once_a_file.name], lambda m: m.whole_s_file) / median(ours, _wall)
         one = median(rclone, _wall) / median(ours, _wall)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SINK = Path(__file__).with_name("s3_sink.c")
 _SINK_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
 _START_S = 10
+DISTANCE_MS = 60
+"""So far away a far store is: what a request and its answer take from one continent to the next."""
 _STEPPED_BACK = ("nice", "-n", "10")
 """Elsewhere these are other machines, so here they take what the contenders leave of the cores."""
 _NGINX = """
@@ -87,21 +89,26 @@ class Ends:
 
 @contextmanager
 def open_ends(folder: Path) -> Iterator[dict[str, Ends]]:
-    """Run both ends over the files in `folder/files`; yield them as `plain` and as `tls`.
+    """Run both ends over the files in `folder/files`; yield them as `plain` and as `tls`, and with a far store.
 
     Each end is a server of its own, as it is a host of its own elsewhere: in one, a single worker would have both.
     """
     _make_certificate(folder)
-    with held_port() as source, held_port() as source_tls, held_port() as sink_tls, _sink(folder) as sink:
+    binary = _compiled(folder)
+    with ExitStack() as stack:
+        source, source_tls, *stores_tls = (stack.enter_context(held_port()) for _ in range(4))
         source_config = _SOURCE.format(folder=folder, source=source, source_tls=source_tls)
-        store_config = _STORE.format(sink=sink, sink_tls=sink_tls)
-        with _nginx(folder, "source", source_config, source), _nginx(folder, "store", store_config, sink_tls):
-            yield {
-                "plain": Ends(f"http://127.0.0.1:{source}", f"http://127.0.0.1:{sink}", sink, None),
-                "tls": Ends(
-                    f"https://127.0.0.1:{source_tls}", f"https://127.0.0.1:{sink_tls}", sink, folder / "tls.pem"
-                ),
-            }
+        stack.enter_context(_nginx(folder, "source", source_config, source))
+        ends = {}
+        for store, late_ms, sink_tls in zip(("", "-far"), (0, DISTANCE_MS), stores_tls, strict=True):
+            sink = stack.enter_context(_sink(binary, late_ms))
+            store_config = _STORE.format(sink=sink, sink_tls=sink_tls)
+            stack.enter_context(_nginx(folder, f"store{store}", store_config, sink_tls))
+            ends[f"plain{store}"] = Ends(f"http://127.0.0.1:{source}", f"http://127.0.0.1:{sink}", sink, None)
+            ends[f"tls{store}"] = Ends(
+                f"https://127.0.0.1:{source_tls}", f"https://127.0.0.1:{sink_tls}", sink, folder / "tls.pem"
+            )
+        yield ends
 
 
 def missing_tools() -> list[str]:
@@ -113,11 +120,15 @@ def _found(tool: str) -> str | None:
     return shutil.which(tool) or shutil.which(tool, path="/usr/sbin")  # where Debian keeps nginx, off a user's PATH
 
 
-@contextmanager
-def _sink(folder: Path) -> Iterator[int]:
+def _compiled(folder: Path) -> Path:
     binary = folder / "s3_sink"
     subprocess.run(["cc", *_SINK_FLAGS, "-o", binary, _SINK], check=True)
-    with subprocess.Popen([*_STEPPED_BACK, binary], stdout=subprocess.PIPE) as process:
+    return binary
+
+
+@contextmanager
+def _sink(binary: Path, late_ms: int) -> Iterator[int]:
+    with subprocess.Popen([*_STEPPED_BACK, binary, str(late_ms)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
             yield int(process.stdout.readline())

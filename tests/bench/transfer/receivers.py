@@ -35,13 +35,14 @@ _TROUBLE = (b'"recording_rescheduled"', b'"recording_failed"', b'"recording_miss
 
 @dataclass(frozen=True)
 class Receiver:
-    """`settings` are the service's, without their prefix."""
+    """`settings` are the service's, without their prefix; `code` is a checkout of another build than this one."""
 
     name: str
     folder: Path
     ends: Ends
     platform: Platform
     settings: dict[str, str] = field(default_factory=dict)
+    code: Path | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[Service, Usage]]:
@@ -59,7 +60,8 @@ class Receiver:
             bucket=BUCKET,
             seaweed=self.ends,
             settings=settings | self.settings,
-            environ=dict.fromkeys(trust, str(self.ends.certificate)),
+            environ=dict.fromkeys(trust, str(self.ends.certificate))
+            | ({"PYTHONPATH": str(self.code)} if self.code else {}),
         )
         await service.start()  # makes the database, for which the migrations' library is loaded, once in its life
         await service.kill()

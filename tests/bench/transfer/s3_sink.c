@@ -1,8 +1,9 @@
 /* An S3 endpoint that lets every body go, so that a bench measures the client and not a store.
  *
- * `s3_sink` listens on a free port of 127.0.0.1, prints it, and serves until it is killed or its parent ends. A thread
- * serves each connection; bodies are discarded inside the kernel. Of each object it keeps what HEAD tells: the size and
- * the CRC64NVME that the client declared. It checks nothing, and no upload can be resumed: ListParts knows none.
+ * `s3_sink [MS]` listens on a free port of 127.0.0.1, prints it, and serves until it is killed or its parent ends. A
+ * thread serves each connection; bodies are discarded inside the kernel. Of each object it keeps what HEAD tells: the
+ * size and the CRC64NVME that the client declared. It checks nothing, and no upload can be resumed: ListParts knows
+ * none. Each answer, `100 Continue` too, leaves MS milliseconds late, as from a store that is so far away.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { HEAD_BYTES = 64 * 1024, DISCARD_BYTES = 1024 * 1024, MAX_PARTS = 10000, BUCKETS = 4096 };
@@ -51,6 +53,8 @@ struct reply {
 static struct entry *table[BUCKETS];
 static unsigned long uploads_begun;
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct timespec late; /* set once, before any thread */
 
 static struct entry **slot_of(const char *name) {
     unsigned long hash = 5381;
@@ -102,7 +106,8 @@ static bool discard(struct connection *c, long long bytes) {
     return true;
 }
 
-static bool send_text(const struct connection *c, const char *text) { /* short: a blocking send takes all of it */
+static bool answer(const struct connection *c, const char *text) { /* short: a blocking send takes all of it */
+    if (late.tv_sec || late.tv_nsec) nanosleep(&late, NULL);
     return send(c->fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
 }
 
@@ -165,7 +170,7 @@ static long long discard_chunks(struct connection *c) {
 }
 
 static bool take_body(struct connection *c, struct request *r) {
-    if (r->expects_continue && c->held == 0 && !send_text(c, "HTTP/1.1 100 Continue\r\n\r\n")) return false;
+    if (r->expects_continue && c->held == 0 && !answer(c, "HTTP/1.1 100 Continue\r\n\r\n")) return false;
     if (r->chunked) {
         if ((r->body_bytes = discard_chunks(c)) < 0) return false;
     } else if (!discard(c, r->body_bytes)) {
@@ -199,7 +204,7 @@ static void begin_upload(struct reply *a) {
              "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id);
 }
 
-/* S3 names the checksum in the answers to PutObject and HeadObject alike. */
+/* S3 names the checksum in the answers to PutObject, HeadObject and CompleteMultipartUpload alike. */
 static void describe(const struct entry *object, struct reply *a) {
     int length = snprintf(a->headers, sizeof a->headers, "ETag: \"object-1\"\r\n");
     if (object->checksum[0])
@@ -215,7 +220,12 @@ static void take_object(const struct request *r, struct reply *a, const struct e
     if (upload == NULL) return;
     for (int number = 1; number <= MAX_PARTS; number++) object->size_bytes += upload->parts[number];
     forget(upload->name);
-    strcpy(a->body, "<CompleteMultipartUploadResult><ETag>\"object-1\"</ETag></CompleteMultipartUploadResult>");
+    int length = snprintf(a->body, sizeof a->body, "<CompleteMultipartUploadResult><ETag>\"object-1\"</ETag>");
+    if (object->checksum[0])
+        length += snprintf(a->body + length, sizeof a->body - (size_t)length,
+                           "<ChecksumCRC64NVME>%s</ChecksumCRC64NVME><ChecksumType>FULL_OBJECT</ChecksumType>",
+                           object->checksum);
+    snprintf(a->body + length, sizeof a->body - (size_t)length, "</CompleteMultipartUploadResult>");
 }
 
 static void tell(const struct request *r, struct reply *a) {
@@ -264,7 +274,7 @@ static bool send_reply(struct connection *c, const struct reply *a) {
              "HTTP/1.1 %s\r\nContent-Type: application/xml\r\nLast-Modified: Sun, 22 Nov 2026 10:00:00 GMT\r\n"
              "%sContent-Length: %lld\r\n\r\n%s",
              a->status, a->headers, length, a->body);
-    return send_text(c, text);
+    return answer(c, text);
 }
 
 static void *serve(void *connection) {
@@ -283,7 +293,9 @@ static void *serve(void *connection) {
     return NULL;
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+    long late_ms = count > 1 ? atol(arguments[1]) : 0;
+    late = (struct timespec){.tv_sec = late_ms / 1000, .tv_nsec = late_ms % 1000 * 1000000};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from types import SimpleNamespace
 
 import pytest
 
-from receiver.transfer import section
 from receiver.transfer.cores import Cores, CoreTurn
-from receiver.transfer.part import Part, parts_of
-from receiver.transfer.section import PartChunks
+from receiver.transfer.multipart import PartChunks
+from receiver.transfer.parts import Part
 from receiver.transfer.stop import Stop, StoppedError
 
 
@@ -94,61 +92,3 @@ async def test_a_part_whose_last_chunk_was_asked_for_and_no_more_is_passed_when_
     next(chunks)
     await chunks.close()
     assert part.passed.is_set()
-
-
-async def test_a_part_that_is_not_its_turn_reads_nothing_until_the_one_before_has_passed():
-    stream = ScriptedStream(releases=2)
-    first, second = parts_of(2, 1)
-    ticket = second.ticket()
-    chunks = PartChunks(stream, first, CoreTurn(Cores()))
-    ahead = asyncio.get_running_loop().run_in_executor(
-        None, next, PartChunks(stream, second, CoreTurn(Cores()), ticket)
-    )
-    next(chunks)
-    await asyncio.wait_for(first.near_end.wait(), 1)
-    assert stream.releases == 1
-    with pytest.raises(StopIteration):
-        next(chunks)
-    assert await ahead == b"x"
-    assert second.ticket() is None
-
-
-async def test_a_part_whose_predecessor_fails_gives_its_turn_back():
-    stream = ScriptedStream(releases=1)
-    first, second = parts_of(2, 1)
-    ticket = second.ticket()
-    ahead = asyncio.get_running_loop().run_in_executor(
-        None, next, PartChunks(stream, second, CoreTurn(Cores()), ticket)
-    )
-    first.hold_back()
-    with pytest.raises(StoppedError):
-        await ahead
-    assert (stream.releases, stream.stop.is_set) == (1, False)
-
-
-async def test_closing_one_that_waits_for_its_turn_leaves_the_reader_alone():
-    stream = ScriptedStream(releases=1)
-    first, second = parts_of(2, 1)
-    chunks = PartChunks(stream, second, CoreTurn(Cores()), second.ticket())
-    ahead = asyncio.get_running_loop().run_in_executor(None, next, chunks)
-    while not chunks._lock.locked():
-        await asyncio.sleep(0)
-    await chunks.close()
-    with pytest.raises(StoppedError):
-        await ahead
-    first.pass_on()
-    assert (stream.releases, stream.stop.is_set) == (1, False)
-
-
-async def test_a_slow_part_lets_the_next_begin_only_at_its_end(monkeypatch):
-    """A request that brings no byte for long is given up by the store."""
-    clock = iter([100.0, 101.0, 102.0, 103.0])
-    monkeypatch.setattr(section, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    part = Part(number=1, first=0, end=3)
-    chunks = PartChunks(ScriptedStream(releases=3), part, CoreTurn(Cores()))
-    near = []
-    for _ in range(3):
-        next(chunks)
-        await asyncio.sleep(0)
-        near.append(part.near_end.is_set())
-    assert near == [False, False, True]

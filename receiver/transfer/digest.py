@@ -1,4 +1,4 @@
-"""How far the file has been hashed, in order, and the CRC arithmetic that ties its parts to that."""
+"""The digests of a file as its bytes pass in order, and the CRC arithmetic that ties its parts to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from receiver.records import UploadedPart
 
 
-class Frontier:
+class RunningDigest:
     """SHA-256 and CRC64NVME of the first `position` bytes; bytes that come a second time are not hashed again.
 
     The `walker` sees the same bytes: it reads the container's own bookkeeping.
@@ -29,7 +29,7 @@ class Frontier:
         self._crc = 0
 
     def feed(self, offset: int, chunk: bytes | bytearray | memoryview) -> None:
-        """Hash what of `chunk`, which lies at `offset`, is beyond the frontier. It may not leave a gap."""
+        """Hash what of `chunk`, which lies at `offset`, was not hashed yet. It may not leave a gap."""
         if offset > self.position:
             raise ValueError(f"bytes at {offset} came before those at {self.position}")
         fresh = chunk[self.position - offset :] if offset < self.position else chunk

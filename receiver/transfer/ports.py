@@ -1,4 +1,4 @@
-"""What a copy needs of the place it writes to."""
+"""What a copy needs of others: the place it writes to, and what makes its progress durable."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
+    from receiver.records import HeldPart, NotedObject, ObjectHead, OpenUpload, UnfinishedUpload, UploadedPart
 
 
 class Target(Protocol):
@@ -55,4 +55,24 @@ class Target(Protocol):
 
     def read(self, key: str) -> AsyncIterator[bytes]:
         """Yield the whole object in chunks."""
+        ...
+
+
+class Ledger(Protocol):
+    """The calls raise `FenceLostError` where the run lost its right to the recording, which ends the copy."""
+
+    async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
+        """Note the key, and the multipart upload once it is open; the store gets no byte before."""
+        ...
+
+    async def stored(self, part: UploadedPart) -> None:
+        """Note a part that the store confirmed."""
+        ...
+
+    async def completing(self, noted: NotedObject) -> None:
+        """Note what is about to become an object, so that a later run knows this one from any other under the key."""
+        ...
+
+    async def aborted(self) -> None:
+        """Note that the upload is no more, nor any of its parts."""
         ...

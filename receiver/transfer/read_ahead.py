@@ -14,24 +14,24 @@ from receiver.transfer.stop import Threads
 
 if TYPE_CHECKING:
     from receiver.transfer.cores import Cores
-    from receiver.transfer.frontier import Frontier
+    from receiver.transfer.digest import RunningDigest
+    from receiver.transfer.source import Stream
     from receiver.transfer.stop import Stop
-    from receiver.transfer.stream import Stream
 
 CHUNK_BYTES = 512 * 1024
 CHUNKS = 3
 
 
-class Ahead:
-    """The rest of a stream in chunks, of which at most `CHUNKS` are held; `frontier` is fed what is read of it.
+class ReadAhead:
+    """The rest of a stream in chunks, of which at most `CHUNKS` are held; `digest` is fed what is read of it.
 
-    `read` is called by one thread at a time, the rest by the event loop. Inside the block stream and frontier are no
+    `read` is called by one thread at a time, the rest by the event loop. Inside the block stream and digest are no
     one else's.
     """
 
-    def __init__(self, stream: Stream, frontier: Frontier, cores: Cores) -> None:
+    def __init__(self, stream: Stream, digest: RunningDigest, cores: Cores) -> None:
         self._stream = stream
-        self._frontier = frontier
+        self._digest = digest
         self._cores = cores
         self._thread = Threads(1)
         self._buffers = [memoryview(bytearray(CHUNK_BYTES)) for _ in range(CHUNKS)]
@@ -115,5 +115,5 @@ class Ahead:
     def _fill(self, buffer: memoryview) -> memoryview:
         offset = self._stream.position
         filled = buffer[: self._stream.read_into(buffer)]
-        self._frontier.feed(offset, filled)
+        self._digest.feed(offset, filled)
         return filled

@@ -7,32 +7,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.records import UploadedPart
-from receiver.transfer.frontier import Frontier, combined
+from receiver.transfer.digest import RunningDigest, combined
 from receiver.transfer.limits import MAX_PARTS, MIB, Limits
-from receiver.transfer.part import parts_of
+from receiver.transfer.parts import parts_of
 from tests.support.memory_target import checksum_of
 
 
 def test_the_check_value_of_crc64nvme():
-    frontier = Frontier()
-    frontier.feed(0, b"123456789")
-    assert frontier.checksum == "crc64nvme:rosUhgp5mIg="  # 0xAE8B14860A799888, the catalogue of parametrised CRCs
+    digest = RunningDigest()
+    digest.feed(0, b"123456789")
+    assert digest.checksum == "crc64nvme:rosUhgp5mIg="  # 0xAE8B14860A799888, the catalogue of parametrised CRCs
 
 
 @given(st.binary(max_size=300), st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=20))
 def test_bytes_that_come_again_are_hashed_once(data, reads):
-    frontier = Frontier()
+    digest = RunningDigest()
     for first, length in reads:
-        start = min(first, frontier.position)
-        frontier.feed(start, data[start : start + length])
-    frontier.feed(frontier.position, data[frontier.position :])
-    assert frontier.sha256 == hashlib.sha256(data).hexdigest()
-    assert frontier.checksum == checksum_of(data)
+        start = min(first, digest.position)
+        digest.feed(start, data[start : start + length])
+    digest.feed(digest.position, data[digest.position :])
+    assert digest.sha256 == hashlib.sha256(data).hexdigest()
+    assert digest.checksum == checksum_of(data)
 
 
 def test_a_gap_is_a_defect():
     with pytest.raises(ValueError, match="bytes at 5 came before those at 0"):
-        Frontier().feed(5, b"x")
+        RunningDigest().feed(5, b"x")
 
 
 @given(st.lists(st.binary(max_size=50), max_size=8))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from receiver.errors import JobError, Kind
 from receiver.records import State, Via
+from receiver.waiting import growing_pause_s
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,5 +96,4 @@ def decide(error: JobError, *, attempts: int, policy: RetryPolicy, now: datetime
 
 def backoff_s(attempt: int, policy: RetryPolicy, jitter: float) -> float:
     """Seconds to wait after run number `attempt` (from 1): jitter * min(cap, base * 2^(attempt - 1))."""
-    exponent = min(attempt - 1, 32)  # keeps the float finite; any sensible cap is met long before
-    return jitter * min(policy.cap_s, policy.base_s * 2.0**exponent)
+    return jitter * growing_pause_s(attempt, policy.base_s, policy.cap_s)

@@ -16,7 +16,7 @@ _FORM = re.compile(r"\.?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{64}")
 
 
 def sign(value: Any, *, keys: Sequence[bytes], purpose: bytes) -> str:
-    """Return a JSON value as text for a URL or a cookie, signed with the first of the keys; anybody can read it."""
+    """Return a JSON value as text for a URL or a cookie, signed with the first of the keys; it is not encrypted."""
     return _serializer(keys, purpose).dumps(value)
 
 

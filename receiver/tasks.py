@@ -28,5 +28,5 @@ async def to_the_end(step: Awaitable[T], interrupt: Callable[[], None] | None = 
             interrupt()
         await asyncio.wait({running})
         if not running.cancelled():
-            running.exception()  # looked at: whoever asked for it has been cancelled
+            running.exception()  # looked at: its caller has been cancelled
         raise

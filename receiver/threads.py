@@ -14,7 +14,7 @@ NICE = 10
 
 While eight copies with TLS kept two cores busy, deliveries one after the other took (median, p99) 46 and 96 ms beside
 equal threads, 20 to 22 and 52 to 80 so, and 17 and 39 to 48 with SCHED_BATCH too, under which a thread that wakes
-interrupts nobody. At 19 it was 18 and 49, but beside other busy programs a copy would get next to nothing.
+interrupts no other. At 19 it was 18 and 49, but beside other busy programs a copy would get next to nothing.
 (Since then no more copies than there are cores move bytes at once.)
 """
 

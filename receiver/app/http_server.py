@@ -2,7 +2,7 @@
 
 uvicorn 0.54 waits for a request's head and body as long as the client likes, and at its cap answers 503 to everybody.
 Here every wait has an end, and at the cap the connection that has owed the rest of a request longest makes room for the
-new one, so that probes and webhooks get in whoever else is there. A cap for each address would be no answer: behind a
+new one, so that probes and webhooks always get in. A cap for each address would be no answer: behind a
 proxy all have one.
 """
 
@@ -97,11 +97,11 @@ class Room:
             self._owing.setdefault(connection)
 
     def owes_nothing(self, connection: GuardedProtocol) -> None:
-        """Say that its request is complete, or that its sender proved who it is: it makes room for nobody."""
+        """Say that its request is complete, or that its sender proved who it is: it is never dropped for another."""
         self._owing.pop(connection, None)
 
     def is_refused(self, connection: GuardedProtocol) -> None:
-        """Say that what it still sends is of no use to anybody: it makes room first."""
+        """Say that its request was refused and what it still sends is of no use: it is dropped first."""
         if connection in self._open:
             self._owing[connection] = None
             self._owing.move_to_end(connection, last=False)

@@ -62,7 +62,7 @@ def schedules(settings: Settings, found: Reconciler | None) -> tuple[Schedule, .
 
     async def reconcile() -> None:
         await found.reconcile(
-            window_name(settings), since=utc_now() - settings.reconcile_window, wait=False, tell=lambda _: None
+            window_name(settings), since=utc_now() - settings.reconcile_window, wait=False, on_progress=lambda _: None
         )
 
     return (Schedule(name="reconcile", every=every, first_after=min(every, _FIRST_AFTER), action=reconcile),)

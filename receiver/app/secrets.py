@@ -48,7 +48,7 @@ class Secrets:
         if value == getattr(self._settings, name):
             return
         rotated = self._settings.model_copy(update={name: value})
-        learn_secrets(rotated)  # before anybody can log them
+        learn_secrets(rotated)  # before any line can hold them
         self._settings = rotated
         _log.info("secret_rotated", setting=name)
 

@@ -1,7 +1,7 @@
 """The log of what was done and cannot be undone: entries are only added, each sealed with the one before it.
 
-A changed, exchanged or removed entry breaks the chain there. Entries removed from its end do not: whoever must know of
-that keeps the newest hash elsewhere.
+A changed, exchanged or removed entry breaks the chain there. Entries removed from its end do not: keep the newest hash
+elsewhere to notice that too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FIRST = "0" * 64
 """What the first entry holds in place of a hash before it."""
 _LOCK = 0x617564
-"""PostgreSQL's advisory lock of whoever adds an entry; SQLite has one writer anyway."""
+"""PostgreSQL's advisory lock for adding an entry; SQLite has one writer anyway."""
 _PAGE_ROWS = 500
 
 

@@ -36,7 +36,7 @@ class CleanupIndex:
     async def meetings(self, *, archived_before: datetime) -> AsyncGenerator[MeetingId]:
         """Yield the meetings of which every recording was archived before then, and none is on hold.
 
-        Erased recordings stand in nobody's way. A meeting that was cleaned is left out until it has a newer recording.
+        Erased recordings are passed over. A meeting that was cleaned is left out until it has a newer recording.
         """
         after = ""
         while page := await self._database.read(partial(_page, archived_before=archived_before, after=after)):
@@ -70,7 +70,7 @@ class CleanupIndex:
         await self._append(_entry(_FAILED, meeting_id, now, recordings=_named(chosen), code=code))
 
     async def gone(self, meeting_id: MeetingId, *, now: datetime) -> None:
-        """Note that the source has nothing left of the meeting, whoever deleted it."""
+        """Note that the source has nothing left of the meeting, by this clean-up or another hand."""
         await self._append(_entry(_GONE, meeting_id, now))
 
     async def _append(self, entry: audit_log.AuditEntry) -> None:

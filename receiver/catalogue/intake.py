@@ -60,7 +60,7 @@ class _News:
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch did to recordings: who needs `work` (sorted), and the state of each afterwards.
+    """What a batch did to recordings: which need `work` (sorted), and the state of each afterwards.
 
     `replaced` were known by another file until now, so an object that a run noted but did not record is not of this
     one. `unfetched` are archived and were named with another file, which changes nothing.
@@ -118,7 +118,7 @@ class Intake:
     def write_found(
         self, tx: sa.Connection, facts: Sequence[RecordingFacts], *, via: Via, at: datetime
     ) -> tuple[frozenset[RecordingId], Changes]:
-        """Write what a listing says of recordings; return who is new, and what became of all.
+        """Write what a listing says of recordings; return the new ones, and what became of all.
 
         A known one keeps what deliveries said of it, which is more.
         """

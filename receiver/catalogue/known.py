@@ -1,4 +1,4 @@
-"""What the catalogue knows of meetings, for those who compare it with a listing."""
+"""What the catalogue knows of meetings, to be compared with a listing."""
 
 from __future__ import annotations
 

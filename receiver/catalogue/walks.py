@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 HELD_FOR = timedelta(seconds=10)
-"""How long a walk is its holder's after a sign of life; then whoever asks goes on with it.
+"""How long a walk is its holder's after a sign of life; then the next process that asks goes on with it.
 
 Where two machines' clocks differ by more, one may take a walk from a holder that lives, who then stops.
 """
 KEPT_FOR = timedelta(days=7)
-"""How long a walk that nobody went on with is remembered."""
+"""How long a walk is remembered that no process went on with."""
 
 
 class Walks:

@@ -71,7 +71,7 @@ def backfill(*, file: TextIO, dry_run: bool, as_json: bool) -> None:
 async def _run(settings: Settings, file: TextIO, *, dry_run: bool, as_json: bool) -> int:
     ids = _Ids(file)
     async with open_reconciler(settings) as reconciler:
-        with meetings_progress() as tell:
-            tally = await reconciler.backfill(ids, dry_run=dry_run, tell=tell)
+        with meetings_progress() as on_progress:
+            tally = await reconciler.backfill(ids, dry_run=dry_run, on_progress=on_progress)
     code = print_tally(tally, {"skipped": ids.skipped, "dry_run": dry_run}, as_json=as_json)
     return 1 if ids.skipped else code

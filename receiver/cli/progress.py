@@ -31,7 +31,7 @@ def transfer_progress(name: str, size_bytes: int) -> Iterator[Callable[[int], No
 
 @contextmanager
 def meetings_progress() -> Iterator[Callable[[Tally], None]]:
-    """Yield a function that is told how far a reconciliation is; how many meetings there are, nobody knows before."""
+    """Yield what is called with a reconciliation's progress; how many meetings there are is not known before."""
     if not sys.stderr.isatty():
         yield lambda _tally: None
         return

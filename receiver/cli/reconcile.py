@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from receiver.records import Tally
     from receiver.settings import Settings
 
-    Tell = Callable[[Tally], None]
+    OnProgress = Callable[[Tally], None]
 
 
 @click.command()
@@ -50,19 +50,19 @@ def reconcile(context: click.Context, *, since: str | None, dry_run: bool, as_js
 
 async def _run(settings: Settings, name: str, since: datetime, *, dry_run: bool, as_json: bool) -> int:
     async with open_reconciler(settings) as reconciler:
-        with meetings_progress() as tell:
+        with meetings_progress() as on_progress:
             if dry_run:
-                report = await reconciler.look(since=since, tell=tell)
+                report = await reconciler.look(since=since, on_progress=on_progress)
             else:
-                report = await _reconciled(reconciler, name, since, tell)
+                report = await _reconciled(reconciler, name, since, on_progress)
     more = {"since": report.since.isoformat(), "resumed": report.is_resumed, "dry_run": dry_run}
     return print_tally(report.tally, more, as_json=as_json)
 
 
-async def _reconciled(reconciler: Reconciler, name: str, since: datetime, tell: Tell) -> Reconciliation:
-    report = await reconciler.reconcile(name, since=since, wait=False, tell=tell)
+async def _reconciled(reconciler: Reconciler, name: str, since: datetime, on_progress: OnProgress) -> Reconciliation:
+    report = await reconciler.reconcile(name, since=since, wait=False, on_progress=on_progress)
     if report is None:
         click.echo("Another process is at this reconciliation, or was seconds ago; waiting for its end.", err=True)
-        report = await reconciler.reconcile(name, since=since, wait=True, tell=tell)
+        report = await reconciler.reconcile(name, since=since, wait=True, on_progress=on_progress)
     assert report is not None  # noqa: S101  (it waits)
     return report

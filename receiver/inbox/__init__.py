@@ -88,7 +88,7 @@ class Inbox:
         return stored.delivery_id
 
     async def accept_found(self, facts: Sequence[RecordingFacts], *, via: Via, now: datetime) -> frozenset[RecordingId]:
-        """Store recordings that a listing named and the catalogue lacks, as a delivery's; return who was new.
+        """Store recordings that a listing named and the catalogue lacks, as a delivery's; return the new ones.
 
         Those that were given up as missing are taken up again. Safe to repeat; raises `StorageUnavailableError`.
         """

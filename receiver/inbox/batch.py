@@ -18,11 +18,11 @@ Outcome = TypeVar("Outcome")
 
 MOST_ITEMS = 64
 MOST_WEIGHT = 1000
-"""Rows of recordings: few enough that nobody waits long for a batch, or for what an aborted one takes to repeat."""
+"""Rows of recordings: few enough that no delivery waits long for a batch, or for an aborted one to be repeated."""
 _GATHER_S = 0.004
 """Longest time a batch is held open while the event loop brings more items."""
 _QUIET_TURNS = 4
-"""A request needs about three turns from its socket to here; after more, nobody is on the way."""
+"""A request needs about three turns from its socket to here; after more, no other is on the way."""
 
 
 class Batcher(Generic[Item, Outcome]):
@@ -66,11 +66,11 @@ class Batcher(Generic[Item, Outcome]):
                 if batch := self._next_batch():
                     await self._settle(batch)
         finally:
-            # here and not in a callback: who is told his outcome submits the next item before callbacks run
+            # here and not in a callback: a caller that has its outcome submits the next item before callbacks run
             self._writing.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _gather(self) -> None:
-        """Hold the batch open for those who are about to arrive: until the loop has gone quiet."""
+        """Hold the batch open for items that are about to arrive: until the loop has gone quiet."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _GATHER_S
         seen = quiet = 0

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from pgqueuer.errors import RetryRequested
 
+from receiver.waiting import growing_pause_s
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -83,7 +85,7 @@ class Slots:
             self._leave(host)
 
     def close(self) -> None:
-        """Give no slot any more: who waits goes back to the queue at once."""
+        """Give no slot any more: jobs that wait go back to the queue at once."""
         self._closed = True
         for waiting in self._line:
             waiting.turn.set_exception(RetryRequested())
@@ -132,7 +134,7 @@ class Slots:
     def _delay(self, attempts: int) -> timedelta:
         now = asyncio.get_running_loop().time()
         self._back_at = max(self._back_at, now) + _SPACING_S
-        grown_s = min(_LONGEST_S, _FIRST_S * 2.0 ** min(attempts, 10)) * random.uniform(0.5, 1)  # noqa: S311
+        grown_s = growing_pause_s(attempts + 1, _FIRST_S, _LONGEST_S) * random.uniform(0.5, 1)  # noqa: S311
         return timedelta(seconds=max(grown_s, self._back_at - now))
 
 

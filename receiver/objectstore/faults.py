@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OPERATOR_WAIT_S = 10.0
-"""Wrong keys and missing buckets are mended by people: asking more often than this helps nobody."""
+"""Wrong keys and missing buckets are mended by people: asking more often than this changes nothing."""
 
 _CHECKSUM_CODES = frozenset(
     {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "ChecksumMismatch"}

@@ -52,7 +52,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checker:
-    """Checks meetings, any number at once. `accept` stores recordings and their jobs and returns who was new.
+    """Checks meetings, any number at once. `accept` stores recordings and their jobs and returns the new ones.
 
     A walk has a `began_at`: recordings that were found since then count as found, though they are known by now. They
     were stored when this meeting was checked before, which was not counted: it had a recent recording, or was cut off.

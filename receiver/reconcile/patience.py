@@ -17,7 +17,7 @@ _FIRST_SILENCE_S = 5.0
 """Before the first answer: a wrong address or a missing network is told soon."""
 _STUCK_S = 600.0
 """While others are answered, a request that fails for so long is not merely unlucky at a tight rate limit."""
-_BACKOFF = RetryPolicy(max_attempts=1, base_s=1, cap_s=30)  # whose attempts nobody counts here
+_BACKOFF = RetryPolicy(max_attempts=1, base_s=1, cap_s=30)  # its attempts are not counted here
 
 
 class Patience:
@@ -44,7 +44,7 @@ class RepeatedRequest:
     async def again(self, error: JobError) -> bool:
         """Wait as the API asked and ever longer; False where this request is to be given up.
 
-        Raises the error where the API has answered nobody for too long.
+        Raises the error where the API has answered no request for too long.
         """
         now, asked_s = time.monotonic(), error.retry_after_s or 0.0
         if now - self._patience.heard > self._patience.silence_s + asked_s:
@@ -52,6 +52,6 @@ class RepeatedRequest:
         if now - self._began > _STUCK_S + asked_s:
             return False
         self._tries += 1
-        # beyond what was asked for by a chance, or those who were refused together come again together
+        # beyond what was asked for by a chance, or requests that were refused together come again together
         await asyncio.sleep(asked_s + backoff_s(self._tries, _BACKOFF, random.random()))  # noqa: S311
         return True

@@ -93,7 +93,7 @@ class StoredProgress:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Hold the walk for the block; afterwards it is over, or where the block raised, anybody's to go on with."""
+        """Hold the walk for the block; afterwards it is over, or where the block raised, free for another process."""
         beating = asyncio.create_task(self._beat(), name="walk")
         try:
             yield

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from receiver import logs
+from receiver.reconcile.bounded_gather import AT_ONCE, each
 from receiver.reconcile.checking import Checker
-from receiver.reconcile.crew import AT_ONCE, each
 from receiver.reconcile.difference import GRACE
 from receiver.reconcile.patience import Patience
 from receiver.reconcile.progress import StoredProgress, UnstoredProgress
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from receiver.reconcile.progress import Progress
     from receiver.records import MeetingId, RecordingFacts, RecordingId, Walk
 
-    Tell = Callable[[Tally], None]
+    OnProgress = Callable[[Tally], None]
 
 _LOOK_AGAIN_S = 0.5
 _log = logs.get("reconcile")
@@ -43,7 +43,7 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """`accept` stores recordings with their jobs, as intake does, and returns who was new.
+    """`accept` stores recordings with their jobs, as intake does, and returns the new ones.
 
     Of a recording younger than `grace` the webhook may be under way: it is no gap yet. Every question raises `JobError`
     where the API refuses the credentials or is away for long, and may then be asked again.
@@ -56,7 +56,9 @@ class Reconciler:
     clock: Callable[[], datetime]
     grace: timedelta = GRACE
 
-    async def reconcile(self, name: str, *, since: datetime, wait: bool, tell: Tell) -> Reconciliation | None:
+    async def reconcile(
+        self, name: str, *, since: datetime, wait: bool, on_progress: OnProgress
+    ) -> Reconciliation | None:
         """Walk over the window, or go on with the walk of this name that was killed.
 
         While another process is at it: None, or with `wait`, the same once that one has ended.
@@ -68,16 +70,16 @@ class Reconciler:
         _log.info("reconciliation_began", since=str(walk.since), resumed=walk.is_resumed)
         progress = StoredProgress(self.walks, walk, self.clock)
         async with progress.held():
-            tally = await self._walk(progress, self.accept, walk.since, walk.began_at, tell)
+            tally = await self._walk(progress, self.accept, walk.since, walk.began_at, on_progress)
         _log.info("reconciliation_ended", **asdict(tally))
         return Reconciliation(since=walk.since, is_resumed=walk.is_resumed, tally=tally)
 
-    async def look(self, *, since: datetime, tell: Tell) -> Reconciliation:
+    async def look(self, *, since: datetime, on_progress: OnProgress) -> Reconciliation:
         """Walk over the window and write nothing; `found` and `reopened` are what `reconcile` would take."""
-        tally = await self._walk(UnstoredProgress(), _take_nothing, since, self.clock(), tell)
+        tally = await self._walk(UnstoredProgress(), _take_nothing, since, self.clock(), on_progress)
         return Reconciliation(since=since, is_resumed=False, tally=tally)
 
-    async def backfill(self, meeting_ids: Iterable[MeetingId], *, dry_run: bool, tell: Tell) -> Tally:
+    async def backfill(self, meeting_ids: Iterable[MeetingId], *, dry_run: bool, on_progress: OnProgress) -> Tally:
         """Take what the catalogue lacks of these meetings, however new; an id that the API does not know is unreadable.
 
         Asked again, it finds nothing that it had found before, so one that was killed is just begun anew.
@@ -88,7 +90,7 @@ class Reconciler:
 
         async def check(meeting: ListedMeeting) -> None:
             await progress.note(meeting.meeting.id, (await checker.check(meeting)).tally)
-            tell(progress.tally)
+            on_progress(progress.tally)
 
         await each(_named(meeting_ids, progress), check, at_once=AT_ONCE)
         return progress.tally
@@ -100,9 +102,11 @@ class Reconciler:
                 return walk
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def _walk(self, progress: Progress, accept: Accept, since: datetime, began_at: datetime, tell: Tell) -> Tally:
+    async def _walk(
+        self, progress: Progress, accept: Accept, since: datetime, began_at: datetime, on_progress: OnProgress
+    ) -> Tally:
         checker = self._checker(Via.RECONCILE, accept, began_at, self.grace)
-        walker = MeetingsWalker(checker, progress, since=since, tell=tell)
+        walker = MeetingsWalker(checker, progress, since=since, on_progress=on_progress)
         await walker.walk()
         return progress.tally + Tally(unreadable=walker.dropped)
 
@@ -122,7 +126,7 @@ class Reconciler:
 async def _named(meeting_ids: Iterable[MeetingId], progress: Progress) -> AsyncIterator[ListedMeeting]:
     """Yield each meeting once, however often it is named."""
     ids = iter(meeting_ids)
-    # in a thread, since whoever writes the ids may be slower than we ask for them
+    # in a thread, since the ids may be typed or piped in more slowly than they are asked for
     while (meeting_id := await asyncio.to_thread(next, ids, None)) is not None:
         for meeting in await progress.undone([ListedMeeting(meeting=Meeting(id=meeting_id), host=Host())]):
             yield meeting

@@ -1,6 +1,6 @@
 """The walk over all meetings: those that the API lists for the user, then those that only the catalogue knows.
 
-Nobody documents the order of the listing, nor what becomes of `offset` while meetings come and go, so no place in it is
+The order of the listing is undocumented, and so is what `offset` means while meetings come and go: no place in it is
 remembered: what is remembered is which meetings were done. A walk that was killed lists from the start, passes over
 those, and a round that finds nothing left to do ends it.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from receiver.errors import ApiPausedError, ApiUnavailableError
 from receiver.meetings import MeetingTime
-from receiver.reconcile.crew import AT_ONCE, each
+from receiver.reconcile.bounded_gather import AT_ONCE, each
 from receiver.reconcile.patience import RepeatedRequest
 from receiver.records import Host, ListedMeeting, Meeting
 
@@ -31,13 +31,15 @@ _MOST_ROUNDS = 3
 
 
 class MeetingsWalker:
-    """Walks once. `tell` hears the tally after every meeting; `dropped` are entries that name no meeting."""
+    """Walks once. `on_progress` hears the tally after every meeting; `dropped` are entries that name no meeting."""
 
-    def __init__(self, checker: Checker, progress: Progress, *, since: datetime, tell: Callable[[Tally], None]) -> None:
+    def __init__(
+        self, checker: Checker, progress: Progress, *, since: datetime, on_progress: Callable[[Tally], None]
+    ) -> None:
         self._checker = checker
         self._progress = progress
         self._since = since
-        self._tell = tell
+        self._on_progress = on_progress
         self._again_at: list[datetime] = []
         self.dropped = 0
 
@@ -61,7 +63,7 @@ class MeetingsWalker:
             self._progress.leave(meeting.meeting.id)
             return
         await self._progress.note(meeting.meeting.id, checked.tally)
-        self._tell(self._progress.tally)
+        self._on_progress(self._progress.tally)
 
     async def _meetings(self) -> AsyncGenerator[ListedMeeting]:
         for by in MeetingTime if self._checker.api.lists_meetings else ():

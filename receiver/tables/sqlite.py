@@ -106,7 +106,7 @@ class SqliteDatabase(Database):
 
 
 async def _whole(handed_over: Future[T]) -> T:
-    """Wait for a thread's work; who is cancelled meanwhile goes on once nothing of it still runs."""
+    """Wait for a thread's work; a caller that is cancelled meanwhile goes on once nothing of it still runs."""
     working = asyncio.wrap_future(handed_over)
     try:
         return await asyncio.shield(working)

@@ -1,8 +1,8 @@
 """Who may move bytes now: no more copies at once than there are cores to do it.
 
-Threads beyond that move nothing sooner. They meet at the interpreter's lock, where whoever answers a delivery waits
-behind them. Beside eight copies on two cores a delivery took 20 to 25 ms (median) and 59 to 70 (p99); so it takes 7 and
-16 to 37.
+Threads beyond that move nothing sooner. They meet at the interpreter's lock, where the thread that answers deliveries
+waits behind them. Beside eight copies on two cores a delivery took 20 to 25 ms (median) and 59 to 70 (p99); so it
+takes 7 and 16 to 37.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Cores:
             return False
 
     def give_back(self) -> None:
-        """Hand a core to who has waited longest."""
+        """Hand a core to the copy that has waited longest."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()

@@ -39,7 +39,7 @@ _log = logs.get("transfer")
 class PartChunks:
     """The chunks of one attempt at a part: an iterator for the thread that sends them, closed by the event loop.
 
-    A store may answer before it has read the whole body; whoever reads it then is stopped by `close`, which
+    A store may answer before it has read the whole body; a thread that still reads it is stopped by `close`, which
     returns only when the stream is free for the next attempt. A chunk is good until the next one is asked for.
     """
 
@@ -123,7 +123,7 @@ class PartsRelay:
                     await self._stream.finish()
         except BaseExceptionGroup as e:
             if this.cancelling() > cancelling:
-                # Python 3.11's group leaves its own mark where a part failed last; whoever looks at it later in this
+                # Python 3.11's group leaves its own mark where a part failed last; code that looks at it later in this
                 # task, as aiohttp does where a connection is lost, would take that for a cancellation from outside
                 this.uncancel()
             error = _foremost(e)

@@ -1,7 +1,7 @@
-"""A stream read and hashed for who sends it: ahead of that, by a thread of its own, where cores are to spare.
+"""A stream read and hashed ahead of the thread that sends it, by a thread of its own where cores are to spare.
 
 With TLS, reading and sending need a core each, so that one file alone takes a sixth longer in one thread. Beside other
-copies the cores are busy anyway, and who sends reads too.
+copies the cores are busy anyway, and the thread that sends also reads.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class ReadAhead:
         try:
             while (buffer := self._free.get()) is not None:
                 self._filled.put((buffer, self._fill(buffer)))
-        except BaseException as e:  # noqa: BLE001  (it is raised again by who reads)
+        except BaseException as e:  # noqa: BLE001  (it is raised again in the thread that reads)
             self._filled.put(e)
 
     def _fill(self, buffer: memoryview) -> memoryview:

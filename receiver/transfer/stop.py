@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class StoppedError(Exception):
-    """The step was ended from outside; nobody waits for its outcome any more."""
+    """The step was ended from outside; its outcome is not awaited any more."""
 
 
 class Stop:

@@ -154,7 +154,7 @@ async def test_a_dry_run_writes_nothing(sandbox, database: Database) -> None:
     before = await states(database)
     async with reconciling(database, sandbox) as over:
         since = datetime.now(UTC) - timedelta(days=30)
-        report = await over.look(since=since, tell=ignore)
+        report = await over.look(since=since, on_progress=ignore)
         assert report.tally == Tally(meetings=2, recordings=3, found=1, reopened=1)
         assert await states(database) == before
 

@@ -44,10 +44,10 @@ async def test_while_one_is_at_it_a_second_of_the_same_window_does_nothing_or_wa
     await set_fault(sandbox, on="api", kind="slow", delay_s=0.5, match="/recordings/")
     since, heard = datetime.now(UTC) - timedelta(days=30), Heard(1)
     async with reconciling(database, sandbox) as one, reconciling(database, sandbox) as other:
-        walking = asyncio.create_task(one.reconcile("30d", since=since, wait=False, tell=heard))
+        walking = asyncio.create_task(one.reconcile("30d", since=since, wait=False, on_progress=heard))
         await heard.enough.wait()
-        assert await other.reconcile("30d", since=since, wait=False, tell=ignore) is None
-        waiting = await other.reconcile("30d", since=since, wait=True, tell=ignore)
+        assert await other.reconcile("30d", since=since, wait=False, on_progress=ignore) is None
+        waiting = await other.reconcile("30d", since=since, wait=True, on_progress=ignore)
         assert walking.done()
         first = await walking
     assert (first.tally.found, waiting.is_resumed) == (20, False)
@@ -60,12 +60,12 @@ async def test_one_that_is_cancelled_leaves_its_progress_to_the_next(sandbox, da
     await set_fault(sandbox, on="api", kind="slow", delay_s=0.05, match="/recordings/")
     since, heard = datetime.now(UTC) - timedelta(days=30), Heard(30)
     async with reconciling(database, sandbox) as over:
-        walking = asyncio.create_task(over.reconcile("30d", since=since, wait=False, tell=heard))
+        walking = asyncio.create_task(over.reconcile("30d", since=since, wait=False, on_progress=heard))
         await heard.enough.wait()
         walking.cancel()
         await asyncio.gather(walking, return_exceptions=True)
         await control(sandbox, "DELETE", "/requests")
-        report = await over.reconcile("30d", since=since, wait=False, tell=ignore)
+        report = await over.reconcile("30d", since=since, wait=False, on_progress=ignore)
     assert report is not None
     assert (report.is_resumed, report.tally) == (True, Tally(meetings=60, recordings=60, found=60))
     asked = [one["path"] for one in await control(sandbox, "GET", "/requests") if "/recordings/" in one["path"]]

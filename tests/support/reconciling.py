@@ -68,7 +68,7 @@ async def reconciling(
 
 async def reconciled(over: Reconciler, *, days: float = 30, name: str = "30d") -> Tally:
     """Walk over the last days and return what was counted."""
-    report = await over.reconcile(name, since=datetime.now(UTC) - timedelta(days=days), wait=False, tell=ignore)
+    report = await over.reconcile(name, since=datetime.now(UTC) - timedelta(days=days), wait=False, on_progress=ignore)
     assert report is not None
     return report.tally
 

@@ -74,7 +74,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize(("stream", "shown"), [(Terminal(), True), (io.StringIO(), False)], ids=["terminal", "pipe"])
 def test_progress_is_shown_on_a_terminal_alone(monkeypatch, stream, shown):
     monkeypatch.setattr(sys, "stderr", stream)
-    with meetings_progress() as tell:
-        tell(Tally(meetings=1200, recordings=2, found=1))
+    with meetings_progress() as on_progress:
+        on_progress(Tally(meetings=1200, recordings=2, found=1))
     assert ("1,200 meetings, 2 recordings, 1 found" in stream.getvalue()) is shown
     assert shown or stream.getvalue() == ""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
 
 UNKNOWN_MEETING = MeetingId("0" * 24)
-"""Shaped like the platform's ids, and nobody's."""
+"""Shaped like the platform's ids, and the id of no meeting."""
 _TIMEOUT_S = 8.0
 _SKEW_LIMIT_S = 55 * 60.0
 """The API refuses a login whose time is an hour off its own."""

@@ -1,4 +1,4 @@
-"""Several things done at once, and no more of them read ahead."""
+"""A bounded gather: several items worked on at once, and none taken before its turn."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ async def each(items: AsyncIterator[T], work: Callable[[T], Awaitable[None]], *,
                     return
             await work(item)
 
-    crew = [asyncio.create_task(take_turns()) for _ in range(at_once)]
+    workers = [asyncio.create_task(take_turns()) for _ in range(at_once)]
     try:
-        await asyncio.gather(*crew)
+        await asyncio.gather(*workers)
     finally:
-        for task in crew:
+        for task in workers:
             task.cancel()
-        await asyncio.gather(*crew, return_exceptions=True)
+        await asyncio.gather(*workers, return_exceptions=True)

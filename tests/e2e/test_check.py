@@ -6,7 +6,7 @@ import json
 import os
 import pty
 
-from tests.e2e.test_cli import receiver
+from tests.e2e.test_cli import Done, receiver
 from tests.support.databases import ON_SQLITE
 from tests.support.service import OPS_TOKEN, WEBHOOK_SECRET, make_meeting
 
@@ -16,7 +16,9 @@ def states(done):
 
 
 async def checked(service, *arguments, **streams):
-    return await receiver("check", *arguments, environ=service.environment(), cwd=service.folder, **streams)
+    if streams:
+        return await receiver("check", *arguments, environ=service.environment(), cwd=service.folder, **streams)
+    return Done(*await service.ran("check", *arguments, cwd=service.folder))
 
 
 async def test_a_running_service_is_all_right_and_its_webhook_is_reached(sandbox, service):

@@ -30,7 +30,7 @@ def run(service):
 
     async def finish(*arguments):
         exit_code, stdout, stderr = await service.ran(*arguments, "--json")
-        return exit_code, json.loads(stdout or "null"), stderr
+        return exit_code, json.loads(stdout or b"null"), stderr
 
     return finish
 

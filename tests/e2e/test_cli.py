@@ -45,7 +45,9 @@ def run(service, tmp_path):
     folder.mkdir()
 
     async def invoke(*arguments, **streams):
-        return await receiver(*arguments, environ=service.environment(), cwd=folder, **streams)
+        if streams:
+            return await receiver(*arguments, environ=service.environment(), cwd=folder, **streams)
+        return Done(*await service.ran(*arguments, cwd=folder))
 
     return invoke
 

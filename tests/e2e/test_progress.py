@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 
 from receiver.catalogue import Runs
 from receiver.inbox import Inbox
@@ -73,12 +71,6 @@ async def test_the_commands_show_it_for_people_and_as_json(service):
 
 
 async def receiver(service, *arguments):
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "receiver", "recordings", *arguments),
-        env=service.environment(),
-        cwd=service.folder,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    stdout, _ = await process.communicate()
-    assert process.returncode == 0
+    exit_code, stdout, _ = await service.ran("recordings", *arguments)
+    assert exit_code == 0
     return stdout.decode()

@@ -68,6 +68,8 @@ async def _drop(bucket: Bucket) -> None:
     for upload in await bucket.open_uploads(""):
         await bucket.abort_upload(upload)
     listed = await bucket._client.list_object_versions(Bucket=bucket.name)
-    for key in {entry["Key"] for entry in (*listed.get("Versions", []), *listed.get("DeleteMarkers", []))}:
-        await bucket.delete(key)
+    found = [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
+    if found:
+        objects = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in found]
+        await bucket._client.delete_objects(Bucket=bucket.name, Delete={"Objects": objects, "Quiet": True})
     await bucket._client.delete_bucket(Bucket=bucket.name)

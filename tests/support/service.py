@@ -121,12 +121,12 @@ class Service:
                 stderr=written,
             )
 
-    async def ran(self, *arguments: str) -> tuple[int, str, str]:
+    async def ran(self, *arguments: str, cwd: Path | None = None) -> tuple[int, bytes, str]:
         """Run a command beside the service, in a folder of its own; return its exit code, its stdout and its stderr."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         stdout, stderr = folder / "stdout", folder / "stderr"
-        process = ForkedProcess(arguments, env=self.environment(), cwd=folder, stdout=stdout, stderr=stderr)
-        return await process.wait(), stdout.read_text(), stderr.read_text()
+        process = ForkedProcess(arguments, env=self.environment(), cwd=cwd or folder, stdout=stdout, stderr=stderr)
+        return await process.wait(), stdout.read_bytes(), stderr.read_text()
 
     async def start(self) -> None:
         """Start and wait until the service says it is ready, on a new port: the last one may be another's by now."""

@@ -1,4 +1,4 @@
-"""The rules of a recording's life: which state may follow which, and what a failed run leads to.
+"""The rules of a recording's life: which state may follow which, and when a failed run is tried again.
 
 Pure: no clock, no I/O.
 """
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
+from receiver.backoff import growing_pause_s
 from receiver.errors import JobError, Kind
 from receiver.records import State, Via
-from receiver.waiting import growing_pause_s
 
 if TYPE_CHECKING:
     from datetime import datetime

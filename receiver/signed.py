@@ -1,4 +1,4 @@
-"""Values that leave signed and are believed when they come back: the page's sessions, the listings' cursors."""
+"""Signs JSON that comes back from outside: the page's sessions, and the listings' cursors (catalogue/order)."""
 
 from __future__ import annotations
 

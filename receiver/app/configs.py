@@ -1,4 +1,4 @@
-"""What each part is told, out of the settings."""
+"""Makes each part's configuration out of the settings."""
 
 from __future__ import annotations
 

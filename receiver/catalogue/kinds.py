@@ -1,4 +1,4 @@
-"""The kinds of values that a listing can be asked with: how each is read from text, and what it refuses."""
+"""The kinds of values that operators' filters take: how each is read from text, and what it refuses."""
 
 from __future__ import annotations
 

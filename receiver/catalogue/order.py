@@ -1,4 +1,4 @@
-"""What a listing may be ordered by, and its keyset cursor."""
+"""What the operators' listing may be ordered by, and its signed keyset cursor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The roots, the refusals of a start, of a question, of a write, and the crash of a run itself."""
+"""The roots of all errors (`happened`, `remedy`), and the refusals of a start, of a question, of a write."""
 
 from __future__ import annotations
 

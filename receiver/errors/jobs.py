@@ -1,4 +1,4 @@
-"""What the Meetings API, a file's host and the bucket can end a job with."""
+"""Every end of a job, by the API, a source or the bucket: its code, and the remedy that operators read."""
 
 from __future__ import annotations
 

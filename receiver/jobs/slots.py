@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from pgqueuer.errors import RetryRequested
 
-from receiver.waiting import growing_pause_s
+from receiver.backoff import growing_pause_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The archive's questions to the Meetings API: which meetings are there, what does one have, where is this file now."""
+"""Asks the Meetings API: which meetings are there, what does one have, where is this file now; and deletes."""
 
 from __future__ import annotations
 

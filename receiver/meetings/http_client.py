@@ -10,9 +10,9 @@ import aiohttp
 from yarl import URL
 
 from receiver import metrics
+from receiver.backoff import retry_after_s
 from receiver.errors import ApiBadAnswerError, ApiUnavailableError
 from receiver.meetings.answer import ApiAnswer, blanked, http_date
-from receiver.waiting import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -1,4 +1,4 @@
-"""The recording-done payload: what is demanded, what is tolerated, and what is made of it.
+"""Parses the webhook's recording-done payload: what is demanded, what is tolerated, what is made of it.
 
 Demanded are the ids; everything else "may be null, missing, or joined by unknown ones" (vendor-facts, "Shape conflicts
 to tolerate"), so nonsense in an advisory field drops that field and never the recording. A record without a usable id

@@ -1,4 +1,4 @@
-"""A meeting's recordings as the API lists them, and the last listing of each meeting.
+"""A meeting's recordings as the API lists them, read entry by entry, and the cache of these listings.
 
 A listing is read entry by entry: a bad one does not stop the good ones.
 """

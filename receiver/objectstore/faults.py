@@ -16,6 +16,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from receiver.backoff import retry_after_s
 from receiver.errors import (
     BucketMissingError,
     KeyTakenError,
@@ -25,7 +26,6 @@ from receiver.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from receiver.waiting import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

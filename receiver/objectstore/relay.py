@@ -1,4 +1,4 @@
-"""How part bodies are sent: botocore signs and reads answers as ever, its blocking HTTP session moves the bytes.
+"""The HTTP session that sends parts: botocore signs and reads answers, a blocking session moves the bytes.
 
 Blocking reads and writes of large buffers in a thread cost half of what the event loop's streams do, and leave the loop
 to the intake (decision 004).

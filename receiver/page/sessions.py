@@ -1,4 +1,4 @@
-"""Sessions without a store: a signed value in a cookie, good in every process until it expires.
+"""The page's sessions: a signed cookie and no store, good in every process until it expires.
 
 The signature is for the token's name, role and digest: a session ends when its token leaves `OPS_TOKENS` or changes,
 and who knows the key alone can make none. Signing out drops the cookie; a stolen copy would live on until it expires.

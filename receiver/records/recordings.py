@@ -1,4 +1,4 @@
-"""A recording: what sources say of it, its row as operators see it, and a run's claim on it."""
+"""A recording: what the vendor says of it, whether that is another file, its row, and a run's claim on it."""
 
 from __future__ import annotations
 

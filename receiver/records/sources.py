@@ -1,4 +1,4 @@
-"""Where a file comes from: a fresh URL, an allowed origin, an entry of the API's listings."""
+"""Where a file comes from: a fresh URL and its host, an allowed origin, an entry of the vendor's listings."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Answers in the API's place where a scripted fault says so."""
+
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send

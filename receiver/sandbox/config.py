@@ -1,3 +1,5 @@
+"""What an emulated platform is set up with."""
+
 from dataclasses import dataclass
 
 

@@ -1,3 +1,5 @@
+"""The bodies of the control surface."""
+
 import base64
 import binascii
 from datetime import datetime

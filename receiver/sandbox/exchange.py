@@ -1,3 +1,5 @@
+"""One request to the emulated storage, and the ways to answer it."""
+
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+"""What `receiver sandbox` prints: how to use the emulated platform."""
+
 import json
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""Ids as the platform makes them."""
+
 import random
 import string
 import time

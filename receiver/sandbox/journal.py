@@ -1,3 +1,5 @@
+"""Every request that the platform received and what it answered, for tests to assert on."""
+
 import time
 from collections import deque
 from dataclasses import asdict, dataclass, field

@@ -1,3 +1,5 @@
+"""The e-mails that the platform would have sent."""
+
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 

@@ -1,3 +1,5 @@
+"""The bodies with which meetings are created and updated."""
+
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, StringConstraints, ValidationInfo, field_validator, model_validator

@@ -1,3 +1,5 @@
+"""The platform's meetings: created, updated, ended, found by their members."""
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

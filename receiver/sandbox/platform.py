@@ -1,3 +1,5 @@
+"""The state of one emulated platform, and what happens when a meeting is over."""
+
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,3 +1,5 @@
+"""The platform's recordings and the entries of their listings."""
+
 import time
 from dataclasses import dataclass, field
 from datetime import datetime

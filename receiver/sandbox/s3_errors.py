@@ -1,3 +1,5 @@
+"""Errors of the emulated storage, as S3 words them."""
+
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 

@@ -1,3 +1,5 @@
+"""Runs the emulated platform: its API and its storage, each on a port of its own."""
+
 import asyncio
 from collections.abc import Callable
 from types import TracebackType

@@ -1,3 +1,5 @@
+"""Logins and their tokens, by the vendor's rules."""
+
 import hashlib
 import hmac
 import time

@@ -1,3 +1,5 @@
+"""The platform's users, made beforehand or by their first login."""
+
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any

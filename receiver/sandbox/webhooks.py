@@ -1,3 +1,5 @@
+"""Posts recording-done payloads to the registered URL."""
+
 import asyncio
 import base64
 import time

@@ -1,4 +1,4 @@
-"""The use of it all: copy a file into the bucket, or prove one that an earlier run left there."""
+"""The entry of this part: copies a file into the bucket, or proves one that an earlier run left there."""
 
 from __future__ import annotations
 

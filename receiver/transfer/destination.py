@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from receiver import logs
+from receiver.backoff import growing_pause_s
 from receiver.errors import (
     FenceLostError,
     KeyTakenError,
@@ -21,7 +22,6 @@ from receiver.errors import (
 from receiver.records import NotedObject, UnfinishedUpload, versions_of
 from receiver.tasks import to_the_end
 from receiver.transfer.pace import LONGEST_PAUSE_S
-from receiver.waiting import growing_pause_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

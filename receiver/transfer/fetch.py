@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict
 from yarl import URL
 
+from receiver.backoff import retry_after_s
 from receiver.errors import (
     JobError,
     SourceChangedError,
@@ -30,7 +31,6 @@ from receiver.errors import (
     SourceUrlForbiddenError,
 )
 from receiver.transfer.policy import DownloadPolicy, ForbiddenAddressError, origin_of
-from receiver.waiting import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

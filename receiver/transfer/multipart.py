@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from receiver import logs
+from receiver.backoff import growing_pause_s
 from receiver.errors import (
     FenceLostError,
     JobError,
@@ -19,7 +20,6 @@ from receiver.errors import (
 from receiver.transfer.cores import CoreTurn
 from receiver.transfer.pace import LONGEST_PAUSE_S
 from receiver.transfer.parts import Part, parts_of
-from receiver.waiting import growing_pause_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

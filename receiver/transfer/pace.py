@@ -1,4 +1,4 @@
-"""How hard a process leans on its two sides: part requests at once at the store, bytes a second from all sources."""
+"""Paces both sides of a process: part requests at once at the store, bytes a second from all sources."""
 
 from __future__ import annotations
 

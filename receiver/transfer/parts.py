@@ -1,4 +1,4 @@
-"""How a file is cut into parts, and which parts of an unfinished upload need not be sent again."""
+"""Plans an upload: how a file is cut into parts, and which of an unfinished upload are not sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file at a download URL: one identity (length, ETag), however many URLs and requests it takes to read it.
+"""A file at a download URL, refused where it changes (length, ETag), however many requests reading it takes.
 
 Its bytes come in order, as a stream that survives cut connections and expired URLs.
 """
@@ -12,6 +12,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Protocol
 
 from receiver import logs, metrics
+from receiver.backoff import growing_pause_s
 from receiver.errors import (
     JobError,
     SourceChangedError,
@@ -27,7 +28,6 @@ from receiver.transfer.extent import Extent, read_extent
 from receiver.transfer.fetch import bad_status
 from receiver.transfer.policy import origin_in, origin_of
 from receiver.transfer.stop import Stop, StoppedError
-from receiver.waiting import growing_pause_s
 
 if TYPE_CHECKING:
     from receiver.records import FreshUrl

@@ -1,4 +1,4 @@
-"""What the archive asks of a store, tried on two tiny objects of its own."""
+"""What the archive asks of a store, and this identity's rights there, tried on two tiny objects."""
 
 from __future__ import annotations
 

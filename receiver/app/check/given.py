@@ -1,4 +1,4 @@
-"""What the settings alone tell: their problems, weak tokens, unencrypted ways, too few open files."""
+"""Checks of the settings alone: their problems, weak tokens, unencrypted ways, too few open files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator does about a refusal of the store, by the code that it answered."""
+"""For `receiver check`: what an operator does about a refusal of the store, by the code that it answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long to wait before asking again: as long as the other side said, or longer after each try."""
+"""Backoff: how long to wait before asking again, as `Retry-After` says or longer after each try."""
 
 from __future__ import annotations
 

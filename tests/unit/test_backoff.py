@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from receiver.waiting import growing_pause_s, retry_after_s
+from receiver.backoff import growing_pause_s, retry_after_s
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 

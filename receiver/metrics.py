@@ -36,6 +36,11 @@ archive_seconds = Histogram(
 stray_uploads = Counter(
     "receiver_stray_uploads", "Multipart uploads that no recording claimed, ended.", registry=registry
 )
+incomplete_files = Counter(
+    "receiver_incomplete_files",
+    "Files archived whose own container says that they are cut, or cannot be played.",
+    registry=registry,
+)
 changed_files = Counter(
     "receiver_changed_files",
     "Files that differ from one stored of the same recording: kept beside it, or named by a delivery and not fetched.",

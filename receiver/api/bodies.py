@@ -50,6 +50,7 @@ class ArchiveBody(Body):
     """Where the proven copy lies. `checksum` is the store's, `sha256` our own.
 
     `file_version` is 1, and higher where the key held another file already: the earlier ones lie beside this one.
+    `incomplete` says what the file lacks by its own word: its end, or what a player needs.
     """
 
     bucket: str
@@ -61,6 +62,7 @@ class ArchiveBody(Body):
     checksum: str
     content_type: str
     archived_at: datetime | None
+    incomplete: str | None
 
 
 class TransferBody(Body):
@@ -126,6 +128,7 @@ class RecordingBody(Body):
                 checksum=stored.checksum,
                 content_type=stored.content_type,
                 archived_at=r.archived_at,
+                incomplete=stored.incomplete,
             ),
             transfer=TransferBody.model_validate(r.transfer) if r.transfer else None,
             hold=r.hold,

@@ -159,6 +159,13 @@ WORDS = Filter(
     option=Option("--q", "Words in the meeting's name or the host's name, login or e-mail."),
     field=Field("Search", placeholder="Meeting, host, login or e-mail"),
 )
+INCOMPLETE = Filter(
+    name="incomplete",
+    kind=kinds.one_of({"true": True, "false": False}),
+    clause=lambda wanted: recordings.c.incomplete.is_not(None) if wanted else recordings.c.incomplete.is_(None),
+    option=Option("--incomplete", "Recordings whose file is cut, or cannot be played."),
+    field=Field("Incomplete"),
+)
 
 FILTERS: tuple[Filter[Any], ...] = (
     STATE,
@@ -166,6 +173,7 @@ FILTERS: tuple[Filter[Any], ...] = (
     HOST_ID,
     PARTICIPANT_ID,
     WORDS,
+    INCOMPLETE,
     *_bounds(
         "created_at",
         kinds.TIME,

@@ -131,6 +131,7 @@ def _stored_file(row: sa.Row[Any]) -> StoredFile:
         sha256=row.sha256,
         checksum=row.checksum,
         content_type=row.content_type,
+        incomplete=row.incomplete,
     )
 
 

@@ -58,6 +58,7 @@ class Runs:
                     recordings.c.fence,
                     recordings.c.attempts,
                     recordings.c.payload_url,
+                    recordings.c.cut_sha256,
                     *(recordings.c[name] for name in ("object_key", *_NO_OBJECT, *_NO_UPLOAD)),
                 )
             )
@@ -72,6 +73,7 @@ class Runs:
                 key=row.object_key,
                 noted=_noted(row),
                 upload=_unfinished(tx, recording_id, row),
+                cut_sha256=row.cut_sha256,
             )
 
         return await self._database.write(take)
@@ -168,6 +170,8 @@ class Runs:
             sha256=stored.sha256,
             checksum=stored.checksum,
             content_type=stored.content_type,
+            incomplete=stored.incomplete,
+            cut_sha256=None,
             archived_at=now,
             error_code=None,
             error_message=None,
@@ -193,6 +197,7 @@ class Runs:
             error_at=failure.at,
             error_origin=failure.origin,
             error_setting=failure.setting,
+            cut_sha256=failure.cut_sha256 or claim.cut_sha256,
             **({} if again else _NO_UPLOAD),
         )
 

@@ -26,6 +26,8 @@ class Kept(StrEnum):
     """The source knows no such meeting: it was deleted there, or the key is another account's."""
     NOT_ARCHIVED = "not_archived"
     """A recording is listed that has no archived row."""
+    INCOMPLETE = "incomplete"
+    """An archived file is cut or cannot be played: the source's may be all that a mended one can come from."""
     CHANGED = "changed"
     """The source has another file than the archived one, or a newer one."""
     INTERVENED = "intervened"
@@ -53,4 +55,6 @@ def of_listing(rows: Sequence[Recording], listed: Sequence[ListedRecording]) -> 
             return Kept.NOT_ARCHIVED
         if is_another_file(one.vendor, archived[one.id].vendor):
             return Kept.CHANGED
+        if (stored := archived[one.id].archive) is not None and stored.incomplete is not None:
+            return Kept.INCOMPLETE
     return [archived[one.id] for one in listed]

@@ -221,7 +221,12 @@ class SourceIncompleteError(SourceError):
     """Every promised byte came, but the container's own sizes say that its end is missing."""
 
     code = "source_incomplete"
-    remedy = "play it at the platform; where it is cut there too, cancel the recording"
+    remedy = "it is fetched once more; where the same bytes come again, they are kept and marked incomplete"
+
+    def __init__(self, happened: str, remedy: str | None = None, *, sha256: str | None = None) -> None:
+        super().__init__(happened, remedy)
+        self.sha256 = sha256
+        """Of the bytes that came, in hex."""
 
 
 class SourceTooLargeError(SourceError):

@@ -18,10 +18,12 @@ _DAY_CHARS = len("2026-01-31")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
-    """`attributes` are those of the `input`, in order."""
+    """`attributes` are those of the `input`, in order; with `choices` it is a `select` of which `value` is chosen."""
 
     label: str
     is_wide: bool
+    choices: tuple[str, ...]
+    value: str
     attributes: dict[str, str | None]
 
 
@@ -31,6 +33,8 @@ def filter_fields(asked: Asked) -> list[FormField]:
         FormField(
             label=one.field.label,
             is_wide=one.kind.shape is Shape.WORDS,
+            choices=one.kind.choices,
+            value=asked.value(one.name),
             attributes={"id": one.name, "name": one.name}
             | _attributes(one.kind.shape, asked.value(one.name))
             | {"placeholder": one.field.placeholder},

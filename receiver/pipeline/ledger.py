@@ -94,6 +94,10 @@ class RowLedger:
         except StorageUnavailableError as e:
             _log.warning("parts_not_forgotten", error=str(e))
 
+    def came_before(self, sha256: str) -> bool:
+        """Compare with the bytes that the row says came cut."""
+        return sha256 == self._claim.cut_sha256
+
     async def _note(self) -> None:
         self._noted_s = now_s = time.monotonic()
         parts, self._unnoted = self._unnoted, []

@@ -46,6 +46,7 @@ def write_manifest(recording: Recording, stored: StoredFile, *, archived_at: dat
             "sha256": stored.sha256,
             "checksum": stored.checksum,
             "content_type": stored.content_type,
+            "incomplete": stored.incomplete,
         },
         "first_seen": {"via": recording.first_seen_via, "at": _iso(recording.first_seen_at)},
         "url_origin": recording.url_origin,

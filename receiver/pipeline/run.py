@@ -17,6 +17,7 @@ from receiver.errors import (
     NoFreshUrlError,
     RecordingGoneError,
     RecordingNotListedYetError,
+    SourceIncompleteError,
     SourceUrlForbiddenError,
     StorageUnavailableError,
     StoreDeniedError,
@@ -141,6 +142,9 @@ class Pipeline:
         metrics.bytes_stored.inc(stored.size_bytes)
         metrics.archive_seconds.observe(max(0.0, (archived_at - recording.first_seen_at).total_seconds()))
         _log.info("recording_archived", key=stored.key, size_bytes=stored.size_bytes, sha256=stored.sha256)
+        if stored.incomplete is not None:
+            metrics.incomplete_files.inc()
+            _log.warning("recording_incomplete", key=stored.key, reason=stored.incomplete)
         if stored.version > 1:
             metrics.changed_files.labels(outcome="kept").inc()
             _log.warning("recording_file_changed", key=stored.key, version=stored.version)
@@ -223,6 +227,7 @@ class Pipeline:
             at=now,
             origin=_kept(error.refused or "") or None if isinstance(error, SourceUrlForbiddenError) else None,
             setting=error.setting,
+            cut_sha256=error.sha256 if isinstance(error, SourceIncompleteError) else None,
         )
         await self._parts.runs.settle(claim, decision, failure)
         metrics.runs.labels(outcome=error.code).inc()

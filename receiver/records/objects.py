@@ -39,7 +39,10 @@ class ObjectHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A proven object: length, own SHA-256 (hex) and the store's checksum all agreed."""
+    """A proven object: length, own SHA-256 (hex) and the store's checksum all agreed.
+
+    `incomplete` says what the file itself lacks where its container tells that it is cut or cannot be played.
+    """
 
     bucket: str
     key: str
@@ -48,6 +51,7 @@ class StoredFile:
     sha256: str
     checksum: str
     content_type: str
+    incomplete: str | None = None
 
     @property
     def version(self) -> int:

@@ -91,7 +91,8 @@ class RecordingFacts:
 class Failure:
     """Why the last run did not archive the recording.
 
-    `origin` is one that was not connected to, `setting` the one that is wrong or in the way.
+    `origin` is one that was not connected to, `setting` the one that is wrong or in the way,
+    `cut_sha256` that of a file whose end was missing.
     """
 
     code: str
@@ -99,6 +100,7 @@ class Failure:
     at: datetime
     origin: str | None = None
     setting: str | None = None
+    cut_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,8 @@ class Claim:
     """A run's right to work on a recording: every write of the run is conditional on `fence`.
 
     `attempt` counts this run (1 for the first). `key` is set once an earlier run chose the object's key, `noted` once
-    one was about to store it, and `upload` while a multipart upload of an earlier run may still be open to go on with.
+    one was about to store it, `upload` while a multipart upload of an earlier run may still be open to go on with, and
+    `cut_sha256` where the file came cut before: the SHA-256 of those bytes.
     """
 
     recording: Recording
@@ -137,6 +140,7 @@ class Claim:
     key: str | None
     noted: NotedObject | None
     upload: UnfinishedUpload | None
+    cut_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

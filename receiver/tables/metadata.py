@@ -101,6 +101,8 @@ recordings = sa.Table(
     sa.Column("checksum", sa.Text),
     sa.Column("content_type", sa.Text),
     sa.Column("archived_at", UtcDateTime),
+    sa.Column("incomplete", sa.Text),
+    sa.Column("cut_sha256", sa.Text),
     sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
     sa.Column("first_seen_via", sa.Text, nullable=False),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),

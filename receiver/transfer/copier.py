@@ -84,6 +84,9 @@ class Copier:
     ) -> StoredFile:
         """Copy the file that `refresh` names to `key_for(extension)` and prove the copy.
 
+        A file whose container says that its end is missing is a `SourceIncompleteError`, unless these very bytes came
+        before, as `ledger` knows: then they are all that the source has, and are kept as `incomplete`.
+
         What `ledger` raises ends the copy; where its first call does, nothing is stored. With `resume`, the parts that
         an earlier run sent are kept if the source is still the same file; if not, that upload is ended. However this
         ends, no upload of it stays open, but where the fence was lost. An object under the key is never overwritten:
@@ -136,7 +139,7 @@ class Copier:
         body = await self._soon(stream.read_all, stream.stop, source.size_bytes)
         digest = RunningDigest(walker_for(goal.media.content_type))
         digest.feed(0, body)
-        _check_structure(digest, goal.key)
+        _check_whole(digest, goal.ledger)
         async with self._small_puts, self._shared.pace.turn():
             return digest, await goal.put(body, digest)
 
@@ -149,7 +152,7 @@ class Copier:
                 parts = await relay.send(goal.target, unfinished)
             if combined(parts) != digest.checksum:
                 raise SourceChangedError("a part that was read twice had other bytes the second time")
-            _check_structure(digest, goal.key)
+            _check_whole(digest, goal.ledger)
             return digest, await goal.complete(unfinished.upload, parts, checksum=digest.checksum)
 
     async def _go_on(
@@ -211,21 +214,20 @@ class Copier:
         head = await target.head(noted.key)
         if head is None or not noted.matches(head):
             return None
-        digest = RunningDigest()
+        content_type = head.content_type or UNKNOWN.content_type
+        digest = RunningDigest(walker_for(content_type))
         async for chunk in target.read(noted.key):
             digest.feed(digest.position, chunk)
-        return _proven(target, head, digest, head.content_type or UNKNOWN.content_type)
+        return _proven(target, head, digest, content_type)
 
 
-def _check_structure(digest: RunningDigest, key: str) -> None:
-    """Refuse a file whose own sizes say that its end is missing; what merely cannot be played is still the file."""
-    structure = digest.structure()
-    if structure is None:
-        return
-    if structure.is_cut:
-        raise SourceIncompleteError(f"the file was cut before the platform stored it: {structure.incomplete}")
-    if structure.incomplete is not None:
-        _log.warning("structure_odd", key=key, reason=structure.incomplete)
+def _check_whole(digest: RunningDigest, ledger: Ledger) -> None:
+    """Refuse a file whose own sizes say that its end is missing, unless another fetch has brought the very same."""
+    structure = digest.structure
+    if structure is not None and structure.is_cut and not ledger.came_before(digest.sha256):
+        raise SourceIncompleteError(
+            f"the file was cut before the platform stored it: {structure.incomplete}", sha256=digest.sha256
+        )
 
 
 def _proven(target: Target, head: ObjectHead, digest: RunningDigest, content_type: str) -> StoredFile:
@@ -234,6 +236,7 @@ def _proven(target: Target, head: ObjectHead, digest: RunningDigest, content_typ
         raise StoreChecksumError(f"the store keeps no CRC64NVME of {head.key}, and full-object checksums are a must")
     if (head.size_bytes, head.checksum) != (digest.position, digest.checksum):
         raise StoreChecksumError(f"the store reports another size or checksum of {head.key} than its bytes have")
+    structure = digest.structure
     return StoredFile(
         bucket=target.name,
         key=head.key,
@@ -242,4 +245,5 @@ def _proven(target: Target, head: ObjectHead, digest: RunningDigest, content_typ
         sha256=digest.sha256,
         checksum=digest.checksum,
         content_type=content_type,
+        incomplete=structure.incomplete if structure is not None else None,
     )

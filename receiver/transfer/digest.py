@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from awscrt.checksums import combine_crc64nvme, crc64nvme
@@ -39,8 +40,9 @@ class RunningDigest:
             self._walker.feed(fresh)
         self.position += len(fresh)
 
+    @cached_property
     def structure(self) -> Structure | None:
-        """Return what the container says, once all bytes have passed; None where its format is not read."""
+        """What the container says, to be asked for once all bytes have passed; None where its format is not read."""
         return self._walker.finish(self.position) if self._walker is not None else None
 
     @property

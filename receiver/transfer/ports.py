@@ -76,3 +76,7 @@ class Ledger(Protocol):
     async def aborted(self) -> None:
         """Note that the upload is no more, nor any of its parts."""
         ...
+
+    def came_before(self, sha256: str) -> bool:
+        """Tell whether an earlier run was brought these very bytes, and refused them since their end is missing."""
+        ...

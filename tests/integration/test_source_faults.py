@@ -78,7 +78,27 @@ async def test_a_file_that_players_cannot_play_is_still_the_file():
     odd = Content(40 * KIB, head=MP4_HEAD + (40 * KIB - len(MP4_HEAD)).to_bytes(4, "big") + b"mdat")
     target = MemoryTarget()
     async with SourceServer(lambda r: ranged(odd, r)) as source, run_of(source.url()) as run:
-        assert (await run.copy(target)).sha256 == odd.sha256
+        stored = await run.copy(target)
+    assert (stored.sha256, stored.incomplete) == (
+        odd.sha256,
+        "the file has no moov box, without which nothing in it can be played",
+    )
+
+
+@pytest.mark.parametrize("size", [40 * KIB, 12 * MIB], ids=["one request", "parts"])
+async def test_the_same_cut_bytes_a_second_time_are_all_there_is(size):
+    cut = Content(size, head=MP4_HEAD + (size + 1 - len(MP4_HEAD)).to_bytes(4, "big") + b"mdat")
+    target = MemoryTarget()
+    async with SourceServer(lambda r: ranged(cut, r)) as source, run_of(source.url()) as run:
+        with pytest.raises(SourceIncompleteError) as caught:
+            await run.copy(target)
+        run.cut_sha256 = "0" * 64
+        with pytest.raises(SourceIncompleteError):
+            await run.copy(target)
+        run.cut_sha256 = caught.value.sha256
+        stored = await run.copy(target)
+    assert (stored.sha256, caught.value.sha256) == (cut.sha256, cut.sha256)
+    assert "the mdat box at byte 32" in stored.incomplete
 
 
 async def test_a_file_above_the_cap_is_not_begun():

@@ -59,6 +59,7 @@ class Run:
     noted: list[NotedObject] = field(default_factory=list)
     forgotten: int = 0
     resume: UnfinishedUpload | None = None
+    cut_sha256: str | None = None
 
     async def refresh(self, rejected: FreshUrl | None) -> FreshUrl:
         """Hand out the URLs one after the other; the last one stays."""
@@ -79,6 +80,9 @@ class Run:
 
     async def aborted(self) -> None:
         self.forgotten += 1
+
+    def came_before(self, sha256: str) -> bool:
+        return sha256 == self.cut_sha256
 
     async def copy(self, target: Target) -> StoredFile:
         return await self.copier.copy(

@@ -250,6 +250,12 @@ class Bucket:
         if got != answer["ContentLength"]:
             raise StoreUnavailableError(f"GetObject {key}: {got} of {answer['ContentLength']} bytes came")
 
+    async def discard(self, head: ObjectHead) -> None:
+        """Remove the one version that a write returned; safe to repeat."""
+        version: dict[str, Any] = {"VersionId": head.version_id} if head.version_id else {}
+        with translated("DeleteObject", head.key):
+            await self._client.delete_object(Bucket=self.name, Key=head.key, **version)
+
     async def delete(self, key: str) -> None:
         """Remove the object and, in a versioned bucket, every version of it; an absent key is success."""
         with translated("DeleteObject", key):

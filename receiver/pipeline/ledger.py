@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from receiver.catalogue import Runs
-    from receiver.records import Claim, FreshUrl, NotedObject, UnfinishedUpload, UploadedPart
+    from receiver.records import Claim, FreshUrl, NotedObject, ObjectHead, UnfinishedUpload, UploadedPart
 
 _log = logs.get("pipeline")
 
@@ -93,6 +93,10 @@ class RowLedger:
             await self._runs.forget_upload(self._claim)
         except StorageUnavailableError as e:
             _log.warning("parts_not_forgotten", error=str(e))
+
+    def left_unproven(self, head: ObjectHead) -> bool:
+        """Compare with what an earlier run noted before it stored it."""
+        return self._claim.noted is not None and self._claim.noted.is_told_otherwise(head)
 
     def came_before(self, sha256: str) -> bool:
         """Compare with the bytes that the row says came cut."""

@@ -72,6 +72,11 @@ class NotedObject:
         """Tell whether this is what lies in the store."""
         return head is not None and (head.size_bytes, head.checksum) == (self.size_bytes, self.checksum)
 
+    def is_told_otherwise(self, head: ObjectHead) -> bool:
+        """Tell whether the store tells another checksum of it, though it lies there in its length."""
+        same_place = (head.key, head.size_bytes) == (self.key, self.size_bytes)
+        return same_place and head.checksum != self.checksum
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenUpload:

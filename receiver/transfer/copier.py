@@ -18,6 +18,7 @@ from receiver.errors import (
 from receiver.media import walker_for
 from receiver.media.sniff import SNIFF_BYTES, UNKNOWN, sniff
 from receiver.records import NotedObject, StoredFile
+from receiver.tasks import to_the_end
 from receiver.transfer.cores import Cores
 from receiver.transfer.destination import Destination, abort, held_open
 from receiver.transfer.digest import RunningDigest, combined
@@ -119,7 +120,11 @@ class Copier:
                 digest, stored = await self._copy_large(source, stream, goal)
         finally:
             stream.close()
-        return _proven(goal.target, stored, digest, goal.media.content_type)
+        try:
+            return _proven(goal.target, stored, digest, goal.media.content_type)
+        except StoreChecksumError:
+            await to_the_end(goal.discarded(stored))
+            raise
 
     async def _begun(self, source: Source, upto: int | None = None) -> tuple[Stream, bytes]:
         """Open the source; return the stream, of which nothing is read yet, and the bytes it begins with."""
@@ -183,6 +188,7 @@ class Copier:
         sent_object = NotedObject(key=head.key, size_bytes=source.size_bytes, checksum=checksum)
         stored = await self.prove_existing(target=target, noted=sent_object)
         if stored is None:
+            await to_the_end(goal.discarded(head))
             raise StoreChecksumError(f"{head.key} does not hold the bytes that were sent")
         return stored
 

@@ -114,7 +114,7 @@ class Destination:
     async def _is_free(self, key: str, size_bytes: int) -> bool:
         head = await self.target.head(key)
         if head is not None:
-            _check_comparable(head, size_bytes)
+            self._check_comparable(head, size_bytes)
         return head is None
 
     async def _opened(self, key: str) -> OpenUpload:
@@ -162,10 +162,33 @@ class Destination:
             raise StoreUnavailableError(f"{noted.key} was taken, then gone") from taken
         if head is None or not noted.matches(head):
             if head is not None:
-                _check_comparable(head, noted.size_bytes)
+                self._check_comparable(head, noted.size_bytes)
             return None
         _log.info("object_adopted", key=noted.key, size_bytes=noted.size_bytes)
         return head
+
+    def _check_comparable(self, head: ObjectHead, size_bytes: int) -> None:
+        """Refuse to store beside what may be the same bytes: such a store would fill with copies."""
+        if self.ledger.left_unproven(head):
+            raise StoreChecksumError(
+                f"{head.key} holds what an earlier run stored and could not prove, since the store tells another "
+                "checksum than was sent, and it may not be deleted"
+            )
+        if head.checksum is None and head.size_bytes == size_bytes:
+            raise StoreChecksumError(
+                f"{head.key} holds as many bytes as the file, and the store keeps no CRC64NVME of it to compare: it "
+                "must support full-object checksums, or, if the object is another's, that one be moved away"
+            )
+
+    async def discarded(self, head: ObjectHead) -> None:
+        """Remove an object that was just stored and could not be proven; one that may not be removed is logged."""
+        try:
+            async with asyncio.timeout(CLEANUP_TIMEOUT_S):
+                await self.target.discard(head)
+        except (ReceiverError, TimeoutError) as e:
+            _log.error("unproven_object_left", key=head.key, version_id=head.version_id, reason=str(e))
+        else:
+            _log.warning("unproven_object_removed", key=head.key, version_id=head.version_id)
 
     async def _abort_when_open(self, opening: asyncio.Future[OpenUpload]) -> None:
         with contextlib.suppress(ReceiverError, TimeoutError):
@@ -208,12 +231,3 @@ async def abort(target: Target, upload: OpenUpload) -> bool:
         return False
     _log.info("upload_aborted", key=upload.key)
     return True
-
-
-def _check_comparable(head: ObjectHead, size_bytes: int) -> None:
-    """Refuse to store beside what may be the same bytes: a store without checksums would fill with copies."""
-    if head.checksum is None and head.size_bytes == size_bytes:
-        raise StoreChecksumError(
-            f"{head.key} holds as many bytes as the file, and the store keeps no CRC64NVME of it to compare: it must "
-            "support full-object checksums, or, if the object is another's, that one be moved away"
-        )

@@ -57,6 +57,9 @@ class Target(Protocol):
         """Yield the whole object in chunks."""
         ...
 
+    async def discard(self, head: ObjectHead) -> None:
+        """Remove the version of an object that `put` or `complete_upload` returned; one that is gone is success."""
+
 
 class Ledger(Protocol):
     """The calls raise `FenceLostError` where the run lost its right to the recording, which ends the copy."""
@@ -75,6 +78,10 @@ class Ledger(Protocol):
 
     async def aborted(self) -> None:
         """Note that the upload is no more, nor any of its parts."""
+        ...
+
+    def left_unproven(self, head: ObjectHead) -> bool:
+        """Tell whether an earlier run stored this object, of which the store tells other than was sent."""
         ...
 
     def came_before(self, sha256: str) -> bool:

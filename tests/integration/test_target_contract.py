@@ -51,6 +51,18 @@ async def test_a_second_put_leaves_the_first_object(target):
     assert b"".join([chunk async for chunk in target.read("k")]) == b"first"
 
 
+async def test_what_was_written_can_be_discarded_again_and_again(target):
+    put = await target.put("k", LAST, content_type="video/mp4")
+    await target.put("beside", LAST, content_type="video/mp4")
+    upload = await target.begin_upload("large", content_type="video/webm")
+    part = await target.upload_part(upload, 1, chunked(LAST), size_bytes=len(LAST))
+    completed = await target.complete_upload(upload, [part], checksum=checksum_of(LAST))
+    for head in (put, completed, put):
+        await target.discard(head)
+    assert [await target.head(key) for key in ("k", "large")] == [None, None]
+    assert await target.head("beside") is not None
+
+
 async def test_parts_in_any_order_become_one_object(target):
     upload = await target.begin_upload("k", content_type="video/webm")
     assert await target.open_uploads("") == [upload]

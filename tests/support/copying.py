@@ -21,6 +21,7 @@ from tests.support.source_server import SourceServer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from receiver.records import ObjectHead
     from receiver.transfer import Target
     from tests.support.source_server import Answer, Request
 
@@ -60,6 +61,7 @@ class Run:
     forgotten: int = 0
     resume: UnfinishedUpload | None = None
     cut_sha256: str | None = None
+    noted_before: tuple[NotedObject, ...] = ()
 
     async def refresh(self, rejected: FreshUrl | None) -> FreshUrl:
         """Hand out the URLs one after the other; the last one stays."""
@@ -81,10 +83,14 @@ class Run:
     async def aborted(self) -> None:
         self.forgotten += 1
 
+    def left_unproven(self, head: ObjectHead) -> bool:
+        return any(one.is_told_otherwise(head) for one in self.noted_before)
+
     def came_before(self, sha256: str) -> bool:
         return sha256 == self.cut_sha256
 
     async def copy(self, target: Target) -> StoredFile:
+        self.noted_before = tuple(self.noted)
         return await self.copier.copy(
             refresh=self.refresh,
             target=target,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from awscrt.checksums import crc64nvme
 
-from receiver.errors import KeyTakenError, StoreChecksumError, StoreUnavailableError
+from receiver.errors import KeyTakenError, StoreChecksumError, StoreDeniedError, StoreUnavailableError
 from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class MemoryTarget:
     """Holds objects and uploads in dictionaries that tests look into; `tries` lists the part numbers as they came.
 
     No part is answered before part `hold_until` has been read. `lies` are checksums that `head` tells instead.
+    Where it `keeps_all`, nothing may be deleted.
     """
 
     def __init__(self) -> None:
@@ -48,6 +49,7 @@ class MemoryTarget:
         self.tries: list[int] = []
         self.lies: dict[str, str | None] = {}
         self.hold_until = 0
+        self.keeps_all = False
         self._ids = itertools.count(1)
         self._answering = asyncio.Event()
         self.in_flight = 0
@@ -129,6 +131,11 @@ class MemoryTarget:
             raise StoreChecksumError("BadDigest")
         del self.uploads[upload.upload_id]
         return await self.put(upload.key, body, content_type=held.content_type)
+
+    async def discard(self, head: ObjectHead) -> None:
+        if self.keeps_all:
+            raise StoreDeniedError("DeleteObject")
+        self.objects.pop(head.key, None)
 
     async def abort_upload(self, upload: OpenUpload) -> None:
         self.uploads.pop(upload.upload_id, None)

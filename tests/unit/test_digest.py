@@ -52,7 +52,7 @@ def test_parts_cover_the_file_and_are_never_too_many(size):
 
 
 @pytest.mark.parametrize(
-    ("file_mib", "part_mib"), [(1, 16), (1024, 16), (2048, 32), (4096, 64), (9000 * 64, 64), (9000 * 100, 100)]
+    ("file_mib", "part_mib"), [(1, 16), (512, 16), (1024, 32), (4096, 128), (9000 * 128, 128), (9000 * 200, 200)]
 )
 def test_large_files_have_few_parts_which_are_not_so_large_that_repeating_one_is_dear(file_mib, part_mib):
     assert Limits(max_file_bytes=1 << 60).part_size(file_mib * MIB) == part_mib * MIB

@@ -83,10 +83,11 @@ async def audited(service):
 
 async def test_only_the_meeting_that_is_archived_and_proven_is_deleted(sandbox, service, bucket, run):
     """The others each break one rule; two rules are about time, so their meetings are as archived as the right one."""
-    made = await archive(sandbox, service, meetings=10)
+    made = await archive(sandbox, service, meetings=11)
     right, *others = made
-    held, failed, young, unlisted_row, newer, missing, damaged, unreadable, gone = others
+    held, failed, young, unlisted_row, newer, missing, damaged, unreadable, gone, cut = others
     await change(service, made[held][0], hold=True)
+    await change(service, made[cut][0], incomplete="its end is missing")
     await change(service, made[failed][0], state="failed")
     await change(service, made[young][0], archived_at=datetime.now(UTC) - timedelta(days=1))
     async with index(service) as database:
@@ -104,13 +105,14 @@ async def test_only_the_meeting_that_is_archived_and_proven_is_deleted(sandbox, 
 
     code, report, stderr = await run("clean-up", *AFTER, "--dry-run")
     kept = {"not_archived": 1, "changed": 1, "object_missing": 1, "object_differs": 1, "unreadable": 1}
-    assert (code, report) == (1, {"meetings": 7, "deleted": 1, "kept": kept, "dry_run": True})
+    kept |= {"incomplete": 1}
+    assert (code, report) == (1, {"meetings": 8, "deleted": 1, "kept": kept, "dry_run": True})
     assert await deletions(sandbox) == []
     assert await audited(service) == []
-    assert stderr.count("source_kept") == 5
+    assert stderr.count("source_kept") == 6
 
     code, report, _ = await run("clean-up", *AFTER)
-    assert (code, report) == (1, {"meetings": 7, "deleted": 1, "kept": kept, "dry_run": False})
+    assert (code, report) == (1, {"meetings": 8, "deleted": 1, "kept": kept, "dry_run": False})
     assert await deletions(sandbox) == [right]
     chosen = {"recordings": [{"id": one, "sha256": objects[one]["sha256"]} for one in made[right]]}
     log = await audited(service)
@@ -121,7 +123,7 @@ async def test_only_the_meeting_that_is_archived_and_proven_is_deleted(sandbox, 
     assert [entry for entry in log if entry[2] != right] == [("cleanup", "source_gone", gone, {})]
 
     code, report, _ = await run("clean-up", *AFTER)
-    assert (report["meetings"], report["deleted"]) == (5, 0)
+    assert (report["meetings"], report["deleted"]) == (6, 0)
     assert await deletions(sandbox) == [right]
 
 

@@ -127,6 +127,10 @@ async def test_every_filter_is_asked_for_again_by_the_form(viewer: httpx.AsyncCl
             r'<form class="filters".*?</form>', await get(viewer, f"/?{urlencode({one.name: text})}"), re.DOTALL
         )
         assert form
+        if one.field and one.kind.choices:
+            (named,) = re.findall(rf'<select[^>]* name="{re.escape(one.name)}">.*?</select>', form[0], re.DOTALL)
+            assert f"<option selected>{text}</option>" in named
+            continue
         (named,) = re.findall(rf'<input[^>]* name="{re.escape(one.name)}"[^>]*>', form[0])
         assert f'value="{text}"' in named
         assert ('type="hidden"' in named) == (one.field is None)

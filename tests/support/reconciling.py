@@ -47,8 +47,8 @@ def ago(**age: float) -> str:
 
 
 def old_file(**more: Any) -> dict[str, Any]:
-    """Describe a small recording whose webhook cannot be under way any more."""
-    return {"kind": "generated", "size_bytes": 2000, "created_at": ago(hours=1), **more}
+    """Describe a small, playable recording whose webhook cannot be under way any more."""
+    return {"kind": "mp4", "created_at": ago(hours=1), **more}
 
 
 def ignore(_: Tally) -> None:

@@ -54,6 +54,11 @@ connections_dropped = Counter(
     registry=registry,
 )
 api_requests = Counter("receiver_api_requests", "Meetings API requests by status.", ["status"], registry=registry)
+api_pause_seconds = Gauge(
+    "receiver_api_pause_seconds",
+    "Seconds left of the pause that the Meetings API asked for; `receiver lift-pause` ends it.",
+    registry=registry,
+)
 api_breaker_state = Gauge(
     "receiver_api_breaker_state",
     "0 while the Meetings API is asked, 2 while it is left alone since it failed, 1 while one request probes it.",

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 registry = CollectorRegistry()
 
+index_stale = Gauge(
+    "receiver_index_stale",
+    "1 while the index could not be read: receiver_recordings, receiver_webhook_missed_total and "
+    "receiver_api_pause_seconds are what they were before.",
+    registry=registry,
+)
 deliveries = Counter("receiver_deliveries", "Webhook POSTs by outcome.", ["outcome"], registry=registry)
 recordings = Gauge("receiver_recordings", "Recordings by state.", ["state"], registry=registry)
 runs = Counter("receiver_runs", "Ended runs of a recording's job by outcome code.", ["outcome"], registry=registry)

@@ -20,23 +20,39 @@ _PARAMETER = re.compile(
 )
 _SECRET_PATH = re.compile(r"(/webhooks/recording-done/)[^\s/?\"']+")
 _MASK = "[redacted]"
+_LEAST_CHARS = 8
+"""A shorter secret is not blanked: it stands in other words too, and the gaps that it left would spell it."""
+_OURS = frozenset({"event", "level", "at", "part"})
+"""Keys of an event whose values are this service's own words."""
 
 
 class Redactor:
-    """Blanks credentials in text: known secret values wherever they stand, and credential-named parameters."""
+    """Blanks credentials in text: known secret values wherever they stand, and credential-named parameters.
+
+    It may run again over what it has blanked: that stays as it is.
+    """
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
 
     def remember(self, secrets: Iterable[str]) -> None:
-        """Blank these exact values from now on, besides the ones remembered before."""
-        self._secrets = tuple(sorted({*self._secrets, *(s for s in secrets if s)}, key=len, reverse=True))
+        """Blank these exact values from now on, besides the ones remembered before; short ones are left alone."""
+        self._secrets = tuple({*self._secrets, *(s for s in secrets if len(s) >= _LEAST_CHARS)})
 
     def __call__(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, _MASK)
+        if any(secret in text for secret in self._secrets):
+            text = _MASK.join(map(self._blanked, text.split(_MASK)))
         text = _SECRET_PATH.sub(rf"\1{_MASK}", text)
         return _PARAMETER.sub(rf"\1\2{_MASK}", text)
+
+    def _blanked(self, text: str) -> str:
+        """Blank every place of a secret; where several overlap, all that any of them covers, once."""
+        kept, end = [], 0
+        for first, after in sorted(place for secret in self._secrets for place in _places(secret, text)):
+            if first >= end:
+                kept += [text[end:first], _MASK]
+            end = max(end, after)
+        return "".join([*kept, text[end:]])
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -49,9 +65,22 @@ class Redactor:
 
     def processor(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Run as structlog's last step before rendering, so that tracebacks are covered too."""
-        for key, value in event.items():
-            event[key] = self._value(value)
+        for key in event.keys() - _OURS:
+            event[key] = self._value(event[key])
         return event
+
+    def foreign(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Run in front of `processor` for the standard library's logging, where an event's name is any text."""
+        event["event"] = self._value(event["event"])
+        return event
+
+
+def _places(secret: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the secret begins and ends in the text, overlapping places too."""
+    first = text.find(secret)
+    while first >= 0:
+        yield first, first + len(secret)
+        first = text.find(secret, first + 1)
 
 
 redact = Redactor()
@@ -76,7 +105,7 @@ def configure(*, level: int = logging.INFO, pretty: bool | None = None) -> None:
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*shared[:-1], structlog.stdlib.add_logger_name],
+        foreign_pre_chain=[*shared[:-1], structlog.stdlib.add_logger_name, redact.foreign],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact.processor, renderer],
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 registry = CollectorRegistry()
 
+index_stale = Gauge(
+    "receiver_index_stale",
+    "1 while the index could not be read: receiver_recordings, receiver_webhook_missed_total and "
+    "receiver_api_pause_seconds are what they were before.",
+    registry=registry,
+)
 deliveries = Counter("receiver_deliveries", "Webhook POSTs by outcome.", ["outcome"], registry=registry)
 recordings = Gauge("receiver_recordings", "Recordings by state.", ["state"], registry=registry)
 runs = Counter("receiver_runs", "Ended runs of a recording's job by outcome code.", ["outcome"], registry=registry)
@@ -59,6 +65,11 @@ connections_dropped = Counter(
     registry=registry,
 )
 api_requests = Counter("receiver_api_requests", "Meetings API requests by status.", ["status"], registry=registry)
+api_pause_seconds = Gauge(
+    "receiver_api_pause_seconds",
+    "Seconds left of the pause that the Meetings API asked for; `receiver lift-pause` ends it.",
+    registry=registry,
+)
 api_breaker_state = Gauge(
     "receiver_api_breaker_state",
     "0 while the Meetings API is asked, 2 while it is left alone since it failed, 1 while one request probes it.",

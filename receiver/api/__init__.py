@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from receiver.api.parts import ApiParts
+from receiver.api.probes import ProbeParts
+from receiver.api.probes import routes as probe_routes
 from receiver.api.routes import routes
 
-__all__ = ["ApiParts", "routes"]
+__all__ = ["ApiParts", "ProbeParts", "probe_routes", "routes"]

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
 
+    from receiver.api.probes import ProbeParts
     from receiver.catalogue import Catalogue
     from receiver.operators import Actions, Downloads, Guard
     from receiver.settings import OpsToken
@@ -17,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
-    """`ready` raises `ReceiverError` when it cannot store."""
+    """What the handlers share."""
 
     catalogue: Catalogue
     guard: Guard
     actions: Actions
     downloads: Downloads
-    ready: Callable[[], Awaitable[None]]
+    probes: ProbeParts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

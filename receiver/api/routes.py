@@ -47,7 +47,7 @@ def routes(parts: ApiParts) -> list[BaseRoute]:
         get("/deliveries", deliveries.page),
         get("/deliveries/{id}", deliveries.show),
         get("/stats", _stats),
-        *probes.routes(parts),
+        *probes.routes(parts.probes),
     ]
 
 

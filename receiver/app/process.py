@@ -8,7 +8,7 @@ import os
 import resource
 import socket
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from receiver.app.configs import sqlite_path
 from receiver.errors import DatabaseLockedError, ReceiverError
@@ -56,9 +56,26 @@ def make_private_file(path: Path) -> None:
         ) from e
 
 
+class ExposedFile(NamedTuple):
+    """A file of the index that others on this machine may open, and its permissions."""
+
+    path: Path
+    mode: int
+
+
+def exposed_files(database: Path) -> list[ExposedFile]:
+    """Return which files of a SQLite database others may open: an existing one keeps the mode that it was given."""
+    files = [database.with_name(database.name + ending) for ending in ("", "-wal", "-shm")]
+    modes = [ExposedFile(file, file.stat().st_mode & 0o777) for file in files if file.is_file()]
+    return [exposed for exposed in modes if exposed.mode & 0o077]
+
+
 @contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Listen before anything else is started: a taken port is a plain error, and early callers wait in the queue."""
+def listening(host: str, port: int, *, setting: str = "--port") -> Iterator[socket.socket]:
+    """Listen before anything else is started: a taken port is a plain error, and early callers wait in the queue.
+
+    `setting` is where an operator chooses the port.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sends at once (TCP_NODELAY) only over sockets that name their protocol, as those accepted name this one's;
     # without, the second write of an answer waits for the other side's delayed acknowledgement: 40 ms
@@ -68,7 +85,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             bound.bind((host, port))
             bound.listen(_BACKLOG)
         except OSError as e:
-            raise ReceiverError(f"cannot listen on {host} port {port}: {e.strerror}", "choose another --port") from e
+            raise ReceiverError(
+                f"cannot listen on {host} port {port}: {e.strerror}", f"choose another {setting}"
+            ) from e
         yield bound
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
-from receiver import api, logs, page, problems, webhook
+from receiver import api, logs, page, problems, refusals, webhook
 from receiver.app import cleanup, reconcile
 from receiver.app.configs import (
     api_config,
@@ -27,9 +28,12 @@ from receiver.app.configs import (
     sqlite_path,
     webhook_secrets,
 )
+from receiver.app.ended_sessions import DatabaseEndedSessions
 from receiver.app.http_server import RoomSize, Server, server_config
 from receiver.app.opening import api_of, checked_database, engine, index_beside, utc_now
+from receiver.app.probing import probe_parts
 from receiver.app.process import (
+    exposed_files,
     give_freed_buffers_back,
     listening,
     make_private_file,
@@ -52,7 +56,9 @@ from receiver.worker import Worker
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+
+    from starlette.routing import BaseRoute
 
     from receiver.records import Recording
     from receiver.settings import Settings
@@ -119,10 +125,11 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
         await _run(server, bound, worker, stop)
 
 
-async def work(settings: Settings) -> None:
+async def work(settings: Settings, *, host: str) -> None:
     """Run a worker alone, beside any number of others, until SIGTERM or SIGINT, then drain.
 
-    Raises `SettingsError`, `SchemaOutdatedError`, or `ReceiverError` on SQLite, which one process serves and works.
+    With `WORK_PORT` it answers probes and metrics there. Raises `SettingsError`, `SchemaOutdatedError`, or
+    `ReceiverError` for a port that is taken, and on SQLite, which one process serves and works.
     """
     if sqlite_path(settings) is not None:
         raise ReceiverError(
@@ -130,15 +137,22 @@ async def work(settings: Settings) -> None:
             "on SQLite `receiver serve` does the work itself",
         )
     give_freed_buffers_back()
-    raise_descriptor_limit()
+    descriptors = raise_descriptor_limit()
     stop = _stop_on_signal()
     secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:
+        port = settings.work_port
+        bound = None if port is None else stack.enter_context(listening(host, port, setting="RECEIVER_WORK_PORT"))
         database = await stack.enter_async_context(_held_database(settings))
         jobs = engine(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         worker = await _worker(stack, secrets, database, jobs, bucket)
-        await worker.run(stop)
+        if bound is None:
+            await worker.run(stop)
+            return
+        app = _application(api.probe_routes(probe_parts(settings, database, stop)))
+        room = RoomSize.within(descriptors, beside=other_descriptors(settings))
+        await _run(Server(server_config(app, room)), bound, worker, stop)
 
 
 def _stop_on_signal() -> asyncio.Event:
@@ -153,8 +167,10 @@ async def _held_database(settings: Settings) -> AsyncIterator[Database]:
     """Open the database for work: an embedded one is locked and upgraded, a shared one must be at head."""
     learn_secrets(settings)
     with only_worker(settings):
-        if sqlite_path(settings) is not None:
+        if (path := sqlite_path(settings)) is not None:
             await migrate(settings)
+            for exposed in exposed_files(path):
+                _log.warning("database_file_exposed", path=str(exposed.path), mode=f"{exposed.mode:o}")
         async with checked_database(settings) as database:
             yield database
 
@@ -180,12 +196,6 @@ async def _run(server: Server, bound: socket.socket, worker: Worker | None, stop
 def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop: asyncio.Event) -> Starlette:
     settings = secrets.now()
 
-    async def ready() -> None:
-        if stop.is_set():
-            raise ReceiverError("the service is stopping")
-        # what a delivery needs: the writer's lock and a live connection
-        await database.write(lambda tx: tx.exec_driver_sql("SELECT 1"))
-
     async def presign(recording: Recording) -> str:
         stored = recording.archive
         if stored is None:
@@ -210,18 +220,26 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
     guard = Guard(lambda: secrets.now().ops_tokens)
     actions = Actions(interventions=Interventions(database), wake=jobs.wake, clock=utc_now)
     downloads = Downloads(catalogue=catalogue, presign=presign)
-    json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, ready=ready)
+    json = api.ApiParts(
+        catalogue=catalogue,
+        guard=guard,
+        actions=actions,
+        downloads=downloads,
+        probes=probe_parts(settings, database, stop),
+    )
     html = page.PageParts(
         catalogue=catalogue,
         guard=guard,
         actions=actions,
         downloads=downloads,
         session_keys=lambda: session_keys(secrets.now()),
+        ended_sessions=DatabaseEndedSessions(database, utc_now),
     )
-    app = Starlette(
-        routes=[*webhook.routes(parts), *api.routes(json), *page.routes(html)],
-        exception_handlers=problems.handlers(),
-    )
+    return _application([*webhook.routes(parts), *api.routes(json), *page.routes(html)])
+
+
+def _application(routes: Sequence[BaseRoute]) -> Starlette:
+    app = Starlette(routes=routes, exception_handlers=problems.handlers(), middleware=[Middleware(refusals.RefusalLog)])
     app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed
     return app
 

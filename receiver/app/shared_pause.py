@@ -1,4 +1,4 @@
-"""The end of the Meetings API's pause in the database, where every process of a deployment sees it."""
+"""The end of the Meetings API's pause in the database, where every process sees it and an operator can lift it."""
 
 from __future__ import annotations
 

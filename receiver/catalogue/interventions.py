@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue import audit_log
 from receiver.catalogue.rows import one_recording
 from receiver.catalogue.states import change_state
-from receiver.errors import WrongStateError
+from receiver.errors import ApiPausedError, WrongStateError
 from receiver.lifecycle import CANCELLABLE, REPLAYABLE
 from receiver.records import Recording, RecordingId, State
-from receiver.tables import Database, recordings
+from receiver.tables import Database, api_pauses, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Interventions:
-    """Each returns the recording as it is afterwards, and raises `NotFoundError`."""
+    """Each that names a recording returns it as it is afterwards, and raises `NotFoundError`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,6 +42,29 @@ class Interventions:
         def write(tx: sa.Connection) -> Recording:
             tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(hold=hold))
             return one_recording(tx, recording_id)
+
+        return await self._database.write(write)
+
+    async def end_api_pause(self, api_url: str, *, actor: str, left_s: float, now: datetime) -> int:
+        """Forget the pause that the API asked for, have what waits for its end tried now, and return how many that are.
+
+        The audit log names who did it, and how long the pause, now `left_s`, would have lasted.
+        """
+        waiting = (
+            change_state(State.PENDING, leaving={State.WAITING})
+            .where(recordings.c.error_code == ApiPausedError.code)
+            .values(next_attempt_at=now)
+        )
+
+        def write(tx: sa.Connection) -> int:
+            tx.execute(sa.delete(api_pauses).where(api_pauses.c.api_url == api_url))
+            woken = tx.execute(waiting).rowcount
+            details = {"seconds_left": round(left_s), "recordings": woken}
+            entry = audit_log.AuditEntry(
+                at=now, actor=actor, action="api_pause_lifted", subject=api_url, details=details
+            )
+            audit_log.append(tx, entry)
+            return woken
 
         return await self._database.write(write)
 

@@ -110,6 +110,13 @@ class Catalogue:
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return [RefusedSource(*row) for row in rows]
 
+    async def waiting(self) -> dict[str, int]:
+        """Return how many recordings wait to be tried again, by the code of what ended their last run."""
+        query = sa.select(recordings.c.error_code, sa.func.count().label("many"))
+        query = query.where(recordings.c.state == State.WAITING, recordings.c.error_code.is_not(None))
+        rows = await self._database.read(lambda tx: tx.execute(query.group_by(recordings.c.error_code)).all())
+        return {row.error_code: row.many for row in rows}
+
     async def missed_webhooks(self) -> int:
         """Return how many recordings a reconciliation found before any webhook named them."""
         found = sa.select(sa.func.count()).where(recordings.c.first_seen_via == sa.literal_column("'reconcile'"))

@@ -22,6 +22,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "deliveries": ("receiver.cli.commands:deliveries", "List and show the webhooks that came in."),
         "reconcile": ("receiver.cli.reconcile:reconcile", "Find what the webhook did not bring, and archive it."),
         "backfill": ("receiver.cli.backfill:backfill", "Archive the recordings of meetings named by their ids."),
+        "lift-pause": ("receiver.cli.lift_pause:lift_pause", "End the pause that the Meetings API asked for."),
         "clean-up": ("receiver.cli.cleanup:clean_up", "Delete at the platform what is archived and proven here."),
         "demo": ("receiver.cli.demo.command:demo", "Record and archive a meeting on this machine, with no account."),
         "sandbox": ("receiver.cli.sandbox:sandbox", "Run the emulated Meetings API alone."),

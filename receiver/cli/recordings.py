@@ -126,7 +126,7 @@ def _change(verb: Literal["retry", "cancel"], recording_ids: Sequence[str]) -> N
 async def _change_each(settings: Settings, verb: Literal["retry", "cancel"], recording_ids: Sequence[str]) -> int:
     """Change one after the other, each for itself; return how many were refused."""
     refused = 0
-    by = _os_user()
+    by = os_user()
     async with open_actions(settings) as actions:
         for recording_id in recording_ids:
             try:
@@ -140,7 +140,7 @@ async def _change_each(settings: Settings, verb: Literal["retry", "cancel"], rec
     return refused
 
 
-def _os_user() -> OsUser:
+def os_user() -> OsUser:
     """Return who runs the command, by the process's own user: environment variables can be set to any name."""
     uid = os.getuid()
     try:

@@ -23,7 +23,11 @@ def serve(*, host: str, port: int, no_work: bool) -> None:
 
 
 @click.command()
-def work() -> None:
-    """Archive recordings beside other processes that share the PostgreSQL database, until SIGTERM or Ctrl-C."""
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of RECEIVER_WORK_PORT.")
+def work(*, host: str) -> None:
+    """Archive recordings beside other processes that share the PostgreSQL database, until SIGTERM or Ctrl-C.
+
+    With RECEIVER_WORK_PORT it answers /healthz, /readyz and /metrics there.
+    """
     settings = settings_for(Needs.BUCKET, log_level=logging.INFO)
-    asyncio.run(app.work(settings))
+    asyncio.run(app.work(settings, host=host))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
+LONGEST_WAIT_S = 86_400.0
+"""The longest wait that another side is granted: a `Retry-After` beyond a day is a mistake, or meant to silence us."""
+
 
 class ReceiverError(Exception):
     """What happened and, apart from it, what to do; neither ever holds a URL's query, a token or a key.
@@ -89,7 +92,8 @@ class Kind(StrEnum):
 class JobError(ReceiverError):
     """A run's failure: can another help (`kind`), does it count (`burns_attempt`), and what wait was asked for.
 
-    `setting` is the one that is wrong or in the way, where the error knows of one.
+    No wait is longer than `LONGEST_WAIT_S`, whatever was asked for. `setting` is the one that is wrong or in the way,
+    where the error knows of one.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -106,7 +110,7 @@ class JobError(ReceiverError):
     ) -> None:
         super().__init__(happened, remedy)
         self.setting = setting
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = None if retry_after_s is None else min(retry_after_s, LONGEST_WAIT_S)
 
 
 class InternalError(JobError):

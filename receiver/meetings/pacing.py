@@ -8,7 +8,13 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from receiver import logs, metrics
-from receiver.errors import ApiBadAnswerError, ApiPausedError, ApiUnavailableError, StorageUnavailableError
+from receiver.errors import (
+    LONGEST_WAIT_S,
+    ApiBadAnswerError,
+    ApiPausedError,
+    ApiUnavailableError,
+    StorageUnavailableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,7 +22,6 @@ if TYPE_CHECKING:
     from receiver.meetings.answer import ApiAnswer
 
 _REST_S = 1.0
-_LONGEST_PAUSE_S = 86_400.0  # a header that asks for more is a mistake, and must not silence the service for good
 _UNTOLD_PAUSE_S = 1.0
 """The pause after a 429 that names none."""
 _PROBED = "this was the one question that finds out whether it is back, so the try is not counted"
@@ -124,27 +129,34 @@ class Pause:
     """No request is sent before the latest `Retry-After` is over, whichever process was told it.
 
     What is `shared` is read before every request: a kept copy would let requests out after another process was told to
-    wait. Where it cannot be read, what this process was told itself still holds.
+    wait, and hold them back after an operator has lifted the pause. Where it cannot be read, what this process knows of
+    it still holds; what could not be shared holds in any case.
     """
 
     def __init__(self, *, patience_s: float, shared: SharedPause | None = None) -> None:
         self._patience_s = patience_s
         self._shared = shared
         self._until = 0.0
+        self._unshared_until = 0.0
+        self._told = 0
 
     async def ask(self, seconds: float) -> None:
         """Hold back all requests for `seconds`; a pause that ends later stands."""
-        seconds = min(seconds, _LONGEST_PAUSE_S)
+        seconds = min(seconds, LONGEST_WAIT_S)
         until = time.monotonic() + seconds
         if until <= self._until:
             return
-        self._until = until
+        self._until = self._unshared_until = until
+        self._told += 1
         log.warning("api_paused", seconds=round(seconds, 3))
         if self._shared is not None:
             try:
                 await self._shared.ask(seconds)
             except StorageUnavailableError as e:
                 log.warning("api_pause_not_shared", error=str(e))
+            else:
+                if self._unshared_until == until:  # and no longer pause is on its way meanwhile
+                    self._unshared_until = 0.0
 
     async def waited(self) -> bool:
         """Wait the pause out and tell whether there was one; raises `ApiPausedError` at once where it is too long."""
@@ -162,15 +174,15 @@ class Pause:
         return was_paused
 
     async def _left_s(self) -> float:
-        left_s = self._until - time.monotonic()
-        if left_s > 0 or self._shared is None:
-            return left_s
-        try:
-            left_s = await self._shared.left_s()
-        except StorageUnavailableError as e:
-            log.warning("api_pause_unknown", error=str(e))
-        else:
-            self._until = max(self._until, time.monotonic() + left_s)
+        if self._shared is not None:
+            told = self._told
+            try:
+                left_s = await self._shared.left_s()
+            except StorageUnavailableError as e:
+                log.warning("api_pause_unknown", error=str(e))
+            else:
+                own_until = self._unshared_until if told == self._told else self._until  # told while that was read
+                self._until = max(own_until, time.monotonic() + left_s)
         return self._until - time.monotonic()
 
 

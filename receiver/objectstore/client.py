@@ -88,6 +88,7 @@ def _client_config(config: BucketConfig, *, attempts: int, **options: Any) -> Ai
         read_timeout=config.progress_timeout_s,
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=POOL_CONNECTIONS,
+        proxies={},  # those of the environment are not for this service: neither API nor sources heed them
         **options,
     )
 

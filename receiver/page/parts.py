@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
     from receiver.catalogue import Catalogue
     from receiver.operators import Actions, Downloads, Guard
+    from receiver.page.sessions import EndedSessions
     from receiver.settings import OpsToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageParts:
-    """`session_keys` are the same in every process, so that a session is good in all and outlives each."""
+    """`session_keys` and `ended_sessions` are the same in every process: a session is good in all, or in none."""
 
     catalogue: Catalogue
     guard: Guard
     actions: Actions
     downloads: Downloads
     session_keys: Callable[[], tuple[bytes, ...]]
+    ended_sessions: EndedSessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 def routes(parts: PageParts) -> list[BaseRoute]:
     """Return the page's routes, which answer errors with a page too."""
-    known = PageSessions(parts.guard.tokens, parts.session_keys)
+    known = PageSessions(parts.guard.tokens, parts.session_keys, parts.ended_sessions)
 
     def page(path: str, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
-            visit = _visit(parts, known, request)
+            visit = await _visit(parts, known, request)
             return await handler(visit) if visit else redirect(_sign_in_path(request))
 
         return _route(path, ["GET"], endpoint)
@@ -43,7 +43,7 @@ def routes(parts: PageParts) -> list[BaseRoute]:
     def form(path: str, needed: Role, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
             check_own_site(request)
-            visit = _visit(parts, known, request)
+            visit = await _visit(parts, known, request)
             if visit is None:
                 return redirect("/sign-in")
             given = (await read_form(request)).get("form_key", "")
@@ -62,7 +62,7 @@ def routes(parts: PageParts) -> list[BaseRoute]:
         page("/deliveries", deliveries.listing),
         page("/deliveries/{id}", deliveries.show),
         _route("/sign-in", ["GET", "POST"], sign_in.endpoint(parts, known)),
-        form("/sign-out", Role.VIEWER, sign_in.sign_out),
+        form("/sign-out", Role.VIEWER, sign_in.leaving(known)),
         Mount("/static", OwnFiles()),
     ]
 
@@ -77,11 +77,11 @@ def _route(path: str, methods: list[str], endpoint: Endpoint) -> Route:
     return Route(path, answered, methods=methods, name=f"page{path}")
 
 
-def _visit(parts: PageParts, known: PageSessions, request: Request) -> Visit | None:
+async def _visit(parts: PageParts, known: PageSessions, request: Request) -> Visit | None:
     """Return the visit of somebody signed in, or None; raises `HTTPException` with 403 where nobody can be."""
     parts.guard.check_open()
     value = read_cookie(request)
-    token = known.find(value, now=parts.actions.clock())
+    token = await known.find(value, now=parts.actions.clock())
     return Visit(parts=parts, request=request, token=token, form_key=known.form_key(value)) if token else None
 
 

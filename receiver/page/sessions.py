@@ -1,7 +1,7 @@
-"""The page's sessions: a signed cookie and no store, good in every process until it expires.
+"""The page's sessions: a signed cookie, good in every process until it expires or its holder signs out.
 
 The signature is for the token's name, role and digest: a session ends when its token leaves `OPS_TOKENS` or changes,
-and who knows the key alone can make none. Signing out drops the cookie; a stolen copy would live on until it expires.
+and the key alone is not enough to make one. Only the sessions that were ended before their time are stored.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from receiver import signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -26,25 +25,57 @@ if TYPE_CHECKING:
 LIFE = timedelta(hours=12)
 
 
+class EndedSessions(Protocol):
+    """What all processes know of sessions that were ended. Both raise `StorageUnavailableError` while they cannot."""
+
+    async def has(self, session_id: str) -> bool:
+        """Tell whether this session was ended."""
+
+    async def add(self, session_id: str, *, expires_at: datetime) -> None:
+        """End a session; it need not be remembered beyond the time when it would have expired. Safe to repeat."""
+
+
+class _Session(NamedTuple):
+    expires_epoch_s: int
+    id: str
+
+
 class PageSessions:
     """Makes sessions with the first of the keys, and recognises those made with any."""
 
-    def __init__(self, tokens: Callable[[], Sequence[OpsToken]], keys: Callable[[], Sequence[bytes]]) -> None:
+    def __init__(
+        self, tokens: Callable[[], Sequence[OpsToken]], keys: Callable[[], Sequence[bytes]], ended: EndedSessions
+    ) -> None:
         self._tokens = tokens
         self._keys = keys
+        self._ended = ended
 
     def begin(self, token: OpsToken, *, now: datetime) -> str:
         """Return the value of a new session."""
-        value = [int((now + LIFE).timestamp()), secrets.token_urlsafe(12)]
-        return signed.sign(value, keys=self._keys(), purpose=_purpose(token))
+        session = _Session(int((now + LIFE).timestamp()), secrets.token_urlsafe(12))
+        return signed.sign(session, keys=self._keys(), purpose=_purpose(token))
 
-    def find(self, value: str, *, now: datetime) -> OpsToken | None:
-        """Return whose session this is, or None where it is none of ours, has expired, or its token is no more."""
+    async def find(self, value: str, *, now: datetime) -> OpsToken | None:
+        """Return whose session this is; None where it is none of ours, has ended or expired, or its token is no more.
+
+        Raises `StorageUnavailableError` where it cannot be known whether it has ended.
+        """
         for token in self._tokens():
-            found = signed.read(value, keys=self._keys(), purpose=_purpose(token))
-            if found is not None:
-                return token if found[0] > now.timestamp() else None
+            session = self._read(value, token)
+            if session is not None:
+                is_over = session.expires_epoch_s <= now.timestamp() or await self._ended.has(session.id)
+                return None if is_over else token
         return None
+
+    async def end(self, value: str, token: OpsToken) -> None:
+        """End a session of this token in every process, and every copy of its cookie with it."""
+        session = self._read(value, token)
+        if session is not None:
+            await self._ended.add(session.id, expires_at=datetime.fromtimestamp(session.expires_epoch_s, UTC))
+
+    def _read(self, value: str, token: OpsToken) -> _Session | None:
+        found = signed.read(value, keys=self._keys(), purpose=_purpose(token))
+        return None if found is None else _Session(*found)
 
     def form_key(self, value: str) -> str:
         """Return what the forms of this session carry; it cannot be made without the session's own value."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from receiver.page.parts import PageParts, Visit
     from receiver.page.sessions import PageSessions
 
-_OWN_PATH = re.compile(r"/((recordings|deliveries)?(/[A-Za-z0-9_-]{1,64})?(\?.*)?)?")
-"""Where a sign-in may lead on to: one of the page's own listings or details, never another host."""
+_OWN_PATH = re.compile(r"/((recordings|deliveries)(/[A-Za-z0-9_-]{1,64})?)?(\?[!-~]*)?")
+"""Where a sign-in may lead on to: one of the page's own listings or details. Two slashes would begin another host."""
 _log = logs.get("page")
 
 
@@ -34,7 +34,7 @@ def endpoint(parts: PageParts, known: PageSessions) -> Callable[[Request], Await
         if request.method == "POST":
             return await _signed_in(parts, known, request)
         to = _own_path(request.query_params.get("next", "/"))
-        if known.find(read_cookie(request), now=parts.actions.clock()):
+        if await known.find(read_cookie(request), now=parts.actions.clock()):
             return redirect(to)
         if request.headers.get("sec-fetch-site") == "cross-site":
             # a link from elsewhere never brings the SameSite=Strict cookie; a step of our own does
@@ -59,12 +59,17 @@ async def _signed_in(parts: PageParts, known: PageSessions, request: Request) ->
     return response
 
 
-async def sign_out(visit: Visit) -> Response:
-    """`POST /sign-out`."""
-    _log.info("operator_signed_out", token_name=visit.token.name)
-    response = redirect("/sign-in")
-    set_cookie(visit.request, response, "")
-    return response
+def leaving(known: PageSessions) -> Callable[[Visit], Awaitable[Response]]:
+    """Return the handler of `POST /sign-out`."""
+
+    async def sign_out(visit: Visit) -> Response:
+        await known.end(read_cookie(visit.request), visit.token)
+        _log.info("operator_signed_out", token_name=visit.token.name)
+        response = redirect("/sign-in")
+        set_cookie(visit.request, response, "")
+        return response
+
+    return sign_out
 
 
 def _own_path(given: str) -> str:

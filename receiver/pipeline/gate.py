@@ -6,6 +6,7 @@ import asyncio
 
 from receiver import logs, metrics
 
+_LONGEST_S = 60.0
 _log = logs.get("pipeline")
 
 
@@ -19,11 +20,14 @@ class Gate:
         self._opens_at = 0.0
 
     def close(self, for_s: float, reason: str) -> None:
-        """Hold runs back from now on for `for_s`; runs that have begun go on."""
+        """Hold runs back from now on for `for_s`, but a minute at most; runs that have begun go on.
+
+        Where the reason lasts longer the next run meets it again; where an operator ended it, that run finds out.
+        """
         now = asyncio.get_running_loop().time()
         if now >= self._opens_at:
             _log.error("queue_paused", seconds=for_s, reason=reason)
-        self._opens_at = max(self._opens_at, now + for_s)
+        self._opens_at = max(self._opens_at, now + min(for_s, _LONGEST_S))
         metrics.queue_paused.set(1)
 
     async def passed(self) -> None:

@@ -63,6 +63,11 @@ def _ops_token(value: Any) -> Any:
     role, _, token = rest.partition(":")
     if not name or not token or role not in list(Role):
         raise ValueError("each token is written name:role:token with a role of viewer, operator or admin")
+    if len(token) < MIN_SECRET_CHARS:
+        raise WrongValueError(
+            f"the token of {name!r} is too short",
+            f"give it {MIN_SECRET_CHARS} or more random characters, as of `openssl rand -hex 16`",
+        )
     return OpsToken(name, Role(role), SecretStr(token))
 
 

@@ -11,12 +11,14 @@ from receiver.tables.metadata import (
     audit_log,
     deliveries,
     delivery_recordings,
+    ended_sessions,
     metadata,
     participants,
     reconciled_meetings,
     reconciliations,
     recordings,
     upload_parts,
+    write_probes,
 )
 from receiver.tables.move import Content, MoveReport, move
 from receiver.tables.probe import WriteRefusedError, durability, try_writing
@@ -45,6 +47,7 @@ __all__ = [
     "deliveries",
     "delivery_recordings",
     "durability",
+    "ended_sessions",
     "metadata",
     "move",
     "open_database",
@@ -57,4 +60,5 @@ __all__ = [
     "try_writing",
     "upgrade",
     "upload_parts",
+    "write_probes",
 ]

@@ -152,6 +152,23 @@ api_pauses = sa.Table(
 )
 """When the pause that an API asked for is over, by this database's clock."""
 
+ended_sessions = sa.Table(
+    "ended_sessions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+"""Sessions of the page whose holders signed out; each is kept until it would have expired."""
+
+write_probes = sa.Table(
+    "write_probes",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("written_at", UtcDateTime, nullable=False),
+    info={NOT_MOVED: True},
+)
+"""One row, written to find out whether the database takes a write."""
+
 reconciliations = sa.Table(
     "reconciliations",
     metadata,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from yarl import URL
@@ -20,6 +20,24 @@ if TYPE_CHECKING:
     AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Address]
 
 
+_UNICAST = IPv6Network("2000::/3")
+"""All that IANA has given out of IPv6 for addresses of hosts."""
+_NEVER_PUBLIC = tuple(
+    ip_network(text)
+    for text in (
+        "168.63.129.16/32",  # Azure's platform and metadata service; those of other clouds are link-local or private
+        "192.0.0.0/24",  # IETF protocol assignments; Oracle's metadata service is 192.0.0.192
+        "192.88.99.0/24",  # 6to4 relays, deprecated
+        "198.18.0.0/15",  # benchmarks
+        "240.0.0.0/4",  # reserved
+        "2001::/23",  # IETF protocol assignments, Teredo among them
+        "2001:db8::/32",  # documentation
+        "3fff::/20",  # documentation
+    )
+)
+"""Addresses that look public, or did to some release of Python, and where no recording is stored."""
+
+
 class ForbiddenAddressError(OSError):
     """A name or literal led to an address that may not be connected to."""
 
@@ -29,7 +47,7 @@ class ForbiddenAddressError(OSError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadPolicy:
-    """`origins` is DOWNLOAD_HOSTS; `networks`, DOWNLOAD_NETWORKS, are the non-public addresses that are allowed too."""
+    """`origins` is DOWNLOAD_HOSTS; `networks`, DOWNLOAD_NETWORKS, are the other addresses that are allowed too."""
 
     origins: tuple[Origin, ...]
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -64,7 +82,12 @@ class DownloadPolicy:
     def _allows(self, address: IPv4Address | IPv6Address) -> bool:
         if any(address in network for network in self.networks):
             return True
-        return address.is_global and not address.is_multicast
+        if any(address in network for network in _NEVER_PUBLIC):
+            return False
+        if isinstance(address, IPv6Address) and address not in _UNICAST:
+            return False
+        # the tables of Python differ by its patch release: what they have grown by is in `_NEVER_PUBLIC`
+        return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def origin_of(url: URL) -> str:

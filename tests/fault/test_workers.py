@@ -177,6 +177,8 @@ async def test_postgresql_stopped_while_posts_arrive(sandbox: Sandbox, service: 
     await service.start()
     sources = await _post(sandbox, service, {"kind": "mp4"})
     await service.until_archived(1)
+    async with service.client() as client:
+        assert "receiver_index_stale 0.0" in (await client.get("/metrics")).text
     postgres.stop()
     try:
         made = await make_meeting(sandbox, {"kind": "mp4"})
@@ -185,12 +187,18 @@ async def test_postgresql_stopped_while_posts_arrive(sandbox: Sandbox, service: 
         assert (down.status_code, down.headers["retry-after"]) == (503, "5")
         async with service.client() as client:
             assert (await client.get("/readyz")).status_code == 503
+            shown = await client.get("/metrics")
+            assert shown.status_code == 200
+            assert "receiver_index_stale 1.0" in shown.text
+            assert 'receiver_recordings{state="archived"} 1.0' in shown.text, "as it was before"
     finally:
         postgres.ensure_postgres_running()
     async with asyncio.timeout(30):
         while (answer := await service.post(body)).status_code == 503:
             await asyncio.sleep(0.2)
     assert answer.status_code == 202
+    async with service.client() as client:
+        assert "receiver_index_stale 0.0" in (await client.get("/metrics")).text
     sources |= {record["_id"]: record["sha256"] for record in made["recordings"]}
     await service.until_archived(2)
     assert await service.stop() == 0

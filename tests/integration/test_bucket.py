@@ -105,3 +105,14 @@ def test_the_server_does_not_outlive_its_parent(tmp_path):
     with pytest.raises((psutil.NoSuchProcess, ProcessLookupError)):  # noqa: PT012
         psutil.Process(child).wait(timeout=10)
         psutil.Process(child)
+
+
+@pytest.mark.usefixtures("aws_env")
+async def test_a_proxy_of_the_environment_is_not_asked(seaweed, bucket_name, monkeypatch, unused_tcp_port):
+    """Neither by the client for small requests nor by the one that relays bodies: no other traffic heeds one either."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{unused_tcp_port}")
+    config = BucketConfig(bucket=bucket_name, endpoint_url=seaweed.endpoint_url, region=seaweed.region, attempts=1)
+    async with open_bucket(config) as bucket:
+        assert await put(bucket, "k") is not None
+        assert (await bucket.put("k2", b"x", content_type="video/mp4")).size_bytes == 1

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from receiver import metrics
 from receiver.app.shared_pause import DatabasePause
+from receiver.catalogue import Interventions
 from receiver.errors import ApiPausedError, ApiRefusedError, ApiUnavailableError, JobError
 from receiver.meetings import ApiConfig, open_api
 from receiver.records import MeetingId
@@ -204,6 +205,17 @@ async def test_a_long_pause_is_an_error_in_every_process(server, two_processes):
     assert {type(e) for e in errors} == {ApiPausedError}
     assert all(80 < e.retry_after_s <= 90 for e in errors)
     assert len(server.requests) == 1
+
+
+async def test_a_pause_that_is_lifted_holds_no_process(server, two_processes):
+    answering(server, 429, **{"Retry-After": "9999999999"})
+    (first, database), (second, _) = two_processes
+    errors = [await ask(first), await ask(second)]
+    assert [type(e) for e in errors] == [ApiPausedError] * 2
+    assert all(86_000 < e.retry_after_s <= 86_400 for e in errors)
+    await Interventions(database).end_api_pause(server.url, actor="alice", left_s=86_400, now=datetime.now(UTC))
+    assert [await ask(first), await ask(second)] == [None, None]
+    assert len(server.requests) == 3
 
 
 async def test_the_shared_pause_is_the_longest_one(database):

@@ -5,21 +5,24 @@ On SQLite: what the page asks of the index is asked on both databases by the tes
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import httpx
-import pytest
 
 from receiver.errors import StorageUnavailableError
 from tests.support.databases import ON_SQLITE
 from tests.support.operators import VIEWER, Broken, Outside
 from tests.support.page import browser_of, get, seen, sign_in
 
+if TYPE_CHECKING:
+    from receiver.tables import Database
+
 pytestmark = ON_SQLITE
 
 
-@pytest.mark.usefixtures("database_url")
-async def test_an_index_that_is_down_is_a_page_that_says_so(outside: Outside):
+async def test_an_index_that_is_down_is_a_page_that_says_so(database: Database, outside: Outside):
     broken = Broken(StorageUnavailableError("db-7.internal refused"))
-    async with browser_of(broken, broken, outside) as client:
+    async with browser_of(database, broken, broken, outside) as client:
         await sign_in(client, VIEWER)
         for path in ("/", "/recordings/r1", "/deliveries", "/deliveries/d1"):
             answer = await client.get(path)

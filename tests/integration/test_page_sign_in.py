@@ -8,12 +8,13 @@ from __future__ import annotations
 import html
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from receiver.app.ended_sessions import DatabaseEndedSessions
 from receiver.catalogue import Catalogue, Interventions
 from receiver.page.sessions import LIFE, PageSessions
 from tests.support.databases import ON_SQLITE
@@ -33,7 +34,7 @@ pytestmark = ON_SQLITE
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(
     database: Database, outside: Outside, url: str, name: str, is_secure: bool
 ):
-    async with browser_of(Catalogue(database), Interventions(database), outside, url=url) as client:
+    async with browser_of(database, Catalogue(database), Interventions(database), outside, url=url) as client:
         with capture_logs() as events:
             answer = await sign_in(client, f"  {OPERATOR}\n")
         cookie, *flags = answer.headers["set-cookie"].split("; ")
@@ -50,7 +51,9 @@ async def test_the_cookie_is_kept_from_scripts_and_other_sites(
 
 
 async def test_over_tls_only_the_prefixed_cookie_counts(database: Database, outside: Outside):
-    async with browser_of(Catalogue(database), Interventions(database), outside, url="https://receiver") as client:
+    async with browser_of(
+        database, Catalogue(database), Interventions(database), outside, url="https://receiver"
+    ) as client:
         await sign_in(client, VIEWER)
         value = client.cookies["__Host-receiver_session"]
         client.cookies.clear()
@@ -99,6 +102,22 @@ PLACES = [
     ("/?q=%2F%2Fevil", "/?q=%2F%2Fevil"),
     ("https://evil.example/", "/"),
     ("//evil.example", "/"),
+    ("//2130706433?x", "/"),
+    ("//2130706433", "/"),
+    ("///2130706433?x", "/"),
+    ("/\t/2130706433", "/"),
+    ("/?q=\rSet-Cookie: a=b", "/"),
+    ("/?q=\x00", "/"),
+    ("/?q=a b", "/"),
+    ("/recordings//evil.example", "/"),
+    ("/%2f%2fevil.example", "/"),
+    ("/@evil.example", "/"),
+    ("@evil.example", "/"),
+    ("\\\\evil.example", "/"),
+    (" //evil.example", "/"),
+    ("/;@evil.example", "/"),
+    ("http:evil.example", "/"),
+    ("?next=//evil.example", "/"),
     ("/\\evil.example", "/"),
     ("/recordings/../../evil", "/"),
     ("/recordings\r\nSet-Cookie: a=b", "/"),
@@ -117,6 +136,7 @@ async def test_a_sign_in_leads_to_no_other_place(browser: httpx.AsyncClient):
         assert len(answer.headers.get_list("set-cookie")) == 1
         again = await browser.get("/sign-in?" + urlencode({"next": given}))
         assert (again.status_code, again.headers["location"]) == (303, to), given
+        assert urljoin("https://archive.example", to).startswith("https://archive.example/")
 
 
 async def test_a_link_from_elsewhere_arrives_by_a_step_of_our_own(browser: httpx.AsyncClient):
@@ -129,24 +149,31 @@ async def test_a_link_from_elsewhere_arrives_by_a_step_of_our_own(browser: httpx
 
 
 async def test_signing_out_ends_it(viewer: httpx.AsyncClient):
+    value = viewer.cookies["receiver_session"]
     answer = await post(viewer, "/sign-out")
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     assert "Max-Age=0" in answer.headers["set-cookie"]
     assert (await viewer.get("/")).headers["location"].startswith("/sign-in")
+    kept = {"Cookie": f"receiver_session={value}"}
+    for path in ("/", "/recordings/r1"):
+        assert (await viewer.get(path, headers=kept)).headers["location"].startswith("/sign-in"), "a copy lives on"
+    assert (await viewer.get("/sign-in", headers=kept)).status_code == 200
+    assert (await viewer.post("/sign-out", headers=kept)).headers["location"] == "/sign-in"
 
 
-async def test_an_expired_or_changed_session_is_none(browser: httpx.AsyncClient):
+async def test_an_expired_or_changed_session_is_none(database: Database, browser: httpx.AsyncClient):
     await sign_in(browser, VIEWER)
     value = browser.cookies["receiver_session"]
     browser.cookies.clear()
-    long_ago = PageSessions(lambda: TOKENS, lambda: (b"key",)).begin(TOKENS[0], now=NOW - LIFE)
+    ended = DatabaseEndedSessions(database, lambda: NOW)
+    long_ago = PageSessions(lambda: TOKENS, lambda: (b"key",), ended).begin(TOKENS[0], now=NOW - LIFE)
     for cookie, status in ((value, 200), (value[:-1] + ("0" if value[-1] != "0" else "1"), 303), (long_ago, 303)):
         answer = await browser.get("/", headers={"Cookie": f"receiver_session={cookie}"})
         assert answer.status_code == status, cookie
 
 
 async def test_without_configured_tokens_the_page_is_closed_and_says_why(database: Database, outside: Outside):
-    async with browser_of(Catalogue(database), Interventions(database), outside, tokens=()) as client:
+    async with browser_of(database, Catalogue(database), Interventions(database), outside, tokens=()) as client:
         asked = [("GET", path) for path in (*PAGES, "/sign-in")] + [("POST", path) for path in (*FORMS, "/sign-in")]
         for method, path in asked:
             answer = await client.request(method, path)

@@ -37,7 +37,7 @@ def client_of(
         guard=Guard(lambda: tokens),
         actions=Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW),
         downloads=Downloads(catalogue=catalogue, presign=outside.presign),
-        ready=outside.ready,
+        probes=outside.probes(catalogue),
     )
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from receiver.api import ProbeParts
 from receiver.catalogue import Catalogue
 from receiver.records import State
 from receiver.settings import OpsToken, Role
@@ -45,7 +46,10 @@ class Outside:
         self.presigned.append(recording.id)
         return SIGNED
 
-    async def ready(self) -> None:
+    def probes(self, catalogue: Any) -> ProbeParts:
+        return ProbeParts(ready=self._ready, measure=catalogue.counts)
+
+    async def _ready(self) -> None:
         if self.ready_error:
             raise self.ready_error
 

@@ -11,6 +11,7 @@ import pytest
 from starlette.applications import Starlette
 
 from receiver import api, page, problems
+from receiver.app.ended_sessions import DatabaseEndedSessions
 from receiver.catalogue import Catalogue, Interventions
 from receiver.operators import Actions, Downloads, Guard
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
@@ -31,6 +32,7 @@ def outside() -> Outside:
 
 
 def browser_of(
+    database: Database,
     catalogue: Any,
     interventions: Any,
     outside: Outside,
@@ -43,9 +45,16 @@ def browser_of(
     actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW)
     downloads = Downloads(catalogue=catalogue, presign=outside.presign)
     html = page.PageParts(
-        catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, session_keys=lambda: (b"key",)
+        catalogue=catalogue,
+        guard=guard,
+        actions=actions,
+        downloads=downloads,
+        session_keys=lambda: (b"key",),
+        ended_sessions=DatabaseEndedSessions(database, lambda: NOW),
     )
-    json = api.ApiParts(catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, ready=outside.ready)
+    json = api.ApiParts(
+        catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, probes=outside.probes(catalogue)
+    )
     app = Starlette(routes=[*api.routes(json), *page.routes(html)], exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, client=("198.51.100.7", 4711))
     return httpx.AsyncClient(transport=transport, base_url=url)
@@ -53,7 +62,7 @@ def browser_of(
 
 @pytest.fixture
 async def browser(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser_of(Catalogue(database), Interventions(database), outside) as client:
+    async with browser_of(database, Catalogue(database), Interventions(database), outside) as client:
         yield client
 
 

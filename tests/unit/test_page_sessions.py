@@ -16,8 +16,21 @@ BOB = OpsToken("bob", Role.VIEWER, SecretStr("bob-ключ-0123456789"))
 KEY = b"k" * 32
 
 
-def sessions(tokens, *keys):
-    return PageSessions(lambda: tokens, lambda: keys)
+class Ended:
+    """Sessions that were ended, as one process remembers them."""
+
+    def __init__(self):
+        self.until = {}
+
+    async def has(self, session_id):
+        return session_id in self.until
+
+    async def add(self, session_id, *, expires_at):
+        self.until[session_id] = expires_at
+
+
+def sessions(tokens, *keys, ended=None):
+    return PageSessions(lambda: tokens, lambda: keys, ended or Ended())
 
 
 @pytest.fixture
@@ -25,17 +38,17 @@ def value():
     return sessions((ALICE, BOB), KEY).begin(ALICE, now=NOON)
 
 
-def test_every_process_with_the_same_settings_knows_it_and_nothing_of_the_token_is_in_it(value):
-    assert sessions((BOB, ALICE), KEY).find(value, now=NOON + timedelta(hours=11, minutes=59)) is ALICE
+async def test_every_process_with_the_same_settings_knows_it_and_nothing_of_the_token_is_in_it(value):
+    assert await sessions((BOB, ALICE), KEY).find(value, now=NOON + timedelta(hours=11, minutes=59)) is ALICE
     assert "alice" not in value
     other = sessions((ALICE, BOB), KEY).begin(BOB, now=NOON)
-    assert sessions((ALICE, BOB), KEY).find(other, now=NOON) is BOB
+    assert await sessions((ALICE, BOB), KEY).find(other, now=NOON) is BOB
 
 
 @pytest.mark.parametrize("later", [LIFE, LIFE + timedelta(seconds=1), timedelta(days=365)])
-def test_it_ends_after_twelve_hours(value, later):
+async def test_it_ends_after_twelve_hours(value, later):
     assert timedelta(hours=12) == LIFE
-    assert sessions((ALICE, BOB), KEY).find(value, now=NOON + later) is None
+    assert await sessions((ALICE, BOB), KEY).find(value, now=NOON + later) is None
 
 
 @pytest.mark.parametrize(
@@ -49,22 +62,22 @@ def test_it_ends_after_twelve_hours(value, later):
     ],
     ids=["no tokens", "removed", "rotated", "another role", "another name"],
 )
-def test_it_ends_with_its_token(value, tokens):
-    assert sessions(tokens, KEY).find(value, now=NOON) is None
+async def test_it_ends_with_its_token(value, tokens):
+    assert await sessions(tokens, KEY).find(value, now=NOON) is None
 
 
-def test_another_key_made_it(value):
-    assert sessions((ALICE,), b"j" * 32).find(value, now=NOON) is None
+async def test_another_key_made_it(value):
+    assert await sessions((ALICE,), b"j" * 32).find(value, now=NOON) is None
 
 
-def test_while_a_secret_is_rotated_sessions_go_on(value):
+async def test_while_a_secret_is_rotated_sessions_go_on(value):
     new = b"n" * 32
-    assert sessions((ALICE,), new, KEY).find(value, now=NOON) is ALICE
+    assert await sessions((ALICE,), new, KEY).find(value, now=NOON) is ALICE
     begun_since = sessions((ALICE,), new, KEY).begin(ALICE, now=NOON)
-    assert sessions((ALICE,), new).find(begun_since, now=NOON) is ALICE
+    assert await sessions((ALICE,), new).find(begun_since, now=NOON) is ALICE
 
 
-def test_no_changed_value_is_good(value):
+async def test_no_changed_value_is_good(value):
     known = sessions((ALICE, BOB), KEY)
     body, signature = value.split(".")
     changed = {
@@ -86,7 +99,7 @@ def test_no_changed_value_is_good(value):
         f"{body}\ud800.{signature}",
     }
     changed |= {value[:i] + other + value[i + 1 :] for i in range(len(value)) for other in "09A_" if value[i] != other}
-    assert [one for one in changed if known.find(one, now=NOON)] == []
+    assert [one for one in changed if await known.find(one, now=NOON)] == []
 
 
 def test_a_form_key_belongs_to_one_session(value):
@@ -94,3 +107,17 @@ def test_a_form_key_belongs_to_one_session(value):
     assert known.form_key(value) == sessions((ALICE,), KEY).form_key(value)
     assert known.form_key(known.begin(ALICE, now=NOON)) != known.form_key(value)
     assert sessions((ALICE,), b"j" * 32).form_key(value) != known.form_key(value)
+
+
+async def test_it_ends_alone_and_with_every_copy_when_its_holder_signs_out(value):
+    ended = Ended()
+    known, elsewhere = sessions((ALICE, BOB), KEY, ended=ended), sessions((ALICE, BOB), KEY, ended=ended)
+    other = known.begin(ALICE, now=NOON)
+    await known.end(value, ALICE)
+    assert await known.find(value, now=NOON) is None
+    assert await elsewhere.find(value, now=NOON) is None
+    assert await elsewhere.find(other, now=NOON) is ALICE
+    assert list(ended.until.values()) == [NOON + LIFE]
+    await known.end("nonsense", ALICE)
+    await known.end(other, BOB)
+    assert await known.find(other, now=NOON) is ALICE

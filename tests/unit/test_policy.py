@@ -97,6 +97,44 @@ def test_the_refusal_names_origin_and_setting():
         ("::ffff:169.254.169.254", False),
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
+        ("64:ff9b::5db8:d822", True),  # 93.184.216.34 behind a network's own NAT64
+        ("2002:5db8:d822::1", True),  # and by 6to4
+        ("64:ff9b::a9fe:a9fe", False),
+        ("2002:a9fe:a9fe::", False),
+        ("2001:0:5db8:d822::1", False),  # Teredo
+        ("64:ff9b:1::5db8:d822", False),  # a NAT64 of somebody's own: list it
+        ("::93.184.216.34", False),
+        ("::ffff:0:5db8:d822", False),
+        ("100::1", False),
+        ("4000::1", False),
+        ("fec0::1", False),
+        ("5f00::1", False),
+        ("2001:db8::1", False),
+        ("3fff::1", False),
+        ("2001:20::1", False),
+        ("3fff:fff::1", False),
+        ("3fff:1000::1", True),
+        ("2a00:1450:4001::1", True),
+        ("198.18.0.1", False),
+        ("198.19.255.255", False),
+        ("198.20.0.1", True),
+        ("192.0.0.9", False),
+        ("192.0.0.192", False),
+        ("192.0.2.1", False),
+        ("198.51.100.1", False),
+        ("203.0.113.1", False),
+        ("192.88.99.1", False),
+        ("239.1.1.1", False),
+        ("240.0.0.1", False),
+        ("100.127.255.255", False),
+        ("100.128.0.1", True),
+        ("168.63.129.16", False),  # Azure
+        ("168.63.129.17", True),
+        ("::ffff:168.63.129.16", False),
+        ("100.100.100.200", False),  # Alibaba
+        ("169.254.170.2", False),  # credentials of an ECS task
+        ("fd00:ec2::254", False),
+        ("fd20:ce::254", False),  # Google
     ],
 )
 def test_only_public_and_listed_addresses_get_a_socket(address, allowed):
@@ -107,3 +145,12 @@ def test_only_public_and_listed_addresses_get_a_socket(address, allowed):
     else:
         with pytest.raises(ForbiddenAddressError):
             POLICY.open_socket(info)
+
+
+@pytest.mark.parametrize(
+    "address", ["168.63.129.16", "100.100.100.200", "198.18.0.1", "64:ff9b:1::5db8:d822", "3fff::1"]
+)
+def test_an_address_that_is_listed_is_allowed_whatever_it_is(address):
+    policy = DownloadPolicy(origins=(), networks=(ip_network(address),))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    policy.open_socket((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, 443))).close()

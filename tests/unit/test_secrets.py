@@ -86,10 +86,11 @@ def test_what_changed_between_the_start_and_the_first_use_is_seen(tmp_path):
         ("WEBHOOK_SECRETS", "short", "RECEIVER_WEBHOOK_SECRETS is wrong: each secret needs at least 16"),
         ("WEBHOOK_SECRETS", ",", "is empty"),
         ("OPS_TOKENS", "alice:boss:canary", "name:role:token"),
+        ("OPS_TOKENS", "alice:viewer:canary", "the token of 'alice' is too short"),
     ],
 )
 def test_a_malformed_file_is_reported_once_and_changes_nothing(tmp_path, name, bad, reason):
-    good = {"API_ADMIN_KEY": "key", "WEBHOOK_SECRETS": "f" * 16, "OPS_TOKENS": "alice:viewer:token"}
+    good = {"API_ADMIN_KEY": "key", "WEBHOOK_SECRETS": "f" * 16, "OPS_TOKENS": "alice:viewer:0123456789abcdef"}
     scene = Scene(tmp_path, good)
     before = scene.secrets.now()
     scene.paths[name].write_text(bad)

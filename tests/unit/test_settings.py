@@ -71,6 +71,13 @@ def test_all_problems_are_told_at_once() -> None:
         assert f"(example: {variable}=" in line
 
 
+@pytest.mark.parametrize("token", ["t", "t" * 15])
+def test_a_short_ops_token_is_refused_by_its_name(token: str) -> None:
+    (found,) = problems({**GOOD, "RECEIVER_OPS_TOKENS": f"alice:viewer:{'a' * 16},bob:admin:{token}"})
+    assert found.startswith("RECEIVER_OPS_TOKENS is wrong: the token of 'bob' is too short; give it 16 or more random")
+    assert token * 2 not in found
+
+
 def test_no_value_of_a_secret_is_repeated() -> None:
     found = problems({**GOOD, "RECEIVER_WEBHOOK_SECRETS": "s3cr3t", "RECEIVER_OPS_TOKENS": "alice:boss:t0k3n"})
     assert "s3cr3t" not in str(found)
@@ -114,7 +121,7 @@ def test_lists_are_read() -> None:
         GOOD
         | {
             "RECEIVER_WEBHOOK_SECRETS": "0123456789abcdef, fedcba9876543210",
-            "RECEIVER_OPS_TOKENS": "alice:operator:tok:en,bob:viewer:x",
+            "RECEIVER_OPS_TOKENS": "alice:operator:tok:en-0123456789,bob:viewer:0123456789abcdef",
             "RECEIVER_DOWNLOAD_NETWORKS": "127.0.0.0/8",
             "RECEIVER_DOWNLOAD_HOSTS": "http://127.0.0.1:9000,https://*.Example.com",
         },
@@ -122,8 +129,8 @@ def test_lists_are_read() -> None:
     )
     assert len(settings.webhook_secrets) == 2
     assert [(t.name, t.role, t.token.get_secret_value()) for t in settings.ops_tokens] == [
-        ("alice", Role.OPERATOR, "tok:en"),
-        ("bob", Role.VIEWER, "x"),
+        ("alice", Role.OPERATOR, "tok:en-0123456789"),
+        ("bob", Role.VIEWER, "0123456789abcdef"),
     ]
     assert settings.download_networks == (ip_network("127.0.0.0/8"),)
     assert settings.download_hosts == (Origin("http", "127.0.0.1", 9000), Origin("https", "*.example.com", 443))

@@ -47,7 +47,16 @@ async def api_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
             "set RECEIVER_API_ADMIN_KEY, or RECEIVER_API_TOKEN, or a user's login",
         )
         return
-    meeting_id = (await look_at_index(settings)).meeting_id
+    index = await look_at_index(settings)
+    if index.pause_left_s:
+        yield warning(
+            "api pause",
+            f"the Meetings API asked for a pause that lasts {index.pause_left_s:.0f} s more: nobody asks it anything",
+            "wait for its end, or end it with `receiver lift-pause`",
+        )
+        yield skipped("api", f"{config.url} is not asked during the pause")
+        return
+    meeting_id = index.meeting_id
     config = replace(config, timeout_s=min(config.timeout_s, _TIMEOUT_S))
     sight = await look_at_api(config, meeting_id or UNKNOWN_MEETING)
     for finding in judged(sight, config.credentials(), url=config.url, is_known=meeting_id is not None):

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 from receiver import logs
 from receiver.app.check.findings import ok, skipped, warning, wrong
 from receiver.app.configs import sqlite_path
+from receiver.app.process import exposed_files
 from receiver.catalogue import audit_log
 from receiver.errors import ReceiverError, SchemaOutdatedError, StorageUnavailableError
 from receiver.tables import (
@@ -180,11 +181,11 @@ def _file(path: Path) -> Iterator[Finding]:
         )
         return
     yield disk(folder, free_bytes)
-    if path.is_file() and (mode := path.stat().st_mode & 0o077):
+    if exposed := exposed_files(path):
+        named = ", ".join(f"{file.path} (mode {file.mode:o}, {file.mode & 0o077:o} too much)" for file in exposed)
+        files = " ".join(str(file.path) for file in exposed)
         yield warning(
-            "database file",
-            f"others on this machine may open {path} (mode {path.stat().st_mode & 0o777:o}, {mode:o} too much)",
-            f"chmod 600 {path}: the index names people",
+            "database file", f"others on this machine may open {named}", f"chmod 600 {files}: the index names people"
         )
 
 

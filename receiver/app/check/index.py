@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import ProgrammingError
 
 from receiver.app.configs import sqlite_path
+from receiver.app.shared_pause import DatabasePause
 from receiver.catalogue import Catalogue, Filters
 from receiver.errors import ReceiverError
 from receiver.tables import open_database
@@ -25,6 +26,10 @@ class IndexSight:
     hosts: dict[str, int] = field(default_factory=dict)
     refused: list[RefusedSource] = field(default_factory=list)
     """Where recordings would have come from whose download URL was not allowed."""
+    waiting: dict[str, int] = field(default_factory=dict)
+    """How many recordings wait to be tried again, by error code."""
+    pause_left_s: float = 0.0
+    """For how long the Meetings API has asked not to be asked."""
 
 
 async def look_at_index(settings: Settings) -> IndexSight:
@@ -40,6 +45,8 @@ async def look_at_index(settings: Settings) -> IndexSight:
             newest[0].meeting.id if newest else None,
             await catalogue.source_hosts(),
             await catalogue.refused_sources(),
+            await catalogue.waiting(),
+            await DatabasePause(database, settings.api_url).left_s(),
         )
     except (ReceiverError, ProgrammingError):
         return IndexSight()

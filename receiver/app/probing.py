@@ -1,0 +1,66 @@
+"""What the probes ask of the database: does it take a write, and what does the index count?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from receiver import metrics
+from receiver.api import ProbeParts
+from receiver.app.opening import utc_now
+from receiver.app.shared_pause import DatabasePause
+from receiver.catalogue import Catalogue
+from receiver.errors import ReceiverError
+from receiver.tables import write_probes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from receiver.settings import Settings
+    from receiver.tables import Database
+
+_GOOD_FOR_S = 1.0
+
+
+class Readiness:
+    """Writes one small row: to BEGIN alone a full disk and a read-only file say yes.
+
+    One write is under way at a time, and one that succeeded stands for `_GOOD_FOR_S`, so that probes wear no disk.
+    """
+
+    def __init__(self, database: Database, *, monotonic: Callable[[], float]) -> None:
+        self._database = database
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._good_until_s = 0.0
+
+    async def check(self) -> None:
+        """Raise `StorageUnavailableError` where the database takes no write now."""
+        async with self._lock:
+            if self._monotonic() >= self._good_until_s:
+                await self._write()
+                self._good_until_s = self._monotonic() + _GOOD_FOR_S
+
+    async def _write(self) -> None:
+        row = self._database.insert(write_probes).values(name="ready", written_at=utc_now())
+        newer = row.on_conflict_do_update(index_elements=["name"], set_={"written_at": row.excluded.written_at})
+        await self._database.write(lambda tx: tx.execute(newer))
+
+
+def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> ProbeParts:
+    """Return what the probes of a process ask, which says that it is not ready once `stop` is set."""
+    readiness = Readiness(database, monotonic=asyncio.get_running_loop().time)
+    catalogue, pause = Catalogue(database), DatabasePause(database, settings.api_url)
+
+    async def ready() -> None:
+        if stop.is_set():
+            raise ReceiverError("the service is stopping")
+        await readiness.check()
+
+    async def measure() -> None:
+        for state, count in (await catalogue.counts()).items():
+            metrics.recordings.labels(state=state).set(count)
+        metrics.webhook_missed.value = await catalogue.missed_webhooks()
+        metrics.api_pause_seconds.set(await pause.left_s())
+
+    return ProbeParts(ready=ready, measure=measure)

@@ -20,7 +20,7 @@ _OTHERS = "others"
 _log = logs.get("http")
 
 
-class Kind(NamedTuple):
+class RefusalKind(NamedTuple):
     """Which refusals are told together."""
 
     surface: str
@@ -36,9 +36,9 @@ class Refusals:
 
     def __init__(self, later: Callable[[float, Callable[[], None]], object]) -> None:
         self._later = later
-        self._untold: dict[Kind, int] = {}
+        self._untold: dict[RefusalKind, int] = {}
 
-    def note(self, kind: Kind) -> None:
+    def note(self, kind: RefusalKind) -> None:
         """Count one refusal."""
         if kind not in self._untold and len(self._untold) >= MOST_KINDS:
             kind = kind._replace(address=_OTHERS)
@@ -47,12 +47,12 @@ class Refusals:
         else:
             self._tell(kind, 1)
 
-    def _tell(self, kind: Kind, count: int) -> None:
+    def _tell(self, kind: RefusalKind, count: int) -> None:
         _log.warning("requests_refused", **kind._asdict(), count=count)
         self._untold[kind] = 0
         self._later(QUIET_S, lambda: self._end_quiet(kind))
 
-    def _end_quiet(self, kind: Kind) -> None:
+    def _end_quiet(self, kind: RefusalKind) -> None:
         if count := self._untold.pop(kind):
             self._tell(kind, count)
 
@@ -75,7 +75,7 @@ class RefusalLog:
                 status = message["status"]
                 if status in _STATUSES or (status == 400 and scope["method"] == "POST"):
                     address = scope["client"][0] if scope.get("client") else ""
-                    self._refusals.note(Kind(_surface(scope["path"]), address, status))
+                    self._refusals.note(RefusalKind(_surface(scope["path"]), address, status))
             await send(message)
 
         await self._app(scope, receive, noting)

@@ -12,7 +12,16 @@ from receiver.sandbox.ids import Ids
 from receiver.sandbox.mails import Mails, Reason
 from receiver.sandbox.meeting_bodies import MeetingRequest, NewMeetingBody
 from receiver.sandbox.users import User, Users
-from receiver.sandbox.wire import ApiError, Parameters, base_error, invalid, now, plain_error, stamp_ms, stamp_s
+from receiver.sandbox.wire import (
+    Parameters,
+    RefusedRequestError,
+    base_error,
+    invalid,
+    now,
+    plain_error,
+    stamp_ms,
+    stamp_s,
+)
 
 BodyT = TypeVar("BodyT", bound=MeetingRequest)
 
@@ -187,7 +196,7 @@ class Meetings:
         return [email] if email else []
 
 
-def no_meeting() -> ApiError:
+def no_meeting() -> RefusedRequestError:
     return plain_error(404, "Meeting not found")
 
 

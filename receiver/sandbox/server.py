@@ -20,7 +20,7 @@ from receiver.sandbox.guide import describe
 from receiver.sandbox.journal import JournalMiddleware
 from receiver.sandbox.platform import Platform
 from receiver.sandbox.storage import Storage
-from receiver.sandbox.wire import ApiError
+from receiver.sandbox.wire import RefusedRequestError
 
 
 class Sandbox:
@@ -78,7 +78,7 @@ async def run_forever(config: SandboxConfig, started: Callable[[Sandbox], None] 
 def _api_app(platform: Platform) -> ASGIApp:
     app = Starlette(
         routes=[Control(platform).mount(), *Api(platform).routes()],
-        exception_handlers={ApiError: _refused, HTTPException: _no_route},
+        exception_handlers={RefusedRequestError: _refused, HTTPException: _no_route},
     )
     faulty = ApiFaultMiddleware(AnySuffix(app), platform.faults, platform.sessions)
     return JournalMiddleware(faulty, platform.journal, "api")
@@ -90,7 +90,7 @@ def _storage_app(platform: Platform) -> ASGIApp:
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, ApiError):
+    if not isinstance(error, RefusedRequestError):
         raise error
     return error.response()
 

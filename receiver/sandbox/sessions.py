@@ -14,8 +14,8 @@ from receiver.sandbox.config import SandboxConfig
 from receiver.sandbox.ids import Ids
 from receiver.sandbox.users import User, Users
 from receiver.sandbox.wire import (
-    ApiError,
     Parameters,
+    RefusedRequestError,
     base_error,
     field_error,
     invalid,
@@ -194,7 +194,7 @@ class Sessions:
         self._sessions = {token: one for token, one in self._sessions.items() if one.user is not user}
 
 
-def lost_session() -> ApiError:
+def lost_session() -> RefusedRequestError:
     return base_error(401, "Required session does not exist")
 
 

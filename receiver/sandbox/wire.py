@@ -18,7 +18,7 @@ KEY_PART = re.compile(r"\[([^\[\]]*)\]")
 BLANK_TYPES = frozenset({"missing", "string_too_short"})
 
 
-class ApiError(Exception):
+class RefusedRequestError(Exception):
     """The API refuses; `errors` is one of the vendor's three shapes."""
 
     def __init__(self, status: int, errors: Errors) -> None:
@@ -30,19 +30,19 @@ class ApiError(Exception):
         return JSONResponse({"errors": self.errors}, status_code=self.status)
 
 
-def base_error(status: int, message: str) -> ApiError:
-    return ApiError(status, {"base": [message]})
+def base_error(status: int, message: str) -> RefusedRequestError:
+    return RefusedRequestError(status, {"base": [message]})
 
 
-def plain_error(status: int, message: str) -> ApiError:
-    return ApiError(status, [message])
+def plain_error(status: int, message: str) -> RefusedRequestError:
+    return RefusedRequestError(status, [message])
 
 
-def field_error(field: str, message: str) -> ApiError:
-    return ApiError(422, {field: [message]})
+def field_error(field: str, message: str) -> RefusedRequestError:
+    return RefusedRequestError(422, {field: [message]})
 
 
-def invalid(error: ValidationError) -> ApiError:
+def invalid(error: ValidationError) -> RefusedRequestError:
     """Field names as a client wrote them, nested ones joined by dots without list positions."""
     fields: dict[str, list[str]] = {}
     for problem in error.errors():
@@ -51,7 +51,7 @@ def invalid(error: ValidationError) -> ApiError:
         message = _message(problem["type"], problem["msg"], problem.get("input"))
         if message not in messages:
             messages.append(message)
-    return ApiError(422, fields)
+    return RefusedRequestError(422, fields)
 
 
 def _message(kind: str, message: str, given: object) -> str:

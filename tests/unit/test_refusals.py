@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from receiver.refusals import MOST_KINDS, QUIET_S, Kind, RefusalLog, Refusals
+from receiver.refusals import MOST_KINDS, QUIET_S, RefusalKind, RefusalLog, Refusals
 
-ALICE = Kind("api", "198.51.100.7", 401)
+ALICE = RefusalKind("api", "198.51.100.7", 401)
 
 
 class Later:

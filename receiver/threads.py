@@ -1,12 +1,21 @@
-"""Threads that move bytes, and step back for those that answer."""
+"""Threads beside the event loop: for what would keep it from others, and for bytes that step back for answers."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 NICE = 10
 """A tenth of the weight of who answers: on Linux, where a thread has a niceness of its own.
@@ -21,6 +30,19 @@ interrupts nobody. At 19 it was 18 and 49, but beside other busy programs a copy
 def copying_threads(most: int, name: str) -> ThreadPoolExecutor:
     """Return a pool for work that is in no hurry: bytes, not answers."""
     return ThreadPoolExecutor(most, thread_name_prefix=name, initializer=_step_back)
+
+
+_LARGE_BYTES = 64 * 1024
+"""Of JSON; what is made of less takes a millisecond or two, which another thread would not save."""
+_large = ThreadPoolExecutor(1, "large")
+"""One at a time: a body can become fifty times its size while it is read."""
+
+
+async def unless_small(size_bytes: int, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """Do what takes time for large inputs in another thread where this one is large, and at once where it is not."""
+    if size_bytes <= _LARGE_BYTES:
+        return work(*args, **options)
+    return await asyncio.get_running_loop().run_in_executor(_large, partial(work, *args, **options))
 
 
 def _step_back() -> None:

@@ -154,7 +154,11 @@ class RejectedBody(Body):
 
 
 class DeliveryBody(Body):
-    """One stored POST. `recordings` are the ids it named; `body_bytes` and `body_sha256` are of the body as sent."""
+    """One stored POST. `recordings` are the ids it named; `body_bytes` and `body_sha256` are of the body as sent.
+
+    A listing names the first recordings and rejected records only, the counts are of all. `reason` says why nothing of
+    it could be used.
+    """
 
     id: str
     received_at: datetime
@@ -162,7 +166,10 @@ class DeliveryBody(Body):
     body_sha256: str
     body_bytes: int
     recordings: tuple[str, ...]
+    recordings_count: int
     rejected: tuple[RejectedBody, ...]
+    rejected_count: int
+    reason: str | None
     body: str | None
     """The text with URL signatures blanked; null in listings and for viewers, since it names people."""
 
@@ -177,7 +184,10 @@ class DeliveryBody(Body):
             body_sha256=delivery.body_sha256,
             body_bytes=delivery.body_bytes,
             recordings=delivery.recording_ids,
+            recordings_count=delivery.recordings_count,
             rejected=tuple(RejectedBody.model_validate(record) for record in delivery.rejected),
+            rejected_count=delivery.rejected_count,
+            reason=delivery.reason,
             body=raw.decode("utf-8", "replace") if raw is not None else None,
         )
 

@@ -7,9 +7,10 @@ reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), w
 from __future__ import annotations
 
 from receiver.catalogue.cleanup import CleanupIndex
+from receiver.catalogue.deliveries import Incoming
 from receiver.catalogue.due import Due, due_recordings, read_due
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
-from receiver.catalogue.intake import Changes, Incoming, Intake, Stored
+from receiver.catalogue.intake import Changes, Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
 from receiver.catalogue.order import SORTS

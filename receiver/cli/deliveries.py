@@ -59,9 +59,14 @@ def _row(delivery: Delivery) -> list[str]:
         delivery.status.value,
         moment(delivery.received_at),
         size(delivery.body_bytes),
-        str(len(delivery.rejected)),
-        " ".join(delivery.recording_ids) or "-",
+        str(delivery.rejected_count),
+        _named(delivery),
     ]
+
+
+def _named(delivery: Delivery) -> str:
+    others = delivery.recordings_count - len(delivery.recording_ids)
+    return " ".join([*delivery.recording_ids, *([f"and {others} more"] if others > 0 else [])]) or "-"
 
 
 @click.command()

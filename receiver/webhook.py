@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from receiver import logs, metrics
-from receiver.errors import StorageUnavailableError
+from receiver.errors import StorageUnavailableError, UnreadableError
 from receiver.inbox import is_refused, reason_of
 from receiver.meetings import payload
 from receiver.problems import problem
@@ -113,7 +113,7 @@ def _refusal(parts: WebhookParts, request: Request) -> Response | None:
 async def _accept(parts: WebhookParts, body: bytes) -> Response:
     try:
         parsed = await unless_small(len(body), payload.parse, body)
-    except payload.UnreadableError as e:
+    except UnreadableError as e:
         is_json = not isinstance(e, payload.NotJsonError)
         status, title = (422, "Not a recording-done payload") if is_json else (400, "Not JSON")
         return await _rejected(parts, body, e, status=status, title=title)
@@ -123,7 +123,7 @@ async def _accept(parts: WebhookParts, body: bytes) -> Response:
         if not is_refused(e):
             raise
         _log.exception("delivery_refused_by_database", error=str(e))
-        refusal = payload.UnreadableError((f"the database refuses what it says ({reason_of(e)})",), ask=parsed.ask)
+        refusal = UnreadableError((f"the database refuses what it says ({reason_of(e)})",), ask=parsed.ask)
         return await _rejected(parts, body, refusal, status=422, title="Refused by the database")
     _log.info(
         "delivery_accepted",
@@ -135,9 +135,7 @@ async def _accept(parts: WebhookParts, body: bytes) -> Response:
     return JSONResponse(_shape(accepted), status_code=200 if accepted.duplicate else 202)
 
 
-async def _rejected(
-    parts: WebhookParts, body: bytes, error: payload.UnreadableError, *, status: int, title: str
-) -> Response:
+async def _rejected(parts: WebhookParts, body: bytes, error: UnreadableError, *, status: int, title: str) -> Response:
     delivery_id = await parts.inbox.keep_unreadable(body, error, now=parts.clock())
     _log.error("delivery_rejected", delivery_id=delivery_id, errors=error.errors)
     return problem(

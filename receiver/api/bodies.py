@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from receiver.records import DeliveryStatus, State, UrlOrigin, Via
 
 if TYPE_CHECKING:
-    from receiver.records import Delivery, Page, Recording
+    from receiver.records import Delivery, Page, Recording, Replayed
 
 
 class Body(BaseModel):
@@ -189,6 +189,33 @@ class DeliveryBody(Body):
             rejected_count=delivery.rejected_count,
             reason=delivery.reason,
             body=raw.decode("utf-8", "replace") if raw is not None else None,
+        )
+
+
+class TakenBody(Body):
+    """A recording that a delivery named, and its state now."""
+
+    id: str
+    state: State
+
+
+class ReplayBody(Body):
+    """A stored delivery that was taken in again, in the webhook's own shape; `note` says what it cannot bring back."""
+
+    delivery_id: str
+    recordings: tuple[TakenBody, ...]
+    rejected: tuple[RejectedBody, ...]
+    note: str | None
+
+    @classmethod
+    def of(cls, replayed: Replayed) -> ReplayBody:
+        """Make the body of a record."""
+        accepted = replayed.accepted
+        return cls(
+            delivery_id=accepted.delivery_id,
+            recordings=tuple(TakenBody(id=one, state=state) for one, state in accepted.recordings),
+            rejected=tuple(RejectedBody.model_validate(record) for record in accepted.rejected),
+            note=replayed.note,
         )
 
 

@@ -30,14 +30,15 @@ _READ = ("status", "rejected", "recordings_count", "rejected_count", "reason")
 class Incoming:
     """A delivery on its way in: its row, and the recordings it names.
 
-    `named` are the ids of all of them, of which `facts` may be the first only. `is_kept`: the delivery is stored
+    `named` are the ids of all of them, of which `facts` may be the first only; None where they are not to be noted, as
+    they are already, or since nothing could be read. `is_kept`: the delivery is stored
     already, and no row is made for one that is gone; then `is_more` tells the rest of a new one from what is told
     again. `ask` are the meetings to ask the API for.
     """
 
     row: dict[str, Any]
     facts: tuple[RecordingFacts, ...]
-    named: tuple[RecordingId, ...] = ()
+    named: tuple[RecordingId, ...] | None = None
     ask: tuple[MeetingId, ...] = ()
     is_kept: bool = False
     is_more: bool = False
@@ -76,7 +77,7 @@ class DeliveryRows:
         rows = [first_of[digest].row for digest in sorted(first_of)]
         new = set(tx.execute(self._add, rows).scalars())
         added = [incoming for digest, incoming in first_of.items() if digest in new]
-        _link(tx, [(incoming.row["id"], incoming.named) for incoming in added])
+        _link(tx, [(incoming.row["id"], incoming.named or ()) for incoming in added])
         return added
 
     def known(self, tx: sa.Connection, again: Sequence[Incoming]) -> dict[str, DeliveryId]:
@@ -89,7 +90,7 @@ class DeliveryRows:
             found |= {digest: DeliveryId(row.id) for digest, row in rows.items()}
             for incoming in again:
                 row = rows.get(incoming.digest)
-                if row is not None and incoming.named and _reads_more(incoming, row):
+                if row is not None and incoming.named is not None and _reads_more(incoming, row):
                     better = {name: incoming.row[name] for name in _READ}
                     tx.execute(sa.update(deliveries).where(c.id == row.id).values(better))
                     tx.execute(sa.delete(delivery_recordings).where(delivery_recordings.c.delivery_id == row.id))

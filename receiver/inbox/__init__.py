@@ -17,10 +17,9 @@ from sqlalchemy.exc import DataError, DBAPIError
 
 from receiver import failpoints, logs, metrics
 from receiver.catalogue import Changes, Incoming, Intake, Stored
-from receiver.errors import StorageUnavailableError
+from receiver.errors import StorageUnavailableError, UnreadableError
 from receiver.failpoints import Failpoint
 from receiver.inbox.batch import MOST_WEIGHT, Batcher
-from receiver.meetings.payload import UnreadableError
 from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RejectedRecord
 from receiver.threads import unless_small
 
@@ -79,14 +78,16 @@ class Inbox:
         assert accepted is not None  # noqa: S101  (a row is made for a body that is not kept)
         return accepted
 
-    async def replay(self, delivery: Delivery, parsed: Parsed, *, now: datetime) -> Accepted | None:
+    async def replay(self, delivery: Delivery, parsed: Parsed, *, is_read: bool, now: datetime) -> Accepted | None:
         """Take a stored delivery in again, as its body is read now; None where it is not stored any more.
+
+        Where it is not `is_read`, the delivery stays as it was noted, and its meetings are asked for.
 
         What is lacking is added, and what had failed or was missing is taken up again, as with the very same body; what
         is known of other recordings is newer and stays. Safe to repeat; raises `StorageUnavailableError`.
         """
         row = {"id": delivery.id, "body_sha256": delivery.body_sha256, "received_at": now} | _read_as(parsed)
-        return await self._take(row, parsed, is_kept=True)
+        return await self._take(row, parsed, is_kept=True, is_read=is_read)
 
     async def keep_rejected(self, body: bytes, rejected: Sequence[RejectedRecord], *, now: datetime) -> DeliveryId:
         """Store a delivery of which nothing could be used, for replay by a later release; safe to repeat.
@@ -122,10 +123,12 @@ class Inbox:
             new |= await self._commit(partial(self._intake.write_found, facts=some, via=via, at=now))
         return new
 
-    async def _take(self, row: dict[str, Any], parsed: Parsed, *, is_kept: bool) -> Accepted | None:
+    async def _take(
+        self, row: dict[str, Any], parsed: Parsed, *, is_kept: bool, is_read: bool = True
+    ) -> Accepted | None:
         """Store a delivery with its first recordings, then the others, so that none waits long for another's."""
         first, *others = _slices(parsed.recordings) or [()]
-        named = tuple(facts.id for facts in parsed.recordings)
+        named = tuple(facts.id for facts in parsed.recordings) if is_read else None
         incoming = Incoming(row=row, facts=first, named=named, ask=parsed.ask, is_kept=is_kept)
         stored = await self._batcher.submit(incoming)
         if stored is None:

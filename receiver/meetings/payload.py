@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from receiver.errors import ReceiverError
+from receiver.errors import UnreadableError
 from receiver.meetings import fields
 from receiver.meetings.payload_models import PayloadBody, RecordBody, explain
 from receiver.records import Host, Meeting, MeetingId, Parsed, RecordingFacts, RecordingId, RejectedRecord, is_id
@@ -33,27 +33,6 @@ MAX_MEETINGS_ASKED = 100
 """Of one webhook, as long as `MAX_RECORDS` holds."""
 _MAX_PARTICIPANTS = 20_000  # of all recordings of a body together
 _REPLAY = "`receiver deliveries replay` takes them"
-
-
-class UnreadableError(ReceiverError):
-    """Nothing of the body can be taken in. `errors` name field, problem and remedy.
-
-    `rejected` and `rejected_count` are of its records, `ask` as in `Parsed`.
-    """
-
-    def __init__(
-        self,
-        errors: tuple[str, ...],
-        rejected: tuple[RejectedRecord, ...] = (),
-        *,
-        rejected_count: int = 0,
-        ask: tuple[MeetingId, ...] = (),
-    ) -> None:
-        super().__init__("; ".join(errors))
-        self.errors = errors
-        self.rejected = rejected
-        self.rejected_count = rejected_count
-        self.ask = ask
 
 
 class NotJsonError(UnreadableError):

@@ -45,6 +45,14 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What came of taking a stored delivery in again; `note` says what it cannot bring back."""
+
+    accepted: Accepted
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One POST as it was stored. `body` is the raw body with URL signatures blanked, never decoded.
 

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from receiver import api, page, problems
 from receiver.catalogue import Catalogue, Interventions
 from receiver.operators import Actions, Downloads, Guard
+from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ def browser_of(
     *,
     tokens: tuple[OpsToken, ...] = TOKENS,
     url: str = "http://receiver:8080",
+    replay: Any = None,
 ) -> httpx.AsyncClient:
     """Return a client that keeps cookies and follows no redirect, of the page and the API as `app` composes them."""
     guard = Guard(lambda: tokens)
-    actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW)
+    actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
     downloads = Downloads(catalogue=catalogue, presign=outside.presign)
     html = page.PageParts(
         catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, session_keys=lambda: (b"key",)
@@ -53,7 +55,8 @@ def browser_of(
 
 @pytest.fixture
 async def browser(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser_of(Catalogue(database), Interventions(database), outside) as client:
+    replay = replay_of(database)
+    async with browser_of(Catalogue(database), Interventions(database), outside, replay=replay) as client:
         yield client
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from receiver import logs
-from receiver.errors import InvalidQueryError, JobError, NotFoundError, StorageUnavailableError, WrongStateError
+from receiver.errors import (
+    InvalidQueryError,
+    JobError,
+    NotFoundError,
+    StorageUnavailableError,
+    UnreadableError,
+    WrongStateError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +58,7 @@ def handlers() -> dict[Any, ExceptionHandler]:
         InvalidQueryError: _invalid_query,
         NotFoundError: _not_found,
         WrongStateError: _wrong_state,
+        UnreadableError: _unreadable,
         StorageUnavailableError: _storage_unavailable,
         JobError: _upstream,
         Exception: _unexpected,
@@ -79,6 +88,12 @@ async def _not_found(_request: Request, error: Exception) -> JSONResponse:
 
 async def _wrong_state(_request: Request, error: Exception) -> JSONResponse:
     return problem(409, "Wrong state", str(error))
+
+
+async def _unreadable(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, UnreadableError)  # noqa: S101  (starlette hands each handler its own class)
+    rejected = [asdict(record) for record in error.rejected]
+    return problem(422, "Not a recording-done payload", str(error), errors=list(error.errors), rejected=rejected)
 
 
 async def _storage_unavailable(_request: Request, error: Exception) -> JSONResponse:

@@ -16,9 +16,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from receiver import logs, metrics
-from receiver.errors import StorageUnavailableError
+from receiver.errors import StorageUnavailableError, UnreadableError
+from receiver.inbox import is_refused, reason_of
 from receiver.meetings import payload
 from receiver.problems import problem
+from receiver.threads import unless_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,10 +59,8 @@ def routes(parts: WebhookParts) -> list[BaseRoute]:
     async def receive(request: Request) -> Response:
         return await _receive(parts, request)
 
-    return [
-        Route(PATH, receive, methods=["POST"]),
-        Route(PATH + "/{secret}", receive, methods=["POST"]),
-    ]
+    paths = (PATH + "/{secret}", PATH)
+    return [Route(path + slash, receive, methods=["POST"]) for path in paths for slash in ("", "/")]
 
 
 async def _receive(parts: WebhookParts, request: Request) -> Response:
@@ -105,38 +105,42 @@ def _refusal(parts: WebhookParts, request: Request) -> Response | None:
             "compare the webhook URL in Meetings settings with RECEIVER_WEBHOOK_SECRETS",
             headers={"WWW-Authenticate": 'Basic realm="recording-done"'},
         )
-    if request.headers.get("content-type", "application/json").partition(";")[0].strip().lower() not in _JSON_TYPES:
-        return problem(415, "Unsupported media type", "send the payload as application/json")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if request.headers.get("content-encoding", "").strip().lower() not in _PLAIN_ENCODINGS:
         return problem(415, "Unsupported content encoding", "send the payload without Content-Encoding")
     return None
 
 
 async def _accept(parts: WebhookParts, body: bytes) -> Response:
     try:
-        parsed = payload.parse(body)
+        parsed = await unless_small(len(body), payload.parse, body)
+    except UnreadableError as e:
+        is_json = not isinstance(e, payload.NotJsonError)
+        status, title = (422, "Not a recording-done payload") if is_json else (400, "Not JSON")
+        return await _rejected(parts, body, e, status=status, title=title)
+    try:
         accepted = await parts.inbox.accept(body, parsed, now=parts.clock())
-    except payload.NotJsonError as e:
-        _log.warning("delivery_unreadable", error=str(e), body_bytes=len(body))
-        return problem(400, "Not JSON", str(e))
-    except payload.NotRecordingDoneError as e:
-        return await _rejected(parts, body, e)
+    except Exception as e:
+        if not is_refused(e):
+            raise
+        _log.exception("delivery_refused_by_database", error=str(e))
+        refusal = UnreadableError((f"the database refuses what it says ({reason_of(e)})",), ask=parsed.ask)
+        return await _rejected(parts, body, refusal, status=422, title="Refused by the database")
     _log.info(
         "delivery_accepted",
         delivery_id=accepted.delivery_id,
         recordings=len(accepted.recordings),
-        rejected=len(accepted.rejected),
+        rejected=parsed.rejected_count,
         duplicate=accepted.duplicate,
     )
     return JSONResponse(_shape(accepted), status_code=200 if accepted.duplicate else 202)
 
 
-async def _rejected(parts: WebhookParts, body: bytes, error: payload.NotRecordingDoneError) -> Response:
-    delivery_id = await parts.inbox.keep_rejected(body, error.rejected, now=parts.clock())
+async def _rejected(parts: WebhookParts, body: bytes, error: UnreadableError, *, status: int, title: str) -> Response:
+    delivery_id = await parts.inbox.keep_unreadable(body, error, now=parts.clock())
     _log.error("delivery_rejected", delivery_id=delivery_id, errors=error.errors)
     return problem(
-        422,
-        "Not a recording-done payload",
+        status,
+        title,
         f"{error}. The delivery is kept as {delivery_id}",
         delivery_id=delivery_id,
         errors=list(error.errors),
@@ -144,7 +148,8 @@ async def _rejected(parts: WebhookParts, body: bytes, error: payload.NotRecordin
     )
 
 
-_JSON_TYPES = frozenset({"application/json", "text/json"})
+_PLAIN_ENCODINGS = frozenset({"", "identity", "none", "binary", "utf-8"})
+"""None of them changes a byte, though not all of them are names for it."""
 
 
 def _shape(accepted: Accepted) -> dict[str, object]:

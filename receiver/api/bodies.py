@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from receiver.records import DeliveryStatus, State, UrlOrigin, Via
 
 if TYPE_CHECKING:
-    from receiver.records import Delivery, Page, Recording
+    from receiver.records import Delivery, Page, Recording, Replayed
 
 
 class Body(BaseModel):
@@ -157,7 +157,11 @@ class RejectedBody(Body):
 
 
 class DeliveryBody(Body):
-    """One stored POST. `recordings` are the ids it named; `body_bytes` and `body_sha256` are of the body as sent."""
+    """One stored POST. `recordings` are the ids it named; `body_bytes` and `body_sha256` are of the body as sent.
+
+    A listing names the first recordings and rejected records only, the counts are of all. `reason` says why nothing of
+    it could be used.
+    """
 
     id: str
     received_at: datetime
@@ -165,7 +169,10 @@ class DeliveryBody(Body):
     body_sha256: str
     body_bytes: int
     recordings: tuple[str, ...]
+    recordings_count: int
     rejected: tuple[RejectedBody, ...]
+    rejected_count: int
+    reason: str | None
     body: str | None
     """The text with URL signatures blanked; null in listings and for viewers, since it names people."""
 
@@ -180,8 +187,38 @@ class DeliveryBody(Body):
             body_sha256=delivery.body_sha256,
             body_bytes=delivery.body_bytes,
             recordings=delivery.recording_ids,
+            recordings_count=delivery.recordings_count,
             rejected=tuple(RejectedBody.model_validate(record) for record in delivery.rejected),
+            rejected_count=delivery.rejected_count,
+            reason=delivery.reason,
             body=raw.decode("utf-8", "replace") if raw is not None else None,
+        )
+
+
+class TakenBody(Body):
+    """A recording that a delivery named, and its state now."""
+
+    id: str
+    state: State
+
+
+class ReplayBody(Body):
+    """A stored delivery that was taken in again, in the webhook's own shape; `note` says what it cannot bring back."""
+
+    delivery_id: str
+    recordings: tuple[TakenBody, ...]
+    rejected: tuple[RejectedBody, ...]
+    note: str | None
+
+    @classmethod
+    def of(cls, replayed: Replayed) -> ReplayBody:
+        """Make the body of a record."""
+        accepted = replayed.accepted
+        return cls(
+            delivery_id=accepted.delivery_id,
+            recordings=tuple(TakenBody(id=one, state=state) for one, state in accepted.recordings),
+            rejected=tuple(RejectedBody.model_validate(record) for record in accepted.rejected),
+            note=replayed.note,
         )
 
 

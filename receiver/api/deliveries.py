@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from receiver.api import answers
-from receiver.api.bodies import DeliveriesBody, DeliveryBody
+from receiver.api.bodies import DeliveriesBody, DeliveryBody, ReplayBody
 from receiver.operators import covers, deliveries_query, delivery_id
 from receiver.settings import Role
 
@@ -26,3 +26,8 @@ async def show(call: Call) -> Response:
     """`GET /api/deliveries/{id}`; the body, which names people, is for operators and above."""
     delivery = await call.parts.catalogue.delivery(delivery_id(call.request))
     return answers.json(DeliveryBody.of(delivery, with_body=covers(call.token.role, Role.OPERATOR)))
+
+
+async def replay(call: Call) -> Response:
+    """`POST /api/deliveries/{id}/replay`."""
+    return answers.json(ReplayBody.of(await call.parts.actions.replay(delivery_id(call.request), call.token)))

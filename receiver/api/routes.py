@@ -46,6 +46,7 @@ def routes(parts: ApiParts) -> list[BaseRoute]:
         post("/recordings/{id}/release", recordings.release),
         get("/deliveries", deliveries.page),
         get("/deliveries/{id}", deliveries.show),
+        post("/deliveries/{id}/replay", deliveries.replay),
         get("/stats", _stats),
         *probes.routes(parts.probes),
     ]

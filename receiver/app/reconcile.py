@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from receiver.app.configs import api_config
 from receiver.app.opening import api_of, engine, index_beside, utc_now
-from receiver.catalogue import KnownMeetings, Walks
+from receiver.catalogue import KnownMeetings, NamedMeetings, Walks
 from receiver.errors import SettingsError
 from receiver.inbox import Inbox
 from receiver.jobs import Jobs, Schedule
-from receiver.reconcile import Reconciler
+from receiver.reconcile import NamedMeetingsAsker, Reconciler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
     from receiver.tables import Database
 
+_ASK_EVERY = timedelta(seconds=5)
 _FIRST_AFTER = timedelta(minutes=5)
 """A service that was down has missed webhooks, but what came meanwhile goes first."""
 
@@ -52,6 +53,14 @@ async def open_reconciler(settings: Settings) -> AsyncIterator[Reconciler]:
 def window_name(settings: Settings) -> str:
     """Name the walk over the settings' own window, which the schedule and the bare command share."""
     return f"{settings.reconcile_window.total_seconds():.0f}s"
+
+
+def asking(database: Database, found: Reconciler | None) -> tuple[Schedule, ...]:
+    """Return the schedule that asks for meetings which deliveries named, none without API credentials."""
+    if found is None:
+        return ()
+    asker = NamedMeetingsAsker(meetings=NamedMeetings(database), reconciler=found, clock=utc_now)
+    return (Schedule(name="named-meetings", every=_ASK_EVERY, first_after=timedelta(0), action=asker.ask),)
 
 
 def schedules(settings: Settings, found: Reconciler | None) -> tuple[Schedule, ...]:

@@ -44,6 +44,7 @@ from receiver.app.secrets import Secrets
 from receiver.catalogue import Catalogue, Interventions, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
+from receiver.inbox.replay import Replays
 from receiver.jobs import Jobs, Schedule
 from receiver.lifecycle import RetryPolicy
 from receiver.objectstore import Bucket, open_bucket
@@ -80,8 +81,8 @@ async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
 async def open_actions(settings: Settings) -> AsyncIterator[Actions]:
     """Open what an operator may do for a command that runs beside the service; raises `SchemaOutdatedError`."""
     async with index_beside(settings) as database:
-        wake = engine(settings, database).wake
-        yield Actions(interventions=Interventions(database), wake=wake, clock=utc_now)
+        jobs = engine(settings, database)
+        yield _actions(settings, database, jobs, _inbox(settings, database, jobs))
 
 
 @asynccontextmanager
@@ -208,7 +209,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
             version_id=stored.version_id,
         )
 
-    inbox = Inbox(database, jobs, keep_urls=credentials(settings) is None)
+    inbox = _inbox(settings, database, jobs)
     parts = webhook.WebhookParts(
         inbox=inbox,
         secrets=lambda: webhook_secrets(secrets.now()),
@@ -218,7 +219,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
     )
     catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()))
     guard = Guard(lambda: secrets.now().ops_tokens)
-    actions = Actions(interventions=Interventions(database), wake=jobs.wake, clock=utc_now)
+    actions = _actions(settings, database, jobs, inbox)
     downloads = Downloads(catalogue=catalogue, presign=presign)
     json = api.ApiParts(
         catalogue=catalogue,
@@ -242,6 +243,16 @@ def _application(routes: Sequence[BaseRoute]) -> Starlette:
     app = Starlette(routes=routes, exception_handlers=problems.handlers(), middleware=[Middleware(refusals.RefusalLog)])
     app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed
     return app
+
+
+def _inbox(settings: Settings, database: Database, jobs: Jobs) -> Inbox:
+    return Inbox(database, jobs, keep_urls=credentials(settings) is None)
+
+
+def _actions(settings: Settings, database: Database, jobs: Jobs, inbox: Inbox) -> Actions:
+    has_api = credentials(settings) is not None
+    replays = Replays(inbox=inbox, catalogue=Catalogue(database), has_api=has_api, clock=utc_now)
+    return Actions(interventions=Interventions(database), wake=jobs.wake, clock=utc_now, take_in=replays.replay)
 
 
 async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
@@ -274,6 +285,7 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         grace_s=settings.shutdown_grace_s,
         schedules=(
             *_schedules(bucket, runs, keys),
+            *reconcile.asking(database, found),
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
         ),

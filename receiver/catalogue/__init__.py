@@ -1,17 +1,20 @@
 """The index, and every statement that writes a recording's row: what intake stores (`Intake`), which rows have work due
 (`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what a
-reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), what a clean-up may delete
-(`CleanupIndex`). One statement changes a state (`states`); one table says what a listing can be asked (`filters`).
+reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
+their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`). One statement changes a state (`states`);
+one table says what a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
 
 from receiver.catalogue.cleanup import CleanupIndex
+from receiver.catalogue.deliveries import Incoming
 from receiver.catalogue.due import Due, due_recordings, read_due
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
-from receiver.catalogue.intake import Changes, Incoming, Intake, Stored
+from receiver.catalogue.intake import Changes, Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
+from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.order import SORTS
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs
@@ -31,6 +34,7 @@ __all__ = [
     "Intake",
     "Interventions",
     "KnownMeetings",
+    "NamedMeetings",
     "Runs",
     "Stored",
     "Walks",

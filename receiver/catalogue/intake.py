@@ -7,36 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue.deliveries import MOST_ROWS, DeliveryRows, pieces
 from receiver.catalogue.rows import write_row
 from receiver.catalogue.states import change_state
 from receiver.lifecycle import FINAL, reopened_by
 from receiver.records import DeliveryId, RecordingFacts, RecordingId, State, Via, is_another_file, source_host
-from receiver.tables import deliveries, delivery_recordings, participants, recordings
+from receiver.tables import participants, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from receiver.catalogue.deliveries import Incoming
     from receiver.tables import Database
 
-
-_MOST_NAMES = 500
-"""Ids asked for in one query; drivers bound the parameters of a statement."""
 _ROW_ID = recordings.c.id == sa.bindparam("row_id")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """A delivery on its way in: its row, and the recordings it names."""
-
-    row: dict[str, Any]
-    facts: tuple[RecordingFacts, ...]
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the body as it came, which makes a delivery the same delivery."""
-        digest: str = self.row["body_sha256"]
-        return digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +41,8 @@ class _News:
     latest: RecordingFacts
     at: datetime
     via: Via
+    is_again: bool = False
+    """Told before: it may revive a known recording, and changes nothing else of it."""
 
 
 @dataclass(slots=True)
@@ -80,37 +67,36 @@ class Intake:
 
     def __init__(self, database: Database, *, keep_urls: bool) -> None:
         self._keep_urls = keep_urls
-        self._add_deliveries = (
-            database.insert(deliveries)
-            .on_conflict_do_nothing(index_elements=["body_sha256"])
-            .returning(deliveries.c.body_sha256)
-        )
+        self._deliveries = DeliveryRows(database, asks=not keep_urls)
         self._add_recordings = (
             database.insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
         )
 
-    def write(self, tx: sa.Connection, batch: Sequence[Incoming]) -> tuple[list[Stored], Changes]:
-        """Write the batch; return what became of each delivery, in order, and of the recordings they name."""
-        first_of: dict[str, Incoming] = {}
-        for incoming in batch:
-            first_of.setdefault(incoming.digest, incoming)
-        new = self._deliver(tx, first_of)
-        added = [first_of[digest] for digest in first_of if digest in new]
-        _link(tx, added)
-        changes = self._record(tx, _gather(added))
-        states = changes.states
-        old = [incoming for digest, incoming in first_of.items() if digest not in new]
-        ids = _delivery_ids(tx, old)
-        if old:
-            states = states | _states(tx, [fact.id for one in old for fact in one.facts if fact.id not in states])
-        ids |= {incoming.digest: incoming.row["id"] for incoming in added}
+    def write(self, tx: sa.Connection, batch: Sequence[Incoming]) -> tuple[list[Stored | None], Changes]:
+        """Write the batch; return what became of each delivery, in order, and of the recordings they name.
+
+        None is of one that `is_kept` no more. Of a body that was stored before, what was lacking of it is added, and
+        recordings that had failed or were missing are taken up again.
+        """
+        added = self._deliveries.add(tx, batch)
         fresh = {id(incoming) for incoming in added}
+        ids = {incoming.digest: DeliveryId(incoming.row["id"]) for incoming in added}
+        again = [incoming for incoming in batch if id(incoming) not in fresh]
+        ids |= self._deliveries.known(tx, [incoming for incoming in again if incoming.digest not in ids])
+        again = [incoming for incoming in again if incoming.digest in ids]
+        news = _gather([*added, *(incoming for incoming in again if incoming.is_more)])
+        known = _add_again(tx, news, [incoming for incoming in again if not incoming.is_more])
+        changes = self._record(tx, dict(sorted(news.items())))
+        self._deliveries.ask(tx, [*added, *again])
+        states = known | changes.states
         outcomes = [
             Stored(
                 delivery_id=ids[incoming.digest],
                 is_new=id(incoming) in fresh,
                 states=tuple((fact.id, states[fact.id]) for fact in incoming.facts if fact.id in states),
             )
+            if incoming.digest in ids
+            else None
             for incoming in batch
         ]
         return outcomes, changes
@@ -125,11 +111,6 @@ class Intake:
         news = {fact.id: _News(first=fact, latest=fact, at=at, via=via) for fact in sorted(facts, key=lambda f: f.id)}
         changes = self._record(tx, news)
         return frozenset(changes.new), changes
-
-    def _deliver(self, tx: sa.Connection, first_of: dict[str, Incoming]) -> set[str]:
-        """Add the bodies never seen before; return their digests."""
-        rows = [first_of[digest].row for digest in sorted(first_of)]
-        return set(tx.execute(self._add_deliveries, rows).scalars())
 
     def _record(self, tx: sa.Connection, news: dict[RecordingId, _News]) -> Changes:
         """Add the recordings that are new, refresh those that are known."""
@@ -153,7 +134,7 @@ class Intake:
             names = [name for name in rows[0] if name != "row_id"]
             update = sa.update(recordings).where(_ROW_ID).values({name: sa.bindparam(name) for name in names})
             tx.execute(update, rows)
-            for ids in _pieces([fact.id for fact in changes.refreshed]):
+            for ids in pieces([fact.id for fact in changes.refreshed]):
                 tx.execute(sa.delete(participants).where(participants.c.recording_id.in_(ids)))
         if changes.replaced:
             replaced = sa.update(recordings).where(_ROW_ID).values(size_bytes=None, checksum=None)
@@ -198,7 +179,21 @@ def _gather(added: Sequence[Incoming]) -> dict[RecordingId, _News]:
                 news[fact.id] = _News(first=fact, latest=fact, at=incoming.row["received_at"], via=Via.WEBHOOK)
             elif _is_newer(fact, known.latest.vendor.updated_at):
                 known.latest = fact
-    return dict(sorted(news.items()))
+    return news
+
+
+def _add_again(
+    tx: sa.Connection, news: dict[RecordingId, _News], again: Sequence[Incoming]
+) -> dict[RecordingId, State]:
+    """Add to the news what bodies that were stored before may still change; return the states of what they name."""
+    states = _states(tx, [fact.id for incoming in again for fact in incoming.facts if fact.id not in news])
+    revived = reopened_by(Via.WEBHOOK)
+    for incoming in again:
+        for fact in incoming.facts:
+            if fact.id not in news and (fact.id not in states or states[fact.id] in revived):
+                at = incoming.row["received_at"]
+                news[fact.id] = _News(first=fact, latest=fact, at=at, via=Via.WEBHOOK, is_again=True)
+    return states
 
 
 def _is_newer(fact: RecordingFacts, than: datetime | None) -> bool:
@@ -210,13 +205,13 @@ def _compare(tx: sa.Connection, known: dict[RecordingId, _News]) -> Changes:
     """Lock the rows of known recordings and decide what the news changes of each."""
     changes = Changes()
     c = recordings.c
-    for ids in _pieces(list(known)):
+    for ids in pieces(list(known)):
         query = sa.select(c.id, c.state, c.file_uid, c.updated_at).where(c.id.in_(ids))
         for row in tx.execute(query.order_by(c.id).with_for_update()):
             state, one = State(row.state), known[row.id]
             reopened = reopened_by(one.via)
             changes.states[row.id] = State.PENDING if state in reopened else state
-            is_newer = one.via is Via.WEBHOOK and _is_newer(one.latest, row.updated_at)
+            is_newer = one.via is Via.WEBHOOK and not one.is_again and _is_newer(one.latest, row.updated_at)
             is_another = is_newer and is_another_file(one.latest.vendor, row)
             if state in FINAL - reopened:
                 if is_another and state is State.ARCHIVED:
@@ -231,42 +226,19 @@ def _compare(tx: sa.Connection, known: dict[RecordingId, _News]) -> Changes:
     return changes
 
 
-def _link(tx: sa.Connection, added: Sequence[Incoming]) -> None:
-    rows = [
-        {"delivery_id": incoming.row["id"], "position": position, "recording_id": fact.id}
-        for incoming in added
-        for position, fact in enumerate(incoming.facts)
-    ]
-    if rows:
-        tx.execute(sa.insert(delivery_recordings), rows)
-
-
 def _add_participants(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> None:
     rows = [
         {"recording_id": fact.id, "position": position, "user_id": user_id}
         for fact in facts
         for position, user_id in enumerate(fact.vendor.participant_ids)
     ]
-    if rows:
-        tx.execute(sa.insert(participants), rows)
-
-
-def _delivery_ids(tx: sa.Connection, old: Sequence[Incoming]) -> dict[str, DeliveryId]:
-    found: dict[str, DeliveryId] = {}
-    for digests in _pieces([incoming.digest for incoming in old]):
-        query = sa.select(deliveries.c.body_sha256, deliveries.c.id).where(deliveries.c.body_sha256.in_(digests))
-        found.update({row.body_sha256: DeliveryId(row.id) for row in tx.execute(query)})
-    return found
+    for piece in pieces(rows, MOST_ROWS):
+        tx.execute(sa.insert(participants), piece)
 
 
 def _states(tx: sa.Connection, ids: Sequence[RecordingId]) -> dict[RecordingId, State]:
     found: dict[RecordingId, State] = {}
-    for piece in _pieces(ids):
+    for piece in pieces(ids):
         query = sa.select(recordings.c.id, recordings.c.state).where(recordings.c.id.in_(piece))
         found.update({row.id: State(row.state) for row in tx.execute(query)})
     return found
-
-
-def _pieces(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(names), _MOST_NAMES):
-        yield names[start : start + _MOST_NAMES]

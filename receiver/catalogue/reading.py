@@ -10,7 +10,7 @@ from receiver.catalogue.order import Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
 from receiver.errors import InvalidQueryError, NotFoundError, SourceUrlForbiddenError
 from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, RefusedSource, State
-from receiver.tables import Database, deliveries, recordings
+from receiver.tables import Database, deliveries, delivery_recordings, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from receiver.catalogue.filters import Filters
 
 MAX_LIMIT = 1000
+MOST_LISTED = 20
+"""Recordings of a delivery that a listing of deliveries names; the others it counts."""
+_MOST_REJECTED_BYTES = 8192
+"""Of what an older release stored of rejected records a listing reads no more; this one stores less."""
 
 
 class Catalogue:
@@ -60,8 +64,8 @@ class Catalogue:
     async def deliveries(
         self, *, limit: int = 100, cursor: str | None = None, status: DeliveryStatus | None = None
     ) -> Page[Delivery]:
-        """Return a page of deliveries, newest first, without their bodies."""
-        query = sa.select(*(c for c in deliveries.c if c.name != "body"))
+        """Return a page of deliveries, newest first, without their bodies, and of long ones the first records."""
+        query = _listed_deliveries()
         place = (deliveries.c.received_at, deliveries.c.id)
         query = query.order_by(*(c.desc() for c in place)).limit(_limit(limit) + 1)
         if status is not None:
@@ -73,7 +77,7 @@ class Catalogue:
 
         def load(tx: sa.Connection) -> tuple[Sequence[sa.Row[Any]], list[Delivery]]:
             rows = tx.execute(query).all()
-            return rows, load_deliveries(tx, rows[:limit])
+            return rows, load_deliveries(tx, rows[:limit], most_named=MOST_LISTED)
 
         rows, items = await self._database.read(load)
         last = rows[limit - 1] if len(rows) > limit else None
@@ -121,6 +125,19 @@ class Catalogue:
         """Return how many recordings a reconciliation found before any webhook named them."""
         found = sa.select(sa.func.count()).where(recordings.c.first_seen_via == sa.literal_column("'reconcile'"))
         return await self._database.read(lambda tx: tx.execute(found).scalar_one())
+
+
+def _listed_deliveries() -> sa.Select[Any]:
+    """Select what a listing shows: no bodies, and counts of what an older release did not count."""
+    c, of = deliveries.c, delivery_recordings.c
+    named = sa.select(sa.func.count()).where(of.delivery_id == c.id).scalar_subquery()
+    size = sa.func.length(sa.cast(c.rejected, sa.Text))
+    computed = {
+        "recordings_count": sa.func.coalesce(c.recordings_count, named),
+        "rejected_count": sa.func.coalesce(c.rejected_count, sa.func.json_array_length(c.rejected)),
+        "rejected": sa.case((size <= _MOST_REJECTED_BYTES, c.rejected)),
+    }
+    return sa.select(*(computed.get(one.name, one).label(one.name) for one in c if one.name != "body"))
 
 
 def _limit(limit: int) -> int:

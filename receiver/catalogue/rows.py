@@ -135,22 +135,22 @@ def _stored_file(row: sa.Row[Any]) -> StoredFile:
     )
 
 
-def load_deliveries(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Delivery]:
-    """Make records of deliveries rows (the body as far as it was selected)."""
+def load_deliveries(tx: sa.Connection, rows: Sequence[sa.Row[Any]], *, most_named: int | None = None) -> list[Delivery]:
+    """Make records of deliveries rows (the body as far as it was selected), with the first `most_named` ids of each."""
     named: dict[str, list[RecordingId]] = {row.id: [] for row in rows}
+    c = delivery_recordings.c
     for start in range(0, len(rows), 500):
         ids = [row.id for row in rows[start : start + 500]]
-        found = tx.execute(
-            sa.select(delivery_recordings.c.delivery_id, delivery_recordings.c.recording_id)
-            .where(delivery_recordings.c.delivery_id.in_(ids))
-            .order_by(delivery_recordings.c.delivery_id, delivery_recordings.c.position)
-        )
-        for delivery_id, recording_id in found:
+        query = sa.select(c.delivery_id, c.recording_id).where(c.delivery_id.in_(ids))
+        if most_named is not None:
+            query = query.where(c.position < most_named)
+        for delivery_id, recording_id in tx.execute(query.order_by(c.delivery_id, c.position)):
             named[delivery_id].append(RecordingId(recording_id))
     return [_delivery(row, tuple(named[row.id])) for row in rows]
 
 
 def _delivery(row: sa.Row[Any], recording_ids: tuple[RecordingId, ...]) -> Delivery:
+    rejected = row.rejected or ()
     return Delivery(
         id=DeliveryId(row.id),
         received_at=row.received_at,
@@ -158,6 +158,9 @@ def _delivery(row: sa.Row[Any], recording_ids: tuple[RecordingId, ...]) -> Deliv
         body_sha256=row.body_sha256,
         body_bytes=row.body_bytes,
         recording_ids=recording_ids,
-        rejected=tuple(RejectedRecord(index=r["index"], errors=tuple(r["errors"])) for r in row.rejected),
+        recordings_count=len(recording_ids) if row.recordings_count is None else row.recordings_count,
+        rejected=tuple(RejectedRecord(index=r["index"], errors=tuple(r["errors"])) for r in rejected),
+        rejected_count=len(rejected) if row.rejected_count is None else row.rejected_count,
+        reason=row.reason,
         body=row._mapping.get("body"),  # noqa: SLF001  (SQLAlchemy's public name)
     )

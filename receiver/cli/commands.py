@@ -19,7 +19,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "migrate": ("receiver.cli.migrate:migrate", "Bring the database to this release's schema."),
         "check": ("receiver.cli.check:command", "Try all that the settings lead to, and say what is wrong."),
         "recordings": ("receiver.cli.commands:recordings", "List, show, download, retry and cancel recordings."),
-        "deliveries": ("receiver.cli.commands:deliveries", "List and show the webhooks that came in."),
+        "deliveries": ("receiver.cli.commands:deliveries", "List, show and replay the webhooks that came in."),
         "reconcile": ("receiver.cli.reconcile:reconcile", "Find what the webhook did not bring, and archive it."),
         "backfill": ("receiver.cli.backfill:backfill", "Archive the recordings of meetings named by their ids."),
         "lift-pause": ("receiver.cli.lift_pause:lift_pause", "End the pause that the Meetings API asked for."),
@@ -56,7 +56,8 @@ def recordings() -> None:
     table={
         "list": ("receiver.cli.deliveries:list_", "List webhook deliveries, newest first."),
         "show": ("receiver.cli.deliveries:show", "Show one delivery with its body as it came."),
+        "replay": ("receiver.cli.deliveries:replay", "Take stored deliveries in again, by today's rules."),
     },
 )
 def deliveries() -> None:
-    """Look at the webhooks that came in."""
+    """Look at the webhooks that came in, and take them in again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 from dotenv import dotenv_values
 
 from receiver import logs
+from receiver.operators import OsUser
 from receiver.settings import PREFIX, Needs, Settings, load, unknown_names
 
 if TYPE_CHECKING:
@@ -41,3 +43,12 @@ def misspelt(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name in unknown_names(environ):
         nearest = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
         yield f"{name} is not a setting and is ignored", f"did you mean {PREFIX}{nearest[0]}?" if nearest else ""
+
+
+def os_user() -> OsUser:
+    """Return who runs the command, by the process's own user: environment variables can be set to any name."""
+    uid = os.getuid()
+    try:
+        return OsUser(pwd.getpwuid(uid).pw_name)
+    except KeyError:  # as in a container that runs under a bare number
+        return OsUser(f"uid {uid}")

@@ -8,9 +8,8 @@ import click
 
 from receiver import app
 from receiver.cli import types
-from receiver.cli.environment import settings_for
+from receiver.cli.environment import os_user, settings_for
 from receiver.cli.output import print_json
-from receiver.cli.recordings import os_user
 from receiver.settings import Needs
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -14,11 +12,11 @@ from receiver.app import open_actions, open_catalogue
 from receiver.catalogue import SORTS
 from receiver.cli import filters, types
 from receiver.cli.bodies import plain
-from receiver.cli.environment import settings_for
+from receiver.cli.environment import os_user, settings_for
 from receiver.cli.output import Column, clean, print_fields, print_json, print_table
 from receiver.errors import NotFoundError, WrongStateError
 from receiver.figures import moment, progress, size
-from receiver.operators import OsUser, recordings_query
+from receiver.operators import recordings_query
 from receiver.records import RecordingId
 from receiver.settings import Needs
 
@@ -138,12 +136,3 @@ async def _change_each(settings: Settings, verb: Literal["retry", "cancel"], rec
             else:
                 click.echo(f"{changed.id}  {changed.state.value}")
     return refused
-
-
-def os_user() -> OsUser:
-    """Return who runs the command, by the process's own user: environment variables can be set to any name."""
-    uid = os.getuid()
-    try:
-        return OsUser(pwd.getpwuid(uid).pw_name)
-    except KeyError:  # as in a container that runs under a bare number
-        return OsUser(f"uid {uid}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from receiver.records import MeetingId, RejectedRecord
 
 LONGEST_WAIT_S = 86_400.0
 """The longest wait that another side is granted: a `Retry-After` beyond a day is a mistake, or meant to silence us."""
@@ -55,6 +58,27 @@ class StorageUnavailableError(ReceiverError):
         super().__init__(happened, remedy)
         self.reason = reason or happened
         self.code = code
+
+
+class UnreadableError(ReceiverError):
+    """Nothing of a delivery's body can be taken in. `errors` name field, problem and remedy.
+
+    `rejected` and `rejected_count` are of its records; `ask` are meetings that it names, for the API to be asked for.
+    """
+
+    def __init__(
+        self,
+        errors: tuple[str, ...],
+        rejected: tuple[RejectedRecord, ...] = (),
+        *,
+        rejected_count: int = 0,
+        ask: tuple[MeetingId, ...] = (),
+    ) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+        self.rejected = rejected
+        self.rejected_count = rejected_count
+        self.ask = ask
 
 
 class FenceLostError(ReceiverError):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
+from receiver.errors import ApiBadAnswerError
 from receiver.logs import redact
+
+MAX_ENTRIES = 20_000
+_MAX_VALUES = 500_000
+"""In one listing, counted before it is read: a value can take fifty times the memory of its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,21 @@ class ApiAnswer:
     def skew_s(self) -> float:
         """Seconds by which our clock is ahead of the API's; 0 where the answer has no `Date`."""
         return 0.0 if self.date is None else (self.received_at - self.date).total_seconds()
+
+
+def read_listing(body: bytes, what: str) -> list[Any]:
+    """Return the entries of an answer's body, or raise `ApiBadAnswerError` where it is no JSON array, or too large."""
+    if sum(map(body.count, (b",", b"{", b"["))) > _MAX_VALUES:
+        raise ApiBadAnswerError(f"{what} holds more than {_MAX_VALUES} values, of which no more are read")
+    try:
+        listed: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiBadAnswerError(f"{what} is not JSON") from None
+    if not isinstance(listed, list):
+        raise ApiBadAnswerError(f"{what} is not a JSON array")
+    if len(listed) > MAX_ENTRIES:
+        raise ApiBadAnswerError(f"{what} has {len(listed)} entries, of which no more than {MAX_ENTRIES} are read")
+    return listed
 
 
 def http_date(value: str) -> datetime | None:

@@ -20,7 +20,7 @@ from receiver.errors import (
 )
 from receiver.meetings.access import AdminKey, FixedAccess, StaticToken, UserLogin
 from receiver.meetings.http_client import open_http_client
-from receiver.meetings.meetings_listing import MeetingTime, page_query, read_page
+from receiver.meetings.meetings_listing import MOST_PAGES, MOST_STALE_PAGES, MeetingTime, page_query, read_page
 from receiver.meetings.pacing import RequestPolicy
 from receiver.meetings.recordings_listing import Listing, ListingCache, read_entries
 from receiver.meetings.refusal import listing_refusal
@@ -107,17 +107,23 @@ class MeetingsApi:
         """Yield the pages of the user's meetings whose time is `since` or later, in the API's order, whatever it is.
 
         Pages may be short, overlap, or hold other meetings than were asked for. The listing ends with an empty page,
-        or with one that says the same as the page before, by which an API that ignores `offset` is known.
+        with one that says the same as the page before, by which an API that ignores `offset` is known, or where some
+        pages in a row bring nothing new. Raises `ApiBadAnswerError` for one without end.
         """
         before: object = None
-        while True:
+        seen: set[MeetingId] = set()
+        stale = 0
+        for _ in range(MOST_PAGES):
             answer = await self._meetings_answer(page_query(by, since, offset=offset))
             page = await asyncio.to_thread(read_page, answer.body)
             says = frozenset(listed.meeting.id for listed in page.meetings) or answer.body
-            if not page.entries or says == before:
+            stale = 0 if any(listed.meeting.id not in seen for listed in page.meetings) else stale + 1
+            if not page.entries or says == before or stale >= MOST_STALE_PAGES:
                 return
             yield page
             offset, before = offset + page.entries, says
+            seen.update(listed.meeting.id for listed in page.meetings)
+        raise ApiBadAnswerError(f"the meetings listing does not end within {MOST_PAGES} pages")
 
     async def fresh_url(
         self, recording_id: RecordingId, meeting_id: MeetingId, *, rejected: FreshUrl | None = None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,19 @@ MAX_TEXT_CHARS = 8192
 MAX_URL_CHARS = 8192
 MAX_FILE_UID_CHARS = 512
 """Eight times as long as those that the vendor's page shows (61)."""
-MAX_PARTICIPANTS = 10_000
+MAX_PARTICIPANTS = 1000
+"""Of one recording; how many there were in all is a count of its own."""
 _INT64 = 2**63 - 1
+_FIRST_MS = 10**11
+"""Numbers beyond are milliseconds (in seconds, the year 5138): the vendor's own samples write both."""
+_EPOCH_TEXT = re.compile(r"[0-9]{10,16}")
 _LATEST_S = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
-def vendor_facts(entry: Mapping[str, Any]) -> VendorFacts:
+def vendor_facts(entry: Mapping[str, Any], *, most_participants: int = MAX_PARTICIPANTS) -> VendorFacts:
     """Read what an entry says of a recording, but for its ids and its URL."""
     return VendorFacts(
-        participant_ids=user_ids(entry.get("participants_ids")),
+        participant_ids=user_ids(entry.get("participants_ids"), most=most_participants),
         participants_count=count(entry.get("participants_count")),
         file_uid=file_uid(entry.get("file_uid")),
         duration_s=number(entry.get("duration")),
@@ -45,7 +50,7 @@ def url(value: Any) -> str | None:
 def file_uid(value: Any) -> str | None:
     """Read the name of a file, whole or not at all: a repaired or shortened one would be another file's."""
     is_text = isinstance(value, str) and 0 < len(value) <= MAX_FILE_UID_CHARS
-    return value if is_text and value.isprintable() else None
+    return value if is_text and value.isprintable() and "\ufffd" not in value else None
 
 
 def text(value: Any) -> str | None:
@@ -81,16 +86,17 @@ def user_id(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _INT64 else None
 
 
-def user_ids(value: Any) -> tuple[int, ...]:
-    """Read user ids, each once."""
-    items = value[:MAX_PARTICIPANTS] if isinstance(value, list) else []
+def user_ids(value: Any, *, most: int = MAX_PARTICIPANTS) -> tuple[int, ...]:
+    """Read user ids, each once, of the first `most` items."""
+    items = value[: min(most, MAX_PARTICIPANTS)] if isinstance(value, list) else []
     return tuple(dict.fromkeys(user for item in items if (user := user_id(item)) is not None))
 
 
 def time(value: Any) -> datetime | None:
-    """Read epoch seconds (`start_date`) or ISO 8601 (`created_at`), as UTC where it names no offset."""
-    seconds = number(value)
+    """Read epoch seconds or milliseconds (`start_date`) or ISO 8601 (`created_at`), in UTC where it names no offset."""
+    seconds = number(int(value) if isinstance(value, str) and _EPOCH_TEXT.fullmatch(value) else value)
     if seconds is not None:
+        seconds = seconds / 1000 if seconds > _FIRST_MS else seconds
         return datetime.fromtimestamp(seconds, UTC) if seconds <= _LATEST_S else None
     if not isinstance(value, str) or len(value) > 64:
         return None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from receiver import logs
-from receiver.errors import ApiBadAnswerError
 from receiver.meetings import fields
+from receiver.meetings.answer import read_listing
 from receiver.records import Host, ListedMeeting, Meeting, MeetingId, is_id
 
 if TYPE_CHECKING:
@@ -18,6 +17,10 @@ if TYPE_CHECKING:
 
 _PAGE_MEETINGS = 100
 """The default of the vendor's page; its maximum is undocumented, and a client that asks for no more is safe."""
+MOST_PAGES = 10_000
+"""A million meetings; a listing that goes on is made up as it is asked for."""
+MOST_STALE_PAGES = 3
+"""Pages in a row that name no meeting which the ones before did not; meetings that are made meanwhile shift some."""
 
 log = logs.get("meetings_api")
 
@@ -50,13 +53,8 @@ def page_query(by: MeetingTime, since: datetime, *, offset: int) -> str:
 
 
 def read_page(body: bytes) -> MeetingsPage:
-    """Read an answer's body, or raise `ApiBadAnswerError` where it is not a JSON array."""
-    try:
-        listed: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ApiBadAnswerError("the meetings listing is not JSON") from None
-    if not isinstance(listed, list):
-        raise ApiBadAnswerError("the meetings listing is not a JSON array")
+    """Read an answer's body, or raise `ApiBadAnswerError` where it is no JSON array, or too large."""
+    listed = read_listing(body, "the meetings listing")
     page = MeetingsPage(meetings=tuple(_meeting(entry) for entry in listed if _is_meeting(entry)), entries=len(listed))
     if page.dropped:
         log.warning("meetings_dropped", dropped=page.dropped, entries=page.entries, reason="_id is not an id")

@@ -3,175 +3,245 @@
 Demanded are the ids; everything else "may be null, missing, or joined by unknown ones" (vendor-facts, "Shape conflicts
 to tolerate"), so nonsense in an advisory field drops that field and never the recording. A record without a usable id
 is rejected alone, beside the good ones.
+
+Whoever knows the secret can send a megabyte of anything, so what is made of a body is bounded, and what is counted is
+counted cheaply: only the first rejected records are explained.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from receiver.errors import ReceiverError
+from receiver.errors import UnreadableError
 from receiver.meetings import fields
-from receiver.records import ID_PATTERN, Host, Meeting, MeetingId, Parsed, RecordingFacts, RecordingId, RejectedRecord
+from receiver.meetings.payload_models import PayloadBody, RecordBody, explain
+from receiver.records import Host, Meeting, MeetingId, Parsed, RecordingFacts, RecordingId, RejectedRecord, is_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-class NotJsonError(ReceiverError):
-    """The body is not JSON; nothing can be kept of it but the bytes."""
-
-
-class NotRecordingDoneError(ReceiverError):
-    """The body is JSON but not a recording-done payload; `errors` name field, problem and remedy."""
-
-    def __init__(self, errors: tuple[str, ...], rejected: tuple[RejectedRecord, ...] = ()) -> None:
-        super().__init__("; ".join(errors))
-        self.errors = errors
-        self.rejected = rejected
+MAX_RECORDS = 20_000
+"""Taken from one webhook; a replay takes the others too. With every field that the page shows, 1 MB holds 1,500."""
+MAX_EXPLAINED = 20
+"""Rejected records that are named and explained; the others are counted."""
+MAX_MEETINGS_ASKED = 100
+"""Of one webhook, as long as `MAX_RECORDS` holds."""
+_MAX_PARTICIPANTS = 20_000  # of all recordings of a body together
+_REPLAY = "`receiver deliveries replay` takes them"
 
 
-def _object(value: Any) -> Any:
-    return value if isinstance(value, dict) else {}
+class NotJsonError(UnreadableError):
+    """The body is not JSON."""
 
 
-Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Text = Annotated[str | None, BeforeValidator(fields.text)]
-UserId = Annotated[int | None, BeforeValidator(fields.user_id)]
-Time = Annotated[datetime | None, BeforeValidator(fields.time)]
+class NotRecordingDoneError(UnreadableError):
+    """The body is JSON but not a recording-done payload."""
 
 
-class _WireModel(BaseModel):
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
-
-
-class PayloadMeetingBody(_WireModel):
-    """The payload's `meeting`."""
-
-    id: Id = Field(alias="_id")
-    name: Text = None
-    start_date: Time = None
-    end_date: Time = None
-    host_id: UserId = None
-
-
-class PayloadHostBody(_WireModel):
-    """The payload's `hostUser`; its numeric `id` is the meeting's `host_id`."""
-
-    id: UserId = None
-    full_name: Text = None
-    login: Text = None
-    email: Text = None
-
-
-class RecordBody(_WireModel):
-    """What is demanded of one of the payload's `callRecords`: its ids."""
-
-    id: Id = Field(alias="_id")
-    room_id: Id | None = None
-
-
-class PayloadBody(_WireModel):
-    """One recording-done object; the page's prose calls it an array, its example is an object."""
-
-    meeting: PayloadMeetingBody
-    host: Annotated[PayloadHostBody, BeforeValidator(_object)] = Field(default=PayloadHostBody(), alias="hostUser")
-    records: list[Any] = Field(alias="callRecords")
-
-
-def parse(body: bytes) -> Parsed:
-    """Read a body. `rejected` counts records over the whole body, from 0.
+def parse(body: bytes, *, bounded: bool = True) -> Parsed:
+    """Read a body. `rejected` counts records over the whole body, from 0. A replay is not `bounded` in their number.
 
     Raises `NotJsonError`, or `NotRecordingDoneError` when no record at all can be used but some should have been.
     """
     document = _json(body)
-    recordings: dict[RecordingId, RecordingFacts] = {}
-    rejected: list[RejectedRecord] = []
+    reading = _Reading(bounded=bounded)
     index = 0
-    for delivery in _deliveries(document, rejected):
+    for delivery in _deliveries(document, reading):
+        meeting, host = _described(delivery)
+        before = reading.left_out
         for record in delivery.records:
-            try:
-                facts = _facts(delivery, record)
-                recordings[facts.id] = _newer(recordings.get(facts.id), facts)
-            except ValidationError as e:
-                rejected.append(RejectedRecord(index=index, errors=_explain(e, f"callRecords[{index}]")))
+            reading.take(record, index, meeting, host)
             index += 1
-    if rejected and not recordings:
-        raise NotRecordingDoneError(("no record of callRecords can be used",), tuple(rejected))
-    return Parsed(recordings=tuple(recordings.values()), rejected=tuple(rejected))
+        if not delivery.records or reading.left_out > before:
+            reading.ask_for(meeting.id)
+    if reading.left_out and not reading.recordings:
+        raise reading.refusal(("no record of callRecords can be used",))
+    return Parsed(
+        recordings=tuple(reading.recordings.values()),
+        rejected=reading.rejected(),
+        rejected_count=reading.left_out,
+        ask=tuple(reading.ask),
+    )
+
+
+class _Reading:
+    """What was read of a body so far."""
+
+    def __init__(self, *, bounded: bool) -> None:
+        self._most_records = MAX_RECORDS if bounded else math.inf
+        self._most_asked = MAX_MEETINGS_ASKED if bounded else math.inf
+        self._not_asked: set[MeetingId] = set()
+        self._participants_left = _MAX_PARTICIPANTS
+        self._explained: list[RejectedRecord] = []
+        self._unusable = 0
+        self._beyond = 0
+        self._first_beyond = 0
+        self.recordings: dict[RecordingId, RecordingFacts] = {}
+        self.ask: dict[MeetingId, None] = {}
+
+    @property
+    def left_out(self) -> int:
+        """How many records, or objects of an array, were not taken."""
+        return self._unusable + self._beyond
+
+    @property
+    def explains(self) -> bool:
+        """Tell whether the next rejected record is to be explained."""
+        return len(self._explained) < MAX_EXPLAINED
+
+    def reject(self, index: int, errors: tuple[str, ...]) -> None:
+        self._unusable += 1
+        if self.explains:
+            self._explained.append(RejectedRecord(index=index, errors=errors))
+
+    def ask_for(self, meeting_id: MeetingId) -> None:
+        if meeting_id in self.ask or len(self.ask) < self._most_asked:
+            self.ask[meeting_id] = None
+        else:
+            self._not_asked.add(meeting_id)
+
+    def take(self, record: Any, index: int, meeting: Meeting, host: Host) -> None:
+        ids = _ids(record)
+        if ids is None:
+            self.reject(index, _record_errors(record, index) if self.explains else ())
+            return
+        recording_id, room_id = ids
+        known = self.recordings.get(recording_id)
+        if known is None and len(self.recordings) >= self._most_records:
+            self._first_beyond = self._first_beyond if self._beyond else index
+            self._beyond += 1
+            return
+        vendor = fields.vendor_facts(record, most_participants=self._participants_left)
+        self._participants_left -= len(vendor.participant_ids)
+        if room_id not in (None, meeting.id):
+            # the record belongs to another meeting than the one described beside it
+            meeting, host = Meeting(id=MeetingId(room_id or "")), Host()
+        facts = RecordingFacts(
+            id=recording_id,
+            meeting=meeting,
+            host=host,
+            vendor=vendor,
+            payload_url=fields.url(record.get("download_url")),
+        )
+        self.recordings[recording_id] = facts if known is None else _newer(known, facts)
+
+    def rejected(self) -> tuple[RejectedRecord, ...]:
+        """Return the records that are explained, and what is to be said of the others."""
+        told = list(self._explained)
+        if others := self._unusable - len(told):
+            what = f"{others} more cannot be used either; the first {len(told)} are explained"
+            told.append(RejectedRecord(index=told[-1].index + 1, errors=(what,)))
+        if self._beyond:
+            what = (
+                f"from here on {self._beyond} records were not taken, since one delivery brings at most {MAX_RECORDS}"
+            )
+            told.append(RejectedRecord(index=self._first_beyond, errors=(f"{what}; {_REPLAY}",)))
+        if self._not_asked:
+            what = f"{len(self._not_asked)} meetings without records were not asked for beyond {MAX_MEETINGS_ASKED}"
+            told.append(RejectedRecord(index=0, errors=(f"{what}; {_REPLAY}",)))
+        return tuple(told)
+
+    def refusal(self, errors: tuple[str, ...]) -> NotRecordingDoneError:
+        return NotRecordingDoneError(
+            errors[:MAX_EXPLAINED], self.rejected(), rejected_count=self.left_out, ask=tuple(self.ask)
+        )
 
 
 def _json(body: bytes) -> Any:
     # The standard parser lets NaN, huge numbers and lone surrogates through on purpose: the field rules decide on
     # them one by one, where a strict parser would lose the whole delivery.
     try:
-        return json.loads(body)
+        try:
+            return json.loads(body)
+        except ValueError:  # includes UnicodeDecodeError and integers of thousands of digits
+            return _repaired(body)
     except RecursionError as e:
-        raise NotJsonError("the body nests deeper than any recording-done payload does") from e
-    except ValueError as e:  # includes UnicodeDecodeError and integers of thousands of digits
+        raise NotJsonError(("the body nests deeper than any recording-done payload does",)) from e
+    except ValueError as e:
         reason = re.sub(r"[^\x20-\x7e]", "?", str(e))[:200]
-        raise NotJsonError(f"the body is not JSON: {reason}") from e
+        raise NotJsonError((f"the body is not JSON: {reason}",)) from e
 
 
-def _deliveries(document: Any, rejected: list[RejectedRecord]) -> Iterator[PayloadBody]:
+def _repaired(body: bytes) -> Any:
+    """Read what is JSON but for bytes of another encoding, byte order marks, or control characters.
+
+    No repair makes another id of one: what is put in its place is in no id.
+    """
+    text = body.decode("utf-8", "replace").replace("\ufeff", " ").strip("\0 \t\r\n")
+    return json.loads(text, strict=False)
+
+
+def _deliveries(document: Any, reading: _Reading) -> Iterator[PayloadBody]:
     """Yield the usable objects of the body; unusable ones beside usable ones are rejected alone."""
     items = document if isinstance(document, list) else [document]
     if not items:
         raise NotRecordingDoneError(("the body is an empty array; it should hold meeting, hostUser and callRecords",))
-    problems: list[tuple[int, tuple[str, ...]]] = []
     usable: list[PayloadBody] = []
+    problems: list[str] = []
     for position, item in enumerate(items):
+        if not (reading.explains or _may_be_usable(item)):
+            reading.reject(position, ())
+            continue
         try:
             usable.append(PayloadBody.model_validate(item))
         except ValidationError as e:
-            problems.append((position, _explain(e, f"[{position}]" if isinstance(document, list) else "")))
+            found = explain(e, f"[{position}]" if isinstance(document, list) else "")
+            problems += found
+            reading.reject(position, found)
+            if (meeting_id := _meeting_id(item)) is not None:
+                reading.ask_for(meeting_id)
     if not usable:
-        raise NotRecordingDoneError(tuple(problem for _, found in problems for problem in found)[:20])
-    rejected += [RejectedRecord(index=position, errors=found) for position, found in problems]
+        raise NotRecordingDoneError(tuple(problems)[:MAX_EXPLAINED], ask=tuple(reading.ask))
     yield from usable
 
 
-def _explain(error: ValidationError, where: str) -> tuple[str, ...]:
-    problems = []
-    for problem in error.errors(include_url=False, include_context=False, include_input=False)[:20]:
-        path = ".".join([where, *map(str, problem["loc"])]).strip(".") or "the body"
-        if problem["type"] == "string_pattern_mismatch":
-            problems.append(f"{path} must be 1 to 64 of the characters A-Z a-z 0-9 _ -")
-        elif problem["type"] == "model_type":
-            problems.append(f"{path} must be an object")
-        else:
-            problems.append(f"{path}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
-    return tuple(problems)
+def _may_be_usable(item: Any) -> bool:
+    return _meeting_id(item) is not None and isinstance(item.get("callRecords"), list)
 
 
-def _facts(delivery: PayloadBody, record: Any) -> RecordingFacts:
-    meeting, host, ids = delivery.meeting, delivery.host, RecordBody.model_validate(record)
-    facts = RecordingFacts(
-        id=RecordingId(ids.id),
-        meeting=Meeting(
-            id=MeetingId(meeting.id), name=meeting.name, start_date=meeting.start_date, end_date=meeting.end_date
-        ),
-        host=Host(
+def _meeting_id(item: Any) -> MeetingId | None:
+    meeting = item.get("meeting") if isinstance(item, dict) else None
+    found = meeting.get("_id") if isinstance(meeting, dict) else None
+    return MeetingId(found) if is_id(found) else None
+
+
+def _ids(record: Any) -> tuple[RecordingId, str | None] | None:
+    """Return a record's ids where it is as `RecordBody` demands, at a hundredth of its price."""
+    if not isinstance(record, dict):
+        return None
+    recording_id, room_id = record.get("_id"), record.get("room_id")
+    if not is_id(recording_id) or not (room_id is None or is_id(room_id)):
+        return None
+    return RecordingId(recording_id), room_id
+
+
+def _record_errors(record: Any, index: int) -> tuple[str, ...]:
+    try:
+        RecordBody.model_validate(record)
+    except ValidationError as e:
+        return explain(e, f"callRecords[{index}]")
+    raise AssertionError("`_ids` and `RecordBody` disagree")  # pragma: no cover
+
+
+def _described(delivery: PayloadBody) -> tuple[Meeting, Host]:
+    meeting, host = delivery.meeting, delivery.host
+    return (
+        Meeting(id=MeetingId(meeting.id), name=meeting.name, start_date=meeting.start_date, end_date=meeting.end_date),
+        Host(
             id=host.id if host.id is not None else meeting.host_id,
             name=host.full_name,
             login=host.login,
             email=host.email,
         ),
-        vendor=fields.vendor_facts(record),
-        payload_url=fields.url(record.get("download_url")),
     )
-    if ids.room_id is not None and ids.room_id != meeting.id:
-        # the record belongs to another meeting than the one described beside it
-        return replace(facts, meeting=Meeting(id=MeetingId(ids.room_id)), host=Host())
-    return facts
 
 
-def _newer(old: RecordingFacts | None, new: RecordingFacts) -> RecordingFacts:
-    if old is None or old.vendor.updated_at is None or new.vendor.updated_at is None:
+def _newer(old: RecordingFacts, new: RecordingFacts) -> RecordingFacts:
+    if old.vendor.updated_at is None or new.vendor.updated_at is None:
         return new
     return new if new.vendor.updated_at >= old.vendor.updated_at else old

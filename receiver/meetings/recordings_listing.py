@@ -5,14 +5,14 @@ A listing is read entry by entry: a bad one does not stop the good ones.
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from receiver import logs
-from receiver.errors import ApiBadAnswerError, ApiUnavailableError
+from receiver.errors import ApiUnavailableError
 from receiver.meetings import fields
+from receiver.meetings.answer import read_listing
 from receiver.meetings.single_flight import SingleFlight
 from receiver.meetings.url_expiry import url_expiry
 from receiver.records import FreshUrl, ListedRecording, RecordingId, UrlOrigin, is_id
@@ -116,15 +116,9 @@ class Entries:
 
 
 def read_entries(body: bytes, meeting_id: MeetingId, *, fetched_at: datetime) -> Entries:
-    """Read an answer's body, or raise `ApiBadAnswerError` where it is not a JSON array."""
-    try:
-        listed: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ApiBadAnswerError("the recordings listing is not JSON") from None
-    if not isinstance(listed, list):
-        raise ApiBadAnswerError("the recordings listing is not a JSON array")
+    """Read an answer's body, or raise `ApiBadAnswerError` where it is no JSON array, or too large."""
     entries = Entries()
-    for index, entry in enumerate(listed):
+    for index, entry in enumerate(read_listing(body, "the recordings listing")):
         _sort(entries, index, entry, meeting_id, fetched_at)
     _report(entries, meeting_id)
     return entries

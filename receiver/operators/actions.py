@@ -1,4 +1,4 @@
-"""What an operator may do to a recording, by whatever surface: every change is logged."""
+"""What an operator may do to a recording or a delivery, by whatever surface: every change is logged."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from receiver import logs
 from receiver.settings import OpsToken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from receiver.catalogue import Interventions
-    from receiver.records import Recording, RecordingId
+    from receiver.records import DeliveryId, Recording, RecordingId, Replayed
 
 _log = logs.get("operators")
 
@@ -32,6 +32,7 @@ class Actions:
     interventions: Interventions
     wake: Callable[[], None]
     clock: Callable[[], datetime]
+    take_in: Callable[[DeliveryId], Awaitable[Replayed]]
 
     async def retry(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Have the recording tried anew, at once."""
@@ -51,8 +52,18 @@ class Actions:
         """Lift the hold; safe to repeat."""
         return _noted("recording_released", await self.interventions.set_hold(recording_id, False), by)
 
+    async def replay(self, delivery_id: DeliveryId, by: OpsToken | OsUser) -> Replayed:
+        """Take a stored delivery in again; raises `UnreadableError` where still nothing of it can be used."""
+        replayed = await self.take_in(delivery_id)
+        recordings = len(replayed.accepted.recordings)
+        _log.info("delivery_replayed", delivery_id=delivery_id, recordings=recordings, **_who(by))
+        return replayed
+
 
 def _noted(event: str, recording: Recording, by: OpsToken | OsUser) -> Recording:
-    who = {"token_name": by.name} if isinstance(by, OpsToken) else {"os_user": by.name}
-    _log.info(event, recording_id=recording.id, **who)
+    _log.info(event, recording_id=recording.id, **_who(by))
     return recording
+
+
+def _who(by: OpsToken | OsUser) -> dict[str, str]:
+    return {"token_name": by.name} if isinstance(by, OpsToken) else {"os_user": by.name}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from receiver.errors import InvalidQueryError
 from receiver.operators import deliveries_query, delivery_id
 from receiver.page.listing import Asked
-from receiver.page.rendering import render
+from receiver.page.rendering import redirect, render
 from receiver.records import DeliveryStatus
 
 if TYPE_CHECKING:
@@ -48,3 +48,9 @@ async def show(visit: Visit) -> Response:
     body = delivery.body[:_MOST_BODY_BYTES].decode("utf-8", "replace") if delivery.body and visit.may_act else None
     is_cut = delivery.body is not None and len(delivery.body) > _MOST_BODY_BYTES
     return render(visit.request, "delivery.html", visit=visit, delivery=delivery, body=body, is_cut=is_cut)
+
+
+async def replay(visit: Visit) -> Response:
+    """`POST /deliveries/{id}/replay`."""
+    replayed = await visit.parts.actions.replay(delivery_id(visit.request), visit.token)
+    return redirect(f"/deliveries/{replayed.accepted.delivery_id}")

@@ -61,6 +61,7 @@ def routes(parts: PageParts) -> list[BaseRoute]:
         *(form(f"/recordings/{{id}}/{verb}", Role.OPERATOR, recordings.change(verb)) for verb in recordings.VERBS),
         page("/deliveries", deliveries.listing),
         page("/deliveries/{id}", deliveries.show),
+        form("/deliveries/{id}/replay", Role.OPERATOR, deliveries.replay),
         _route("/sign-in", ["GET", "POST"], sign_in.endpoint(parts, known)),
         form("/sign-out", Role.VIEWER, sign_in.leaving(known)),
         Mount("/static", OwnFiles()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from receiver.reconcile.difference import GRACE
+from receiver.reconcile.named import NamedMeetingsAsker
 from receiver.reconcile.reconciler import Reconciler, Reconciliation
 
-__all__ = ["GRACE", "Reconciler", "Reconciliation"]
+__all__ = ["GRACE", "NamedMeetingsAsker", "Reconciler", "Reconciliation"]

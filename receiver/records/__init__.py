@@ -1,6 +1,6 @@
 """What the parts hand to each other: frozen records, enums and id types. No behaviour, no I/O."""
 
-from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord
+from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
 from receiver.records.kinds import (
     ID_PATTERN,
     DeliveryId,
@@ -64,6 +64,7 @@ __all__ = [
     "RecordingId",
     "RefusedSource",
     "RejectedRecord",
+    "Replayed",
     "State",
     "StoredFile",
     "Tally",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from receiver.records.kinds import DeliveryId, DeliveryStatus, RecordingId, State
+    from receiver.records.kinds import DeliveryId, DeliveryStatus, MeetingId, RecordingId, State
     from receiver.records.recordings import RecordingFacts
 
 
@@ -22,10 +22,16 @@ class RejectedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """What a delivery's body brings: good recordings, each once, and the records that could not be used."""
+    """What a delivery's body brings: good recordings, each once, and the records that were not taken.
+
+    Of those the first are in `rejected`, and what it says of the others; `rejected_count` is how many there are. `ask`
+    are meetings that were named without a record, or with one that was not taken: the API may list what it stands for.
+    """
 
     recordings: tuple[RecordingFacts, ...]
     rejected: tuple[RejectedRecord, ...]
+    rejected_count: int = 0
+    ask: tuple[MeetingId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +45,20 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What came of taking a stored delivery in again; `note` says what it cannot bring back."""
+
+    accepted: Accepted
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One POST as it was stored. `body` is the raw body with URL signatures blanked, never decoded."""
+    """One POST as it was stored. `body` is the raw body with URL signatures blanked, never decoded.
+
+    In a listing `recording_ids` and `rejected` are the first; the counts are of all. `reason` says why nothing of it
+    could be used.
+    """
 
     id: DeliveryId
     received_at: datetime
@@ -48,5 +66,8 @@ class Delivery:
     body_sha256: str
     body_bytes: int
     recording_ids: tuple[RecordingId, ...]
+    recordings_count: int
     rejected: tuple[RejectedRecord, ...]
+    rejected_count: int
+    reason: str | None = None
     body: bytes | None = None

@@ -16,6 +16,9 @@ from receiver.errors import ReceiverError
 from receiver.records import Origin
 
 MIN_SECRET_CHARS = 16
+_NOT_IN_A_PATH = re.compile(r"[^A-Za-z0-9._~!$&'()*+;=:@-]")
+_IN_A_PATH = "A-Z, a-z, 0-9 and any of . _ ~ ! $ & ' ( ) * + ; = : @ -"
+"""RFC 3986's `pchar` without escapes; a comma stands between two secrets."""
 KEY_FIELDS = frozenset({"recording_id", "meeting_id", "created_at", "host_id", "meeting_name"})
 
 
@@ -45,8 +48,12 @@ def _split(value: Any) -> Any:
 
 
 def _secret(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < MIN_SECRET_CHARS:
+    text = value.get_secret_value()
+    if len(text) < MIN_SECRET_CHARS:
         raise ValueError(f"each secret needs at least {MIN_SECRET_CHARS} characters")
+    if (found := _NOT_IN_A_PATH.search(text)) is not None:
+        where = f"character {found.start() + 1} of one of them cannot stand in a URL's path"
+        raise WrongValueError(f"each secret is the end of a URL, and {where}", f"use {_IN_A_PATH}")
     return value
 
 

@@ -55,6 +55,10 @@ deliveries = sa.Table(
     sa.Column("body_bytes", sa.BigInteger, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("rejected", sa.JSON, nullable=False),
+    # null in rows that releases before them wrote
+    sa.Column("recordings_count", sa.BigInteger),
+    sa.Column("rejected_count", sa.BigInteger),
+    sa.Column("reason", sa.Text),
     sa.Index(None, "received_at", "id"),
 )
 
@@ -142,6 +146,16 @@ delivery_recordings = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("recording_id", sa.Text, nullable=False, index=True),
 )
+
+named_meetings = sa.Table(
+    "named_meetings",
+    metadata,
+    sa.Column("meeting_id", sa.Text, primary_key=True),
+    sa.Column("named_at", UtcDateTime, nullable=False),
+    sa.Column("ask_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("asked", sa.Integer, nullable=False),
+)
+"""Meetings that a delivery named without (all) their records. `asked`: how often the API was, since `named_at`."""
 
 api_pauses = sa.Table(
     "api_pauses",

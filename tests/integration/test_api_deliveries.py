@@ -36,7 +36,10 @@ async def test_deliveries_newest_first_by_pages(api_operator: httpx.AsyncClient)
             "body_sha256": "d2" * 32,
             "body_bytes": len(BODY),
             "recordings": ["r2", "r1"],
+            "recordings_count": 2,
             "rejected": [{"index": 1, "errors": ["_id: missing; give one"]}],
+            "rejected_count": 1,
+            "reason": None,
             "body": None,
         }
     ]
@@ -44,6 +47,20 @@ async def test_deliveries_newest_first_by_pages(api_operator: httpx.AsyncClient)
     assert ([item["id"] for item in second["items"]], second["next"]) == (["d1"], None)
     found = (await api_operator.get("/api/deliveries?status=accepted")).json()["items"]
     assert [item["id"] for item in found] == ["d1"]
+
+
+async def test_a_listing_counts_what_an_older_release_stored_without_bound(
+    database: Database, api_viewer: httpx.AsyncClient
+):
+    rejected = [{"index": n, "errors": ["callRecords: must be an object"]} for n in range(5000)]
+    await add_delivery(database, "d1", body=BODY, recording_ids=[f"r{n}" for n in range(5000)], rejected=rejected)
+    answer = await api_viewer.get("/api/deliveries")
+    (listed,) = answer.json()["items"]
+    assert (listed["recordings_count"], listed["rejected_count"]) == (5000, 5000)
+    assert (len(listed["recordings"]), listed["rejected"]) == (20, [])
+    assert len(answer.content) < 1000
+    whole = (await api_viewer.get("/api/deliveries/d1")).json()
+    assert (len(whole["recordings"]), len(whole["rejected"])) == (5000, 5000)
 
 
 @pytest.mark.usefixtures("two_deliveries")

@@ -170,15 +170,41 @@ async def test_of_two_deliveries_the_newer_facts_win_in_either_order(database: D
     assert (found.vendor.duration_s, found.vendor.participant_ids) == (2, (9,))
 
 
+@pytest.mark.parametrize("ids", [("a",), ("a", "b")], ids=["the very same body", "another body"])
 @pytest.mark.parametrize("state", [State.FAILED, State.MISSING])
-async def test_news_of_a_dead_recording_revives_it(database: Database, inbox: Inbox, state: State) -> None:
+async def test_a_delivery_of_a_dead_recording_revives_it(
+    database: Database, inbox: Inbox, state: State, ids: tuple[str, ...]
+) -> None:
     await accept(inbox, payload("a"), now=NOW)
     await _fail(database, "a", state)
-    await accept(inbox, payload("a"), now=NOW)  # the very same body is no news
-    assert (await Catalogue(database).recording(RecordingId("a"))).state is state
-    await accept(inbox, payload("a", "b"), now=NOW)
+    answer = await accept(inbox, payload(*ids), now=NOW)
+    assert answer.recordings == tuple((one, State.PENDING) for one in ids)
     found = await Catalogue(database).recording(RecordingId("a"))
     assert (found.state, found.attempts) == (State.PENDING, 0)
+
+
+async def test_the_very_same_body_overwrites_nothing_that_was_said_since(database: Database, inbox: Inbox) -> None:
+    first = payload("a", duration=1, updated_at=None)
+    await accept(inbox, first, now=NOW)
+    await accept(inbox, payload("a", duration=2, updated_at=None), now=NOW)
+    await _fail(database, "a", State.FAILED)
+    await accept(inbox, first, now=NOW)
+    found = await Catalogue(database).recording(RecordingId("a"))
+    assert (found.state, found.vendor.duration_s) == (State.PENDING, 2)
+
+
+async def test_a_delivery_of_thousands_is_taken_whole_and_again(database: Database, inbox: Inbox) -> None:
+    ids = tuple(f"r{n}" for n in range(2500))
+    body = payload(*ids, participants_ids=list(range(20)))
+    first = await accept(inbox, body, now=NOW)
+    assert [one for one, _ in first.recordings] == list(ids)
+    await _fail(database, "r2400", State.FAILED)
+    again = await accept(inbox, body, now=NOW)
+    assert (again.duplicate, again.delivery_id, again.recordings) == (True, first.delivery_id, first.recordings)
+    delivery = await Catalogue(database).delivery(first.delivery_id)
+    assert (delivery.recording_ids, delivery.recordings_count) == (ids, 2500)
+    (listed,) = (await Catalogue(database).deliveries()).items
+    assert (listed.recording_ids, listed.recordings_count) == (ids[:20], 2500)
 
 
 async def test_a_cancelled_recording_stays_cancelled(database: Database, inbox: Inbox) -> None:

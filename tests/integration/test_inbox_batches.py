@@ -17,6 +17,7 @@ from receiver.jobs import MemoryJobs
 from receiver.records import RecordingId, State
 from receiver.tables import Database, deliveries, recordings
 from tests.support.clock import NOW
+from tests.support.databases import refuse
 from tests.support.intake import accept
 from tests.support.payloads import payload
 
@@ -43,17 +44,6 @@ def watching(database: Database, event: str) -> Iterator[list[str]]:
     sa.event.listen(database.engine, event, note)
     yield seen
     sa.event.remove(database.engine, event, note)
-
-
-async def refuse(database: Database, recording_id: str) -> None:
-    """Let the database itself refuse one recording's row."""
-    rule = (
-        f"CREATE TRIGGER refusal BEFORE INSERT ON recordings WHEN NEW.id = '{recording_id}' "
-        "BEGIN SELECT RAISE(ABORT, 'refused by the test'); END"
-        if database.is_sqlite
-        else f"ALTER TABLE recordings ADD CONSTRAINT refusal CHECK (id <> '{recording_id}')"
-    )
-    await database.write(lambda tx: tx.exec_driver_sql(rule))
 
 
 async def count(database: Database, table: sa.Table) -> int:

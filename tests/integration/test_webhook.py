@@ -16,11 +16,13 @@ from starlette.applications import Starlette
 from receiver import problems, webhook
 from receiver.app.http_server import RoomSize, Server, server_config
 from receiver.app.process import listening
+from receiver.catalogue import Catalogue
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
+from receiver.records import DeliveryId, DeliveryStatus
 from receiver.tables import Database, deliveries
 from tests.support.clock import now
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import ON_SQLITE, refuse
 from tests.support.payloads import example, payload
 
 if TYPE_CHECKING:
@@ -125,7 +127,7 @@ async def test_only_allowed_networks_may_post(database: Database, network: str, 
     [
         (b"{", JSON, 400, "the body is not JSON: Expecting property name"),
         (b"{}", JSON, 422, "meeting: field required; callRecords: field required. The delivery is kept as "),
-        (b"{}", {"Content-Type": "text/plain"}, 415, "send the payload as application/json"),
+        (b"{}", {"Content-Type": "text/plain"}, 422, "meeting: field required; callRecords: field required. "),
         (b"{}", {"Content-Encoding": "gzip"}, 415, "send the payload without Content-Encoding"),
         (b" " * 10_001, JSON, 413, "at most 10000 bytes are taken (RECEIVER_MAX_BODY_BYTES)"),
     ],
@@ -138,17 +140,58 @@ async def test_refusals_say_what_and_why(
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["detail"].startswith(detail)
     assert OLD not in answer.text
-    assert await stored(database) == (1 if status == 422 else 0)
+    assert await stored(database) == (1 if status in (400, 422) else 0)
 
 
-async def test_a_type_with_parameters_and_no_type_at_all_are_json(database: Database) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "Application/JSON; charset=utf-8"},
+        {"Content-Type": "application/cloudevents+json"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/octet-stream"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "nonsense"},
+        {"Content-Encoding": "identity"},
+        {"Content-Encoding": "UTF-8"},
+        {"Content-Encoding": ""},
+        {},
+    ],
+    ids=str,
+)
+async def test_the_body_decides_and_not_what_it_is_called(database: Database, headers: dict[str, str]) -> None:
     async with serving(database) as client:
-        typed = await client.post(
-            PATH, content=payload("a"), headers={"Content-Type": "Application/JSON; charset=utf-8"}
-        )
         del client.headers["Content-Type"]
-        untyped = await client.post(PATH, content=payload("b"))
-    assert (typed.status_code, untyped.status_code) == (202, 202)
+        assert (await client.post(PATH, content=payload("a"), headers=headers)).status_code == 202
+
+
+async def test_what_cannot_be_read_is_kept_with_the_reason(database: Database) -> None:
+    async with serving(database) as client:
+        answer = await client.post(PATH, content=b"<html>\xe9")
+        again = await client.post(PATH, content=b"<html>\xe9")
+    delivery = await Catalogue(database).delivery(DeliveryId(answer.json()["delivery_id"]))
+    assert (delivery.status, delivery.body) == (DeliveryStatus.REJECTED, b"<html>\xe9")
+    assert delivery.reason == "the body is not JSON: Expecting value: line 1 column 1 (char 0)"
+    assert again.json() == answer.json()
+
+
+async def test_a_delivery_that_the_database_refuses_is_kept_and_no_outage(database: Database) -> None:
+    await refuse(database, "r3")
+    async with serving(database) as client:
+        answer = await client.post(PATH, content=payload("r3"))
+        other = await client.post(PATH, content=payload("r4"))
+    assert (answer.status_code, other.status_code) == (422, 202)
+    delivery = await Catalogue(database).delivery(DeliveryId(answer.json()["delivery_id"]))
+    assert (delivery.status, delivery.recording_ids) == (DeliveryStatus.REJECTED, ())
+    assert delivery.reason is not None
+    assert delivery.reason.startswith("the database refuses what it says (IntegrityError")
+
+
+@pytest.mark.parametrize("path", [f"{PATH}/", f"{webhook.PATH}/"])
+async def test_a_slash_at_the_end_is_no_mistake(database: Database, path: str) -> None:
+    async with serving(database) as client:
+        answer = await client.post(path, content=payload("a"), auth=("", OLD))
+    assert answer.status_code == 202
 
 
 async def test_a_body_of_unknown_length_is_cut_off_at_the_bound(database: Database) -> None:

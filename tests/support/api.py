@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from receiver import api, problems
 from receiver.catalogue import Catalogue, Interventions
 from receiver.operators import Actions, Downloads, Guard
+from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from receiver.tables import Database
 
 READS = ("/api/recordings", "/api/recordings/r1", "/api/recordings/r1/download", "/api/deliveries", "/api/stats")
-WRITES = tuple(f"/api/recordings/r1/{action}" for action in ("retry", "cancel", "hold", "release"))
+_ACTIONS = ("retry", "cancel", "hold", "release")
+WRITES = (*(f"/api/recordings/r1/{action}" for action in _ACTIONS), "/api/deliveries/d1/replay")
 ALL = [("GET", path) for path in (*READS, "/api/deliveries/d1")] + [("POST", path) for path in WRITES]
 NOT_FOUND = "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
 
@@ -30,12 +32,12 @@ def bearer(token: str) -> dict[bytes, bytes]:
 
 
 def client_of(
-    catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS
+    catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
 ) -> httpx.AsyncClient:
     parts = api.ApiParts(
         catalogue=catalogue,
         guard=Guard(lambda: tokens),
-        actions=Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW),
+        actions=Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay),
         downloads=Downloads(catalogue=catalogue, presign=outside.presign),
         probes=outside.probes(catalogue),
     )
@@ -47,7 +49,7 @@ def client_of(
 @pytest.fixture
 async def anonymous(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
     catalogue = Catalogue(database, cursor_keys=lambda: (b"k",))
-    async with client_of(catalogue, Interventions(database), outside) as client:
+    async with client_of(catalogue, Interventions(database), outside, replay=replay_of(database)) as client:
         yield client
 
 

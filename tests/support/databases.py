@@ -115,3 +115,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = open_database(database_url)
     yield opened
     await opened.close()
+
+
+async def refuse(database: Database, recording_id: str) -> None:
+    """Let the database itself refuse one recording's row."""
+    rule = (
+        f"CREATE TRIGGER refusal BEFORE INSERT ON recordings WHEN NEW.id = '{recording_id}' "
+        "BEGIN SELECT RAISE(ABORT, 'refused by the test'); END"
+        if database.is_sqlite
+        else f"ALTER TABLE recordings ADD CONSTRAINT refusal CHECK (id <> '{recording_id}')"
+    )
+    await database.write(lambda tx: tx.exec_driver_sql(rule))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from receiver.catalogue import Catalogue
+from receiver.inbox import Inbox
+from receiver.inbox.replay import Replays
+from receiver.jobs import MemoryJobs
 from receiver.meetings.payload import parse
 from receiver.records import Accepted, StoredFile
+from tests.support.clock import NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from receiver.inbox import Inbox
+    from receiver.records import DeliveryId, Replayed
+    from receiver.tables import Database
 
 STORED = StoredFile(
     bucket="b",
@@ -26,3 +33,9 @@ STORED = StoredFile(
 async def accept(inbox: Inbox, body: bytes, *, now: datetime) -> Accepted:
     """Store a body as the webhook would."""
     return await inbox.accept(body, parse(body), now=now)
+
+
+def replay_of(database: Database, *, has_api: bool = True) -> Callable[[DeliveryId], Awaitable[Replayed]]:
+    """Return what takes a stored delivery in again, as the service composes it."""
+    inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=not has_api)
+    return Replays(inbox=inbox, catalogue=Catalogue(database), has_api=has_api, clock=lambda: NOW).replay

@@ -14,6 +14,7 @@ from receiver import api, page, problems
 from receiver.app.ended_sessions import DatabaseEndedSessions
 from receiver.catalogue import Catalogue, Interventions
 from receiver.operators import Actions, Downloads, Guard
+from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
 if TYPE_CHECKING:
@@ -39,10 +40,11 @@ def browser_of(
     *,
     tokens: tuple[OpsToken, ...] = TOKENS,
     url: str = "http://receiver:8080",
+    replay: Any = None,
 ) -> httpx.AsyncClient:
     """Return a client that keeps cookies and follows no redirect, of the page and the API as `app` composes them."""
     guard = Guard(lambda: tokens)
-    actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW)
+    actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
     downloads = Downloads(catalogue=catalogue, presign=outside.presign)
     html = page.PageParts(
         catalogue=catalogue,
@@ -62,7 +64,8 @@ def browser_of(
 
 @pytest.fixture
 async def browser(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser_of(database, Catalogue(database), Interventions(database), outside) as client:
+    catalogue, changes = Catalogue(database), Interventions(database)
+    async with browser_of(database, catalogue, changes, outside, replay=replay_of(database)) as client:
         yield client
 
 

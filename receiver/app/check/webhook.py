@@ -25,7 +25,7 @@ _NOT_ADMITTED = "a POST arrives, but the service there knows another secret"
 async def webhook_findings(
     settings: Settings, *, public_url: str | None, show_secret: bool
 ) -> AsyncGenerator[Finding, None]:
-    """Tell the webhook's URL; with a `public_url`, send an empty POST of a media type that the service never takes."""
+    """Tell the webhook's URL; with a `public_url`, send an empty POST of an encoding that the service never takes."""
     if not settings.webhook_secrets:
         yield skipped("webhook url", "needs RECEIVER_WEBHOOK_SECRETS")
         return
@@ -58,8 +58,8 @@ async def _tried(url: str, base: str) -> Finding:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, trust_env=False) as http,
-            # refused by its media type alone: nothing is read, stored or logged as a delivery
-            http.post(url, data=b"", headers={"Content-Type": "text/plain"}, allow_redirects=False) as answer,
+            # refused by its encoding alone: nothing is read, stored or logged as a delivery
+            http.post(url, data=b"", headers={"Content-Encoding": "none-of-yours"}, allow_redirects=False) as answer,
         ):
             body = await answer.content.read(_READ_BYTES)
             return answered(answer.status, answer.content_type, body, base)
@@ -74,7 +74,7 @@ async def _tried(url: str, base: str) -> Finding:
 
 
 def answered(status: int, content_type: str, body: bytes, base: str) -> Finding:
-    """Judge the answer to an empty POST of plain text: this service says 415, in the form of RFC 9457."""
+    """Judge the answer to an empty POST of an unknown encoding: this service says 415, in the form of RFC 9457."""
     is_ours = content_type == "application/problem+json" and _title(body) is not None
     if is_ours and status == 415:
         return ok(_NAME, f"a POST to {base} arrives at this service, with its secret")

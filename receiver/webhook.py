@@ -7,6 +7,8 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
+import time
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -37,6 +39,8 @@ ADMITTED = "receiver.admitted"
 """ASGI extension: what the server calls the wish to keep this connection, since its sender proved who it is."""
 _BODY_DEADLINE_S = 30.0
 """uvicorn has no read time-out of its own; a webhook body of at most a megabyte has no reason to take longer."""
+_MOST_NAMED = 20
+_SAY_EVERY_S = 60.0
 _log = logs.get("webhook")
 
 
@@ -54,8 +58,14 @@ class WebhookParts:
 def routes(parts: WebhookParts) -> list[BaseRoute]:
     """Return the webhook's routes: the secret as the last path segment, or as the password of HTTP Basic."""
 
+    refusals = _Refusals()
+
     async def receive(request: Request) -> Response:
-        return await _receive(parts, request)
+        response = await _answer(parts, request)
+        metrics.deliveries.labels(outcome=str(response.status_code)).inc()
+        if response.status_code == 401:
+            refusals.note(request)
+        return response
 
     return [
         Route(PATH, receive, methods=["POST"]),
@@ -63,10 +73,21 @@ def routes(parts: WebhookParts) -> list[BaseRoute]:
     ]
 
 
-async def _receive(parts: WebhookParts, request: Request) -> Response:
-    response = await _answer(parts, request)
-    metrics.deliveries.labels(outcome=str(response.status_code)).inc()
-    return response
+class _Refusals:
+    """Logs posts that were not admitted: the first at once, of the others one line a minute with their number."""
+
+    def __init__(self) -> None:
+        self._unsaid = 0
+        self._said_at = -math.inf
+
+    def note(self, request: Request) -> None:
+        metrics.refused_posts.inc()
+        self._unsaid += 1
+        now = time.monotonic()
+        if now - self._said_at >= _SAY_EVERY_S:
+            address = request.client.host if request.client else None
+            _log.warning("post_refused", surface="webhook", address=address, posts=self._unsaid)
+            self._unsaid, self._said_at = 0, now
 
 
 async def _answer(parts: WebhookParts, request: Request) -> Response:
@@ -89,10 +110,7 @@ async def _answer(parts: WebhookParts, request: Request) -> Response:
     try:
         return await _accept(parts, body)
     except StorageUnavailableError as e:
-        _log.error("delivery_not_stored", error=str(e))
-        return problem(
-            503, "Not stored", "the database cannot take the delivery now; send it again", headers={"Retry-After": "5"}
-        )
+        return _not_stored(e, ())
 
 
 def _refusal(parts: WebhookParts, request: Request) -> Response | None:
@@ -112,10 +130,21 @@ def _refusal(parts: WebhookParts, request: Request) -> Response | None:
     return None
 
 
+def _not_stored(error: StorageUnavailableError, meeting_ids: Sequence[str]) -> Response:
+    """Name the meetings in the log: `receiver backfill` takes them, should the platform not send the delivery again."""
+    _log.error("delivery_not_stored", error=str(error), meeting_ids=meeting_ids[:_MOST_NAMED])
+    return problem(
+        503, "Not stored", "the database cannot take the delivery now; send it again", headers={"Retry-After": "5"}
+    )
+
+
 async def _accept(parts: WebhookParts, body: bytes) -> Response:
     try:
         parsed = payload.parse(body)
-        accepted = await parts.inbox.accept(body, parsed, now=parts.clock())
+        try:
+            accepted = await parts.inbox.accept(body, parsed, now=parts.clock())
+        except StorageUnavailableError as e:
+            return _not_stored(e, sorted({fact.meeting.id for fact in parsed.recordings}))
     except payload.NotJsonError as e:
         _log.warning("delivery_unreadable", error=str(e), body_bytes=len(body))
         return problem(400, "Not JSON", str(e))

@@ -7,7 +7,7 @@ reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), w
 from __future__ import annotations
 
 from receiver.catalogue.cleanup import CleanupIndex
-from receiver.catalogue.due import Due, due_recordings, read_due
+from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, read_due
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
 from receiver.catalogue.intake import Changes, Incoming, Intake, Stored
 from receiver.catalogue.interventions import Interventions
@@ -20,6 +20,7 @@ from receiver.catalogue.walks import Walks
 __all__ = [
     "FILTERS",
     "SORTS",
+    "Backlog",
     "Catalogue",
     "Changes",
     "CleanupIndex",
@@ -35,5 +36,6 @@ __all__ = [
     "Stored",
     "Walks",
     "due_recordings",
+    "read_backlog",
     "read_due",
 ]

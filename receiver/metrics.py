@@ -30,6 +30,24 @@ queue_paused = Gauge(
     "1 while no recording is begun, since the bucket or the API lets nobody.",
     registry=registry,
 )
+paused_sides = Gauge(
+    "receiver_paused_sides",
+    "Whom recordings wait for: 1 for the API or the bucket that lets nobody, the number of such download hosts.",
+    ["side"],
+    registry=registry,
+)
+due_recordings = Gauge("receiver_due_recordings", "Recordings whose time has come, without a run.", registry=registry)
+oldest_due_seconds = Gauge(
+    "receiver_oldest_due_seconds", "For how long the first of them has been due.", registry=registry
+)
+worker_silent_seconds = Gauge(
+    "receiver_worker_silent_seconds", "For how long no worker of the deployment showed itself.", registry=registry
+)
+refused_posts = Counter(
+    "receiver_refused_posts",
+    "Posts to the webhook with an unknown secret, or from an address that is not allowed.",
+    registry=registry,
+)
 store_slowdowns = Counter(
     "receiver_store_slowdowns", "Times that a failing store halved the requests at once.", registry=registry
 )

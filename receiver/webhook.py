@@ -39,6 +39,7 @@ ADMITTED = "receiver.admitted"
 """ASGI extension: what the server calls the wish to keep this connection, since its sender proved who it is."""
 _BODY_DEADLINE_S = 30.0
 """uvicorn has no read time-out of its own; a webhook body of at most a megabyte has no reason to take longer."""
+_MOST_NAMED = 20
 _log = logs.get("webhook")
 
 
@@ -57,16 +58,14 @@ def routes(parts: WebhookParts) -> list[BaseRoute]:
     """Return the webhook's routes: the secret as the last path segment, or as the password of HTTP Basic."""
 
     async def receive(request: Request) -> Response:
-        return await _receive(parts, request)
+        response = await _answer(parts, request)
+        metrics.deliveries.labels(outcome=str(response.status_code)).inc()
+        if response.status_code == 401:
+            metrics.refused_posts.inc()
+        return response
 
     paths = (PATH + "/{secret}", PATH)
     return [Route(path + slash, receive, methods=["POST"]) for path in paths for slash in ("", "/")]
-
-
-async def _receive(parts: WebhookParts, request: Request) -> Response:
-    response = await _answer(parts, request)
-    metrics.deliveries.labels(outcome=str(response.status_code)).inc()
-    return response
 
 
 async def _answer(parts: WebhookParts, request: Request) -> Response:
@@ -89,10 +88,7 @@ async def _answer(parts: WebhookParts, request: Request) -> Response:
     try:
         return await _accept(parts, body)
     except StorageUnavailableError as e:
-        _log.error("delivery_not_stored", error=str(e))
-        return problem(
-            503, "Not stored", "the database cannot take the delivery now; send it again", headers={"Retry-After": "5"}
-        )
+        return _not_stored(e, ())
 
 
 def _refusal(parts: WebhookParts, request: Request) -> Response | None:
@@ -110,6 +106,14 @@ def _refusal(parts: WebhookParts, request: Request) -> Response | None:
     return None
 
 
+def _not_stored(error: StorageUnavailableError, meeting_ids: Sequence[str]) -> Response:
+    """Name the meetings in the log: `receiver backfill` takes them, should the platform not send the delivery again."""
+    _log.error("delivery_not_stored", error=str(error), meeting_ids=meeting_ids[:_MOST_NAMED])
+    return problem(
+        503, "Not stored", "the database cannot take the delivery now; send it again", headers={"Retry-After": "5"}
+    )
+
+
 async def _accept(parts: WebhookParts, body: bytes) -> Response:
     try:
         parsed = await unless_small(len(body), payload.parse, body)
@@ -119,9 +123,9 @@ async def _accept(parts: WebhookParts, body: bytes) -> Response:
         return await _rejected(parts, body, e, status=status, title=title)
     try:
         accepted = await parts.inbox.accept(body, parsed, now=parts.clock())
-    except Exception as e:
-        if not is_refused(e):
-            raise
+    except Exception as e:  # noqa: BLE001  (a driver refuses values in many ways; what is refused is kept)
+        if isinstance(e, StorageUnavailableError) and not is_refused(e):
+            return _not_stored(e, sorted({fact.meeting.id for fact in parsed.recordings} | set(parsed.ask)))
         _log.exception("delivery_refused_by_database", error=str(e))
         refusal = UnreadableError((f"the database refuses what it says ({reason_of(e)})",), ask=parsed.ask)
         return await _rejected(parts, body, refusal, status=422, title="Refused by the database")

@@ -51,6 +51,21 @@ def api_config(now: Callable[[], Settings]) -> ApiConfig | None:
     )
 
 
+def unlisted_meetings(settings: Settings) -> tuple[str, str] | None:
+    """Say what reconciliation cannot find with these credentials, and what to set; None where it finds all."""
+    if not isinstance(credentials(settings), AdminKey):
+        return None
+    seen = (
+        "the Meetings API lists no meetings for RECEIVER_API_ADMIN_KEY: a webhook that was missed is not found for a "
+        "meeting that the index does not know and nobody names"
+    )
+    remedy = (
+        "set a user's login in the key's place (RECEIVER_API_APP_ID, _AUTH_KEY, _USER_LOGIN or _EMAIL, "
+        "_USER_PASSWORD), or name the meetings' ids to `receiver backfill`"
+    )
+    return seen, remedy
+
+
 def sqlite_path(settings: Settings) -> Path | None:
     """Return the file of an embedded database, or None for a server's."""
     path = settings.database_url.removeprefix("sqlite:///")

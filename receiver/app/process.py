@@ -34,7 +34,7 @@ def only_worker(settings: Settings) -> Iterator[None]:
     if path is None:  # PostgreSQL is shared by any number of processes
         yield
         return
-    lock_path = path.with_name(f"{path.name}.lock")
+    lock_path = _lock_of(path)
     make_private_file(lock_path)
     with lock_path.open("rb") as lock:
         try:
@@ -44,6 +44,22 @@ def only_worker(settings: Settings) -> Iterator[None]:
                 f"another receiver works on {path}", "SQLite serves one working process, so stop that one first"
             ) from e
         yield
+
+
+def is_worked_on(path: Path) -> bool:
+    """Tell whether a process holds the lock of this SQLite file; nothing is created."""
+    try:
+        with _lock_of(path).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
 
 
 def make_private_file(path: Path) -> None:

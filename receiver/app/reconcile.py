@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from receiver.app.configs import api_config
+from receiver import logs
+from receiver.app.configs import api_config, unlisted_meetings
 from receiver.app.opening import api_of, engine, index_beside, utc_now
 from receiver.catalogue import KnownMeetings, NamedMeetings, Walks
 from receiver.errors import SettingsError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from receiver.tables import Database
 
 _ASK_EVERY = timedelta(seconds=5)
+_log = logs.get("reconcile")
 _FIRST_AFTER = timedelta(minutes=5)
 """A service that was down has missed webhooks, but what came meanwhile goes first."""
 
@@ -68,6 +70,10 @@ def schedules(settings: Settings, found: Reconciler | None) -> tuple[Schedule, .
     every = settings.reconcile_every
     if found is None or not every:
         return ()
+
+    told = unlisted_meetings(settings)
+    if told is not None:
+        _log.warning("missed_webhooks_unlisted", reason=told[0], remedy=told[1])
 
     async def reconcile() -> None:
         await found.reconcile(

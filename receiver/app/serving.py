@@ -41,6 +41,7 @@ from receiver.app.process import (
     raise_descriptor_limit,
 )
 from receiver.app.secrets import Secrets
+from receiver.app.watch import watch_work
 from receiver.catalogue import Catalogue, Interventions, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
@@ -123,6 +124,8 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
         room = RoomSize.within(raise_descriptor_limit(), beside=other_descriptors(settings))
         server = Server(server_config(app, room, forwarded_allow_ips=settings.forwarded_allow_ips))
         worker = await _worker(stack, secrets, database, jobs, bucket) if work else None
+        watching = asyncio.create_task(watch_work(database, jobs, stop), name="watch")
+        stack.callback(watching.cancel)
         await _run(server, bound, worker, stop)
 
 

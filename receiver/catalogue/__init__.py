@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from receiver.catalogue.cleanup import CleanupIndex
 from receiver.catalogue.deliveries import Incoming
-from receiver.catalogue.due import Due, due_recordings, read_due
+from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, read_due
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
 from receiver.catalogue.intake import Changes, Intake, Stored
 from receiver.catalogue.interventions import Interventions
@@ -23,6 +23,7 @@ from receiver.catalogue.walks import Walks
 __all__ = [
     "FILTERS",
     "SORTS",
+    "Backlog",
     "Catalogue",
     "Changes",
     "CleanupIndex",
@@ -39,5 +40,6 @@ __all__ = [
     "Stored",
     "Walks",
     "due_recordings",
+    "read_backlog",
     "read_due",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from receiver.lifecycle import CLAIMABLE
-from receiver.records import RecordingId
+from receiver.records import RecordingId, State
 from receiver.tables import recordings
 
 if TYPE_CHECKING:
@@ -59,3 +59,21 @@ def due_recordings(
 def read_due(tx: sa.Connection, query: sa.Select[tuple[str, int, str | None]]) -> list[Due]:
     """Return what a query of `due_recordings` selects."""
     return [Due(RecordingId(row.id), row.rank, row.source_host) for row in tx.execute(query)]
+
+
+class Backlog(NamedTuple):
+    """How many recordings wait though their time has come, and since when the first of them."""
+
+    due: int
+    oldest_due_at: datetime | None
+
+
+def read_backlog(tx: sa.Connection, now: datetime) -> Backlog:
+    """Look at recordings with work that no run has; one without a time is due since it was first seen."""
+    c = recordings.c
+    since = sa.func.coalesce(c.next_attempt_at, c.first_seen_at, type_=c.next_attempt_at.type)
+    waits = sa.and_(
+        c.state.in_(CLAIMABLE - {State.ARCHIVING}), sa.or_(c.next_attempt_at.is_(None), c.next_attempt_at <= now)
+    )
+    oldest = sa.func.min(since, type_=c.next_attempt_at.type)
+    return Backlog(*tx.execute(sa.select(sa.func.count(), oldest).where(waits)).one())

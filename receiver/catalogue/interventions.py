@@ -10,7 +10,7 @@ from receiver.catalogue import audit_log
 from receiver.catalogue.rows import one_recording
 from receiver.catalogue.states import change_state
 from receiver.errors import ApiPausedError, WrongStateError
-from receiver.lifecycle import CANCELLABLE, REPLAYABLE
+from receiver.lifecycle import CANCELLABLE, REPLAYABLE, SUSPECT_AFTER
 from receiver.records import Recording, RecordingId, State
 from receiver.tables import Database, api_pauses, recordings
 
@@ -29,8 +29,25 @@ class Interventions:
         """Make a recording pending again, its attempts counted anew; raises `WrongStateError`.
 
         The last error stays on the row until the next run has ended. A recording that a run works on is left to it.
+        One that was set aside since it crashed alone is tried alone once more.
         """
-        return await self._change(recording_id, REPLAYABLE, State.PENDING, attempts=0, next_attempt_at=now)
+        fresh = {"attempts": 0, "crashes": _still_suspect(), "next_attempt_at": now}
+        return await self._change(recording_id, REPLAYABLE, State.PENDING, **fresh)
+
+    async def retry_all(
+        self, states: Collection[State], *, error_code: str | None, now: datetime, dry_run: bool = False
+    ) -> int:
+        """Do the same for all that are in one of the states, with `error_code` only those; return how many they are.
+
+        With `dry_run` nothing is changed. Raises `WrongStateError` where none of the states may be left.
+        """
+        chosen = sa.true() if error_code is None else recordings.c.error_code == error_code
+        change = change_state(State.PENDING, leaving=frozenset(states) & REPLAYABLE).where(chosen)
+        values = {"attempts": 0, "crashes": _still_suspect(), "next_attempt_at": now}
+        if dry_run:
+            count = sa.select(sa.func.count()).where(recordings.c.state.in_(states), chosen)
+            return await self._database.read(lambda tx: tx.execute(count).scalar_one())
+        return await self._database.write(lambda tx: tx.execute(change.values(values)).rowcount)
 
     async def cancel(self, recording_id: RecordingId) -> Recording:
         """Take a recording that waits or failed out of work; raises `WrongStateError`."""
@@ -84,3 +101,8 @@ class Interventions:
             return recording
 
         return await self._database.write(write)
+
+
+def _still_suspect() -> sa.ColumnElement[int]:
+    crashes = recordings.c.crashes
+    return sa.case((crashes > SUSPECT_AFTER, SUSPECT_AFTER), else_=crashes)

@@ -99,6 +99,14 @@ class Catalogue:
         found = {State(state): count for state, count in rows}
         return {state: found.get(state, 0) for state in State}
 
+    async def error_codes(self, state: State) -> dict[str, int]:
+        """Return how many recordings of a state stand there with each error code, the most frequent first."""
+        code, many = recordings.c.error_code, sa.func.count().label("many")
+        query = sa.select(code, many).where(recordings.c.state == state, code.is_not(None))
+        query = query.group_by(code).order_by(many.desc(), code)
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return {row.error_code: row.many for row in rows}
+
     async def source_hosts(self) -> dict[str, int]:
         """Return how many recordings come from each download host (with its port, where a URL had one)."""
         host = recordings.c.source_host

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from receiver.catalogue.rows import one_recording
 from receiver.catalogue.states import change_state, end_run, held_by
-from receiver.errors import FenceLostError
-from receiver.lifecycle import CLAIMABLE
+from receiver.errors import FenceLostError, NotAloneError
+from receiver.lifecycle import CLAIMABLE, SUSPECT_AFTER
 from receiver.records import (
     Claim,
     Failure,
@@ -41,35 +41,57 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, recording_id: RecordingId, *, now: datetime) -> Claim | None:
+    async def claim(
+        self, recording_id: RecordingId, *, now: datetime, is_alone: bool = False, abandoned: int | None = None
+    ) -> Claim | None:
         """Take a recording to work on: `archiving`, one attempt more, the next fence token.
 
         None when there is nothing to do: unknown, final, or not due before a later time. A recording found
-        `archiving` is taken over: the engine hands a job out again only when the run that had it is dead.
+        `archiving` is taken over: the engine hands a job out again only when the run that had it is dead. That is a
+        crash and no attempt; neither, where `abandoned` is that run's fence, whose end could not be written.
+
+        Raises `NotAloneError` for a suspect, unless the run that claims it `is_alone` in its process.
         """
-        due = sa.or_(recordings.c.next_attempt_at.is_(None), recordings.c.next_attempt_at <= now)
+        c = recordings.c
+        is_running = c.state == State.ARCHIVING
+        crashed = sa.case((sa.and_(is_running, c.fence != (-1 if abandoned is None else abandoned)), 1), else_=0)
+        crashes = c.crashes + crashed
+        is_due = sa.and_(
+            c.id == recording_id,
+            c.state.in_(CLAIMABLE),
+            sa.or_(c.next_attempt_at.is_(None), c.next_attempt_at <= now),
+        )
 
         def take(tx: sa.Connection) -> Claim | None:
+            took_over = is_alone and bool(tx.execute(sa.select(crashed).where(is_due).with_for_update()).scalar())
             taken = tx.execute(
                 change_state(State.ARCHIVING, leaving=CLAIMABLE)
-                .where(recordings.c.id == recording_id, due)
-                .values(attempts=recordings.c.attempts + 1, next_attempt_at=None)
+                .where(is_due, sa.true() if is_alone else crashes < SUSPECT_AFTER)
+                .values(attempts=c.attempts + sa.case((is_running, 0), else_=1), crashes=crashes, next_attempt_at=None)
                 .returning(
-                    recordings.c.fence,
-                    recordings.c.attempts,
-                    recordings.c.payload_url,
-                    recordings.c.cut_sha256,
-                    *(recordings.c[name] for name in ("object_key", *_NO_OBJECT, *_NO_UPLOAD)),
+                    c.fence,
+                    c.attempts,
+                    c.crashes,
+                    c.payload_url,
+                    c.source_host,
+                    c.cut_sha256,
+                    *(c[name] for name in ("object_key", *_NO_OBJECT, *_NO_UPLOAD)),
                 )
             )
             row = taken.one_or_none()
             if row is None:
+                suspect = sa.select(c.id).where(is_due, crashes >= SUSPECT_AFTER)
+                if not is_alone and tx.execute(suspect).one_or_none() is not None:
+                    raise NotAloneError(f"runs of recording {recording_id} ended without a word")
                 return None
             return Claim(
                 recording=one_recording(tx, recording_id),
                 fence=row.fence,
                 attempt=row.attempts,
+                crashes=row.crashes,
+                took_over=took_over,
                 payload_url=row.payload_url,
+                source_host=row.source_host,
                 key=row.object_key,
                 noted=_noted(row),
                 upload=_unfinished(tx, recording_id, row),
@@ -173,6 +195,7 @@ class Runs:
             incomplete=stored.incomplete,
             cut_sha256=None,
             archived_at=now,
+            crashes=0,
             error_code=None,
             error_message=None,
             error_at=None,
@@ -183,23 +206,29 @@ class Runs:
             **_NO_UPLOAD,
         )
 
-    async def settle(self, claim: Claim, decision: Decision, failure: Failure) -> None:
-        """Record a failed run and what follows from it; no upload outlives the last one. Raises `FenceLostError`."""
+    async def settle(
+        self, claim: Claim, decision: Decision, failure: Failure, *, source_host: str | None = None
+    ) -> None:
+        """Record a failed run and what follows from it; no upload outlives the last one. Raises `FenceLostError`.
+
+        A run that ended in order was no crash; in an outage it may not have come to where it would be one. The
+        `source_host` is noted where one is given.
+        """
         again = decision.state is State.WAITING
         await self._end(
             claim,
             decision.state,
             keep_parts=again,
-            attempts=decision.attempts,
-            next_attempt_at=decision.next_attempt_at,
-            error_code=failure.code,
-            error_message=failure.message,
-            error_at=failure.at,
-            error_origin=failure.origin,
-            error_setting=failure.setting,
+            **_failed(decision, failure),
             cut_sha256=failure.cut_sha256 or claim.cut_sha256,
+            **({} if decision.is_outage else {"crashes": 0}),
+            **({} if source_host is None else {"source_host": source_host}),
             **({} if again else _NO_UPLOAD),
         )
+
+    async def set_aside(self, claim: Claim, decision: Decision, failure: Failure) -> None:
+        """Record that a recording seems to end the process that runs it; it is begun anew. Raises `FenceLostError`."""
+        await self._end(claim, decision.state, keep_parts=False, **_failed(decision, failure), **_NO_UPLOAD)
 
     async def hand_back(self, claim: Claim, *, now: datetime) -> None:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
@@ -242,6 +271,18 @@ def _begun(key: str, upload: UnfinishedUpload | None, origin: UrlOrigin, source_
             "source_size_bytes": upload.source_size_bytes,
         }
     return values if source_host is None else values | {"source_host": source_host}
+
+
+def _failed(decision: Decision, failure: Failure) -> dict[str, Any]:
+    return {
+        "attempts": decision.attempts,
+        "next_attempt_at": decision.next_attempt_at,
+        "error_code": failure.code,
+        "error_message": failure.message,
+        "error_at": failure.at,
+        "error_origin": failure.origin,
+        "error_setting": failure.setting,
+    }
 
 
 def _file_of(claim: Claim) -> dict[str, Any]:

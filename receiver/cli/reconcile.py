@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from receiver.app.configs import unlisted_meetings
 from receiver.app.reconcile import open_reconciler, window_name
 from receiver.cli import types
 from receiver.cli.environment import settings_for
@@ -55,7 +56,16 @@ async def _run(settings: Settings, name: str, since: datetime, *, dry_run: bool,
                 report = await reconciler.look(since=since, on_progress=on_progress)
             else:
                 report = await _reconciled(reconciler, name, since, on_progress)
-    more = {"since": report.since.isoformat(), "resumed": report.is_resumed, "dry_run": dry_run}
+    told = unlisted_meetings(settings)
+    if told is not None:
+        seen, remedy = told
+        click.echo(f"Warning: {seen}; {remedy}.", err=True)
+    more = {
+        "since": report.since.isoformat(),
+        "resumed": report.is_resumed,
+        "dry_run": dry_run,
+        "lists_meetings": told is None,
+    }
     return print_tally(report.tally, more, as_json=as_json)
 
 

@@ -16,12 +16,13 @@ from receiver.cli.environment import os_user, settings_for
 from receiver.cli.output import Column, clean, print_fields, print_json, print_table
 from receiver.errors import NotFoundError, WrongStateError
 from receiver.figures import moment, progress, size
+from receiver.lifecycle import REPLAYABLE
 from receiver.operators import recordings_query
-from receiver.records import RecordingId
+from receiver.records import RecordingId, State
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from receiver.operators.query import RecordingsQuery
     from receiver.records import Page, Recording
@@ -102,10 +103,33 @@ async def _one(settings: Settings, recording_id: RecordingId) -> Recording:
 
 
 @click.command()
-@click.argument("recording_ids", metavar="ID...", nargs=-1, required=True)
-def retry(*, recording_ids: tuple[str, ...]) -> None:
-    """Make recordings pending again, with fresh attempts; the running service takes them up within 2 seconds."""
-    _change("retry", recording_ids)
+@click.argument("recording_ids", metavar="[ID...]", nargs=-1)
+@click.option("--state", "states", type=click.Choice(sorted(REPLAYABLE)), multiple=True, help="All in this state.")
+@click.option(
+    "--error-code", metavar="CODE", help="Only those with this code; of no --state, all that did not succeed."
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing; say how many they are.")
+def retry(*, recording_ids: tuple[str, ...], states: tuple[str, ...], error_code: str | None, dry_run: bool) -> None:
+    """Make recordings pending again, with fresh attempts; the running service takes them up within 2 seconds.
+
+    Name their ids, or choose them by state, by error code, or by both.
+    """
+    is_chosen = bool(states or error_code)
+    if is_chosen == bool(recording_ids) or (dry_run and not is_chosen):
+        raise click.UsageError("name ids, or choose with --state or --error-code (and look first with --dry-run)")
+    if recording_ids:
+        _change("retry", recording_ids)
+        return
+    chosen = {State(state) for state in states} or REPLAYABLE - {State.CANCELLED}
+    settings = settings_for(Needs.DATABASE)
+    count = asyncio.run(_retry_all(settings, chosen, error_code=error_code, dry_run=dry_run))
+    noun = "recording" if count == 1 else "recordings"
+    click.echo(f"{count} {noun} would be tried again" if dry_run else f"{count} {noun} pending again")
+
+
+async def _retry_all(settings: Settings, states: Collection[State], *, error_code: str | None, dry_run: bool) -> int:
+    async with open_actions(settings) as actions:
+        return await actions.retry_all(states, error_code=error_code, by=os_user(), dry_run=dry_run)
 
 
 @click.command()

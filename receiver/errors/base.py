@@ -85,6 +85,10 @@ class FenceLostError(ReceiverError):
     """Another run took the recording over; the run that sees this must stop and change nothing."""
 
 
+class NotAloneError(ReceiverError):
+    """Runs of this recording ended without a word; only a run that is alone in its process may claim it now."""
+
+
 class NotFoundError(ReceiverError):
     """No row has this id."""
 
@@ -113,16 +117,27 @@ class Kind(StrEnum):
     MISSING = "missing"
 
 
+class Side(StrEnum):
+    """Whom a run needs, and who can be away or refuse everybody, which is no recording's fault."""
+
+    API = "api"
+    STORE = "store"
+    SOURCE = "source"
+
+
 class JobError(ReceiverError):
     """A run's failure: can another help (`kind`), does it count (`burns_attempt`), and what wait was asked for.
 
-    No wait is longer than `LONGEST_WAIT_S`, whatever was asked for. `setting` is the one that is wrong or in the way,
-    where the error knows of one.
+    No wait is longer than `LONGEST_WAIT_S`, whatever was asked for. `side` is who may be away or refuse everybody where
+    this is met: then it does not count. `needs_hand` says that such an outage ends only when somebody mends it.
+    `setting` is the one that is wrong or in the way, where known.
     """
 
     code: ClassVar[str] = "internal_error"
     kind: ClassVar[Kind] = Kind.TRANSIENT
     burns_attempt: ClassVar[bool] = True
+    needs_hand: ClassVar[bool] = False
+    side: Side | None = None  # an instance may know that it is of none
 
     def __init__(
         self,
@@ -144,8 +159,8 @@ class InternalError(JobError):
 
 
 class WorkerCrashedError(JobError):
-    """Runs of this recording ended without a word (kill, out of memory) as often as attempts allow."""
+    """Runs of this recording ended without a word (kill, out of memory), the last one with no other beside it."""
 
     code = "worker_crashed"
-    remedy = "look at the host's memory and log, then retry the recording"
-    kind = Kind.PERMANENT
+    remedy = "look at the host's memory and log; `recordings retry` tries it at once"
+    burns_attempt = False

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from receiver.errors.base import JobError, Kind
+from receiver.errors.base import JobError, Kind, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Answered(NamedTuple):
@@ -37,6 +40,7 @@ class ApiUnavailableError(ApiError):
     """Connection refused, time-out or 5xx."""
 
     code = "api_unavailable"
+    side: Side | None = Side.API
     remedy = "where that lasts, ask its operator and look at RECEIVER_API_URL"
 
 
@@ -44,6 +48,7 @@ class ApiPausedError(ApiError):
     """The API asks for a pause (429), or failed so often that it is left alone: not this recording's try."""
 
     code = "api_paused"
+    side: Side | None = Side.API
     remedy = "where that lasts, ask its operator and look at RECEIVER_API_URL"
     burns_attempt = False
 
@@ -52,6 +57,8 @@ class ApiUnauthorizedError(ApiError):
     """401, also after one new login."""
 
     code = "api_unauthorized"
+    side: Side | None = Side.API
+    needs_hand = True
     remedy = (
         "put valid ones there and, unless they are in a file named by …_FILE, which is read again by itself, start the "
         "service again"
@@ -69,6 +76,8 @@ class ApiLoginRefusedError(ApiError):
     """`POST /session` was refused, or answered with another user than `API_USER_ID`."""
 
     code = "api_login_refused"
+    side: Side | None = Side.API
+    needs_hand = True
     remedy = (
         "look at RECEIVER_API_APP_ID, RECEIVER_API_AUTH_KEY, RECEIVER_API_AUTH_SECRET, RECEIVER_API_USER_LOGIN or "
         "_EMAIL and _PASSWORD"
@@ -79,13 +88,16 @@ class ApiClockSkewError(ApiError):
     """`POST /session` was refused with 422, and this host's clock is too far from the API's for any login."""
 
     code = "api_clock_skew"
-    remedy = "set this host's clock (NTP), then retry what failed meanwhile"
+    side: Side | None = Side.API
+    needs_hand = True
+    remedy = "set this host's clock, and keep it with NTP"
 
 
 class ApiBadAnswerError(ApiError):
     """The answer is not the JSON that the page promises."""
 
     code = "api_bad_answer"
+    side: Side | None = Side.API
     remedy = "look at RECEIVER_API_URL"
 
 
@@ -124,6 +136,8 @@ class SourceError(JobError):
     """Something is wrong with the download from `origin` (scheme, host and port)."""
 
     origin: str | None = None
+    host: str | None = None
+    """Whom the download URL asked, as the recording's row has it: after a redirect, another than `origin`."""
 
     def __str__(self) -> str:
         said = super().__str__()
@@ -165,13 +179,15 @@ class SourceUnavailableError(SourceError):
     """Connection refused or reset, 429, 5xx, or a status that no download has."""
 
     code = "source_unavailable"
-    remedy = "it is tried again; where it lasts, look at the network and the firewall towards that host"
+    side: Side | None = Side.SOURCE
+    remedy = "where it lasts, look at the network and the firewall towards that host"
 
 
 class SourceStalledError(SourceError):
     """No byte came for the progress window, or the file's deadline passed."""
 
     code = "source_stalled"
+    side: Side | None = Side.SOURCE
     remedy = "look at the network; lower RECEIVER_CONCURRENCY, or raise RECEIVER_PROGRESS_TIMEOUT_S"
 
 
@@ -256,9 +272,8 @@ class StoreUnavailableError(StoreError):
     """Connection refused, time-out, 5xx or SlowDown from the bucket's endpoint."""
 
     code = "store_unavailable"
-    remedy = (
-        "recordings are tried again by themselves; where it lasts, see RECEIVER_S3_ENDPOINT_URL, the network, the store"
-    )
+    side: Side | None = Side.STORE
+    remedy = "where it lasts, look at RECEIVER_S3_ENDPOINT_URL, the network and the store"
 
 
 class StoreRefusedError(StoreError):
@@ -270,21 +285,24 @@ class StoreRefusedError(StoreError):
 
 
 class StoreDeniedError(StoreError):
-    """403 from the bucket: wrong keys or missing rights. Not this recording's fault, so the try is not counted."""
+    """403 from the bucket: wrong keys or missing rights."""
 
     code = "store_denied"
+    side: Side | None = Side.STORE
+    needs_hand = True
     remedy = (
-        "mend the credentials or their rights in the bucket (TooSkewed: this host's clock), and all goes on by itself"
+        "mend the credentials or their rights in the bucket (TooSkewed: this host's clock); if they are in the "
+        "service's environment, start it again"
     )
-    burns_attempt = False
 
 
 class BucketMissingError(StoreError):
-    """The bucket does not exist at this endpoint. Not this recording's fault, so the try is not counted."""
+    """The bucket does not exist at this endpoint."""
 
     code = "bucket_missing"
+    side: Side | None = Side.STORE
+    needs_hand = True
     remedy = "correct RECEIVER_S3_BUCKET, RECEIVER_S3_REGION or RECEIVER_S3_ENDPOINT_URL and start the service again"
-    burns_attempt = False
 
 
 class StoreChecksumError(StoreError):
@@ -299,3 +317,17 @@ class ObjectConflictError(StoreError):
 
     code = "object_conflict"
     remedy = "the next run stores the file beside it; where it lasts, see what else writes there"
+
+
+def side_of(code: str) -> Side | None:
+    """Return the side whose outage an error code may tell of."""
+    return _SIDES.get(code)
+
+
+def _coded(base: type[JobError]) -> Iterator[tuple[str, Side | None]]:
+    for error in base.__subclasses__():
+        yield error.code, error.side
+        yield from _coded(error)
+
+
+_SIDES = dict(_coded(JobError))

@@ -33,6 +33,12 @@ class Jobs(Protocol):
     def wake(self) -> None:
         """Say that a transaction with new work has committed, so that it starts now and not at the next sweep."""
 
+    async def silent_s(self) -> float | None:
+        """Return for how many seconds no worker of the deployment has shown itself: 0 beside one.
+
+        None where this process cannot tell. Raises `StorageUnavailableError`.
+        """
+
     async def run(
         self, handler: Handler, *, stop: asyncio.Event, grace_s: float, schedules: Sequence[Schedule] = ()
     ) -> None:

@@ -59,6 +59,7 @@ class MemoryJobs:
         self._woken = asyncio.Event()
         self._carried: dict[RecordingId, str | None] = {}
         """Every recording that has a job, and its host."""
+        self._is_running = False
         self._behind = False
         """Whether the last sweep left due rows behind: new ones then wait for the next, which may be costly."""
 
@@ -70,6 +71,10 @@ class MemoryJobs:
         if not self._behind:
             self._woken.set()
 
+    async def silent_s(self) -> float | None:
+        """Tell of this process alone, which is the only one that could work."""
+        return 0.0 if self._is_running else None
+
     async def run(
         self,
         handler: Callable[[RecordingId], Awaitable[None]],
@@ -79,6 +84,7 @@ class MemoryJobs:
         schedules: Sequence[Schedule] = (),
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
+        self._is_running = True
         slots = Slots(self._concurrency, per_host=self._host_concurrency, line=None)
         running = Running(slots)
 

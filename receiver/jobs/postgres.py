@@ -44,6 +44,13 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 _log = logs.get("jobs")
 
 
+async def _show_life() -> None:
+    """Do nothing: that it was run in time is what counts."""
+
+
+_PULSE = Schedule(name="pulse", every=timedelta(seconds=20), first_after=timedelta(0), action=_show_life)
+
+
 @dataclass
 class SlotQueueManager(QueueManager):
     """It goes on looking while a job waits for its host, or a slow host would keep others' jobs from being found."""
@@ -103,6 +110,15 @@ class PostgresJobs:
     def wake(self) -> None:
         """Do nothing: the commit itself notifies every worker."""
 
+    async def silent_s(self) -> float | None:
+        """Tell by how late the workers' own schedule is, which any of them runs; None where none ever was."""
+        late = sa.text(
+            "SELECT extract(epoch FROM now() - CASE WHEN status = 'picked' THEN heartbeat ELSE execute_after END) "
+            "FROM pgqueuer WHERE dedupe_key = :key AND status IN ('queued', 'picked')"
+        )
+        late_s = await self._database.read(lambda tx: tx.execute(late, {"key": _PULSE.entrypoint}).scalar())
+        return None if late_s is None else max(0.0, float(late_s))
+
     async def run(
         self,
         handler: Callable[[RecordingId], Awaitable[None]],
@@ -112,6 +128,7 @@ class PostgresJobs:
         schedules: Sequence[Schedule] = (),
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
+        schedules = (*schedules, _PULSE)
         url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         # a job that waits holds one of the cluster's slots, so with a global limit none does
         line = 0 if self._global_concurrency else 1

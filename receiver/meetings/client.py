@@ -68,6 +68,8 @@ class MeetingsApi:
         self._http = http
         self._access: Access = _access_for(config.credentials, http)
         self._listings = ListingCache(self._fetch)
+        self.answered_at = -math.inf
+        """When a question was last answered well, by the monotonic clock: what is told from memory says nothing."""
 
     async def recordings(
         self, meeting_id: MeetingId, *, newer_than_s: float | None = None
@@ -209,6 +211,7 @@ class MeetingsApi:
         if answer.status != 200:
             raise listing_refusal(answer, setting=access.setting, what=what)
         access.used(secret, answer)
+        self.answered_at = time.monotonic()
         return answer
 
 
@@ -232,10 +235,12 @@ def _url_in(listing: Listing, recording_id: RecordingId) -> FreshUrl:
     if (url := listing.url(recording_id)) is not None:
         return url
     if recording_id in listing.refused:
-        raise ApiBadAnswerError(
+        error = ApiBadAnswerError(
             "the Meetings API listed this recording as another meeting's, so it was not fetched",
             "compare the delivery that named it with the platform, and see who posted it",
         )
+        error.side = None  # it answers, and others well
+        raise error
     raise RecordingNotListedYetError("the Meetings API does not list this recording (yet)")
 
 

@@ -9,11 +9,11 @@ from receiver import logs
 from receiver.settings import OpsToken
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from datetime import datetime
 
     from receiver.catalogue import Interventions
-    from receiver.records import DeliveryId, Recording, RecordingId, Replayed
+    from receiver.records import DeliveryId, Recording, RecordingId, Replayed, State
 
 _log = logs.get("operators")
 
@@ -39,6 +39,16 @@ class Actions:
         recording = await self.interventions.retry(recording_id, now=self.clock())
         self.wake()
         return _noted("recording_retried", recording, by)
+
+    async def retry_all(
+        self, states: Collection[State], *, error_code: str | None, by: OpsToken | OsUser, dry_run: bool = False
+    ) -> int:
+        """Have all that are in one of the states tried anew, with `error_code` only those; return how many they are."""
+        count = await self.interventions.retry_all(states, error_code=error_code, now=self.clock(), dry_run=dry_run)
+        if not dry_run:
+            self.wake()
+            _log.info("recordings_retried", count=count, states=sorted(states), code=error_code, **_who(by))
+        return count
 
     async def cancel(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Take the recording out of work."""

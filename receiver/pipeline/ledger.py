@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from receiver import failpoints, logs
-from receiver.errors import StorageUnavailableError
+from receiver.errors import Side, StorageUnavailableError
 from receiver.failpoints import Failpoint
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ class DownloadUrls:
         return fresh
 
     @property
+    def host(self) -> str | None:
+        """Whom the copy was sent to last, None where to nobody."""
+        return None if self._latest is None else self._latest.host
+
+    @property
     def latest(self) -> FreshUrl:
         assert self._latest is not None  # noqa: S101  (a copy opens its source before it stores anything)
         return self._latest
@@ -42,14 +47,17 @@ class DownloadUrls:
 class RowLedger:
     """`receiver.transfer.Ledger` for one run, which reads from `urls` whence the file comes.
 
-    `recording` is the row as it was noted last.
+    `took` is told which side did something for the copy; `recording` is the row as it was noted last.
     """
 
-    def __init__(self, runs: Runs, claim: Claim, urls: DownloadUrls, *, note_every_s: float) -> None:
+    def __init__(
+        self, runs: Runs, claim: Claim, urls: DownloadUrls, *, note_every_s: float, took: Callable[[Side], None]
+    ) -> None:
         self._runs = runs
         self._claim = claim
         self._urls = urls
         self._note_every_s = note_every_s
+        self._took = took
         self._upload: UnfinishedUpload | None = None
         self._unnoted: list[UploadedPart] = []
         self._noting = asyncio.Lock()
@@ -59,6 +67,7 @@ class RowLedger:
 
     async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
         """Note the key, the upload, who named the URL and its host."""
+        self._took(Side.SOURCE)
         if upload is not None:
             failpoints.reach(Failpoint.UPLOAD_OPENED)
         self._upload = upload
@@ -74,6 +83,7 @@ class RowLedger:
         Without its note a later run sends it again, so a database that is away costs no more than that.
         """
         failpoints.reach(Failpoint.PART_STORED)
+        self._took(Side.STORE)
         self._unnoted.append(part)
         if time.monotonic() - self._noted_s >= self._note_every_s and not self._noting.locked():
             async with self._noting:

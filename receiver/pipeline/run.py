@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from receiver import failpoints, logs, metrics
 from receiver.errors import (
-    ApiPausedError,
-    BucketMissingError,
     FenceLostError,
     InternalError,
     JobError,
     NoFreshUrlError,
+    NotAloneError,
     RecordingGoneError,
     RecordingNotListedYetError,
-    SourceIncompleteError,
-    SourceUrlForbiddenError,
+    Side,
+    SourceError,
+    SourceUnavailableError,
     StorageUnavailableError,
-    StoreDeniedError,
+    StoreError,
     WorkerCrashedError,
 )
 from receiver.failpoints import Failpoint
-from receiver.lifecycle import Decision, RetryPolicy, decide
+from receiver.lifecycle import Decision, RetryPolicy, after_crash, decide, wait_out
 from receiver.meetings import url_expiry
-from receiver.pipeline.gate import Gate
+from receiver.pipeline.ending import failure_of, report, report_abandoned, to_the_end
+from receiver.pipeline.gates import Gates
 from receiver.pipeline.ledger import DownloadUrls, RowLedger
 from receiver.pipeline.manifest import manifest_key, write_manifest
-from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin
+from receiver.pipeline.turns import Turns
+from receiver.records import Claim, FreshUrl, Recording, RecordingId, StoredFile, UrlOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -39,10 +43,9 @@ if TYPE_CHECKING:
     from receiver.meetings import MeetingsApi
     from receiver.objectstore import Bucket
     from receiver.pipeline.keys import KeyTemplate
-    from receiver.records import UnfinishedUpload
+    from receiver.records import Failure, UnfinishedUpload
     from receiver.transfer import Copier
 
-_MAX_MESSAGE_CHARS = 1000
 _log = logs.get("pipeline")
 
 
@@ -72,7 +75,10 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
-        self._gate = Gate()
+        self._gates = Gates(parts.retries, clock=parts.clock, jitter=parts.jitter)
+        self._turns = Turns()
+        self._abandoned: dict[RecordingId, int] = {}
+        """The fences of runs whose end the database did not take: whoever finds such a row found no crash."""
 
     async def run(self, recording_id: RecordingId) -> None:
         """Work once on a recording and settle its row; a recording with nothing to do is left alone.
@@ -80,34 +86,48 @@ class Pipeline:
         Cancelled, it hands the recording back uncounted. A lost fence ends the run without a write. A database that
         is down ends it too: the row stays `archiving` and is taken over by a later run.
         """
-        await self._gate.passed()
-        claim = await self._claimed(recording_id)
+        try:
+            await self._gates.passed(recording_id)
+            try:
+                async with self._turns.together():
+                    await self._run_once(recording_id, is_alone=False)
+            except NotAloneError:
+                async with self._turns.alone():
+                    await self._run_once(recording_id, is_alone=True)
+        finally:
+            self._gates.release(recording_id)
+
+    async def _run_once(self, recording_id: RecordingId, *, is_alone: bool) -> None:
+        claim = await self._claimed(recording_id, is_alone=is_alone)
         if claim is None:
             return
         failpoints.reach(Failpoint.CLAIMED)
         with logs.bound(recording_id=recording_id, meeting_id=claim.recording.meeting.id, attempt=claim.attempt):
-            _log.info("recording_claimed")
+            _log.info("recording_claimed", **({"crashes": claim.crashes} if claim.crashes else {}))
             try:
-                await self._archive(claim)
+                if not await self._held_off(claim):
+                    await self._archive(claim)
             except asyncio.CancelledError:
                 await self._hand_back(claim)
                 raise
-            except (FenceLostError, StorageUnavailableError) as e:
-                metrics.runs.labels(outcome="abandoned").inc()
-                _log.warning("run_abandoned", error=str(e))
+            except FenceLostError as e:
+                report_abandoned(e)
+            except StorageUnavailableError as e:
+                report_abandoned(e)
+                self._abandoned[claim.recording.id] = claim.fence
             except JobError as e:
-                if isinstance(e, (ApiPausedError, StoreDeniedError, BucketMissingError)):
-                    self._gate.close(e.retry_after_s or 0.0, str(e))
-                await _to_the_end(self._fail(claim, e))
+                await self._fail(claim, e)
             except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)
                 _log.exception("run_crashed")
-                await _to_the_end(self._fail(claim, InternalError("the service failed on this recording")))
+                await self._fail(claim, InternalError("the service failed on this recording"))
 
-    async def _claimed(self, recording_id: RecordingId) -> Claim | None:
+    async def _claimed(self, recording_id: RecordingId, *, is_alone: bool) -> Claim | None:
         """Claim the recording; a claim that was committed while this run was cancelled is handed back."""
-        claiming = asyncio.ensure_future(self._parts.runs.claim(recording_id, now=self._parts.clock()))
+        runs, now = self._parts.runs, self._parts.clock()
+        abandoned = self._abandoned.get(recording_id)
+        claiming = asyncio.ensure_future(runs.claim(recording_id, now=now, is_alone=is_alone, abandoned=abandoned))
         try:
-            return await asyncio.shield(claiming)
+            claim = await asyncio.shield(claiming)
         except StorageUnavailableError as e:
             _log.warning("claim_failed", recording_id=recording_id, error=str(e))
             return None
@@ -116,25 +136,44 @@ class Pipeline:
             if claiming.exception() is None and (claim := claiming.result()) is not None:
                 await self._hand_back(claim)
             raise
+        self._abandoned.pop(recording_id, None)
+        return claim
+
+    async def _held_off(self, claim: Claim) -> bool:
+        """Put the recording off where its run is not to be: it crashed alone, or its host is left alone for now."""
+        now = self._parts.clock()
+        if claim.took_over and (decision := after_crash(claim.crashes, attempts=claim.attempt, now=now)) is not None:
+            with suppress(StoreError):  # the sweep of stray uploads ends them too
+                await self._end_uploads(claim, keep=None)
+            crashed = WorkerCrashedError(
+                f"{claim.crashes} runs in a row ended without a word (killed or out of memory), the last with no other "
+                "beside it, so it is tried again by itself, but ever more rarely"
+            )
+            await self._settled(claim, crashed, decision, self._parts.runs.set_aside)
+            return True
+        closed = self._gates.host_closed(claim.source_host, claim.recording.id)
+        if closed is not None:
+            outage = SourceUnavailableError(f"{claim.source_host} is left alone for now: {closed[1]}", "")
+            decision = wait_out(attempts=claim.attempt, now=now, left_s=closed[0])
+            await self._settled(claim, outage, decision, self._parts.runs.settle)
+        return closed is not None
 
     async def _hand_back(self, claim: Claim) -> None:
         async def write() -> None:
             await self._parts.runs.hand_back(claim, now=self._parts.clock())
             _log.info("recording_handed_back")
 
-        await _to_the_end(write())
+        if not await to_the_end(write()):
+            self._abandoned[claim.recording.id] = claim.fence
 
     async def _archive(self, claim: Claim) -> None:
-        if claim.attempt > self._parts.retries.max_attempts:
-            await self._end_uploads(claim, keep=None)
-            raise WorkerCrashedError(f"{claim.attempt - 1} runs ended without a word (killed or out of memory)")
         await self._end_uploads(claim, keep=claim.upload)
         stored, recording = await self._adopted(claim) or await self._copied(claim)
         failpoints.reach(Failpoint.OBJECT_STORED)
-        self._gate.open()
         archived_at = self._parts.clock()
         manifest = write_manifest(recording, stored, archived_at=archived_at)
         await self._parts.bucket.replace(manifest_key(stored.key), manifest, content_type="application/json")
+        self._gates.served(Side.STORE, claim.recording.id)
         failpoints.reach(Failpoint.MANIFEST_STORED)
         await self._parts.runs.finish(claim, stored, now=archived_at)
         failpoints.reach(Failpoint.ARCHIVED)
@@ -176,17 +215,34 @@ class Pipeline:
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
 
+        def took(side: Side) -> None:
+            self._gates.took(side, urls.host if side is Side.SOURCE else None)
+
         urls = DownloadUrls(partial(self._fresh_url, claim))
-        ledger = RowLedger(self._parts.runs, claim, urls, note_every_s=self._parts.note_every_s)
-        stored = await self._parts.copier.copy(
-            refresh=urls, target=self._parts.bucket, key_for=key_for, ledger=ledger, resume=claim.upload
-        )
+        ledger = RowLedger(self._parts.runs, claim, urls, note_every_s=self._parts.note_every_s, took=took)
+        try:
+            stored = await self._parts.copier.copy(
+                refresh=urls, target=self._parts.bucket, key_for=key_for, ledger=ledger, resume=claim.upload
+            )
+        except SourceError as e:
+            e.host = urls.host
+            raise
+        self._gates.served(Side.SOURCE, claim.recording.id, urls.host)
         return stored, ledger.recording
 
     async def _fresh_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
         if self._parts.api is None:
             return self._payload_url(claim, rejected)
-        return await self._listed_url(claim.recording, rejected)
+        began = time.monotonic()
+        try:
+            return await self._listed_url(claim.recording, rejected)
+        except JobError as e:
+            if e.side is None:  # it answered, though not with a URL
+                self._gates.served(Side.API, claim.recording.id)
+            raise
+        finally:
+            if self._parts.api.answered_at > began:
+                self._gates.served(Side.API, claim.recording.id)
 
     async def _listed_url(self, recording: Recording, rejected: FreshUrl | None) -> FreshUrl:
         assert self._parts.api is not None  # noqa: S101  (the caller chose this branch by it)
@@ -217,43 +273,27 @@ class Pipeline:
         return FreshUrl(url=claim.payload_url, expires_at=expires_at, origin=UrlOrigin.PAYLOAD)
 
     async def _fail(self, claim: Claim, error: JobError) -> None:
-        now = self._parts.clock()
-        decision = decide(
-            error, attempts=claim.attempt, policy=self._parts.retries, now=now, jitter=self._parts.jitter()
-        )
-        failure = Failure(
-            code=error.code,
-            message=_kept(str(error)),
-            at=now,
-            origin=_kept(error.refused or "") or None if isinstance(error, SourceUrlForbiddenError) else None,
-            setting=error.setting,
-            cut_sha256=error.sha256 if isinstance(error, SourceIncompleteError) else None,
-        )
-        await self._parts.runs.settle(claim, decision, failure)
-        metrics.runs.labels(outcome=error.code).inc()
-        _report(decision, failure)
+        host = error.host if isinstance(error, SourceError) else None
+        outage_s, attempts, now = self._gates.failed(error, claim, host), claim.attempt, self._parts.clock()
+        if outage_s is not None:
+            decision = wait_out(attempts=attempts, now=now, left_s=outage_s, asked_s=error.retry_after_s or 0.0)
+        else:
+            parts = self._parts
+            decision = decide(error, attempts=attempts, policy=parts.retries, now=now, jitter=parts.jitter())
+        await self._settled(claim, error, decision, partial(self._parts.runs.settle, source_host=host))
 
+    async def _settled(
+        self,
+        claim: Claim,
+        error: JobError,
+        decision: Decision,
+        write: Callable[[Claim, Decision, Failure], Coroutine[Any, Any, None]],
+    ) -> None:
+        failure = failure_of(error, decision, at=self._parts.clock())
 
-async def _to_the_end(write: Coroutine[Any, Any, None]) -> None:
-    """Let a run's last write end, whoever cancels the run meanwhile; a row it may no longer write is left as it is."""
-    writing = asyncio.ensure_future(write)
-    try:
-        await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await asyncio.wait({writing})
-        writing.exception()  # looked at: whether or not it wrote, this run is over
-        raise
-    except (FenceLostError, StorageUnavailableError) as e:
-        _log.warning("run_abandoned", error=str(e))
+        async def settle() -> None:
+            await write(claim, decision, failure)
+            report(decision, failure)
 
-
-def _kept(text: str) -> str:
-    return logs.redact(text)[:_MAX_MESSAGE_CHARS]
-
-
-def _report(decision: Decision, failure: Failure) -> None:
-    fields = {"code": failure.code, "error": failure.message}
-    if decision.state is State.WAITING:
-        _log.warning("recording_rescheduled", next_attempt_at=str(decision.next_attempt_at), **fields)
-    else:
-        _log.error(f"recording_{decision.state}", **fields)
+        if not await to_the_end(settle()):
+            self._abandoned[claim.recording.id] = claim.fence

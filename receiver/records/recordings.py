@@ -128,7 +128,8 @@ class Recording:
 class Claim:
     """A run's right to work on a recording: every write of the run is conditional on `fence`.
 
-    `attempt` counts this run (1 for the first). `key` is set once an earlier run chose the object's key, `noted` once
+    `attempt` counts this run (1 for the first), but none that crashed; `crashes` those in a row, of which the last was
+    found by this claim where it `took_over`. `key` is set once an earlier run chose the object's key, `noted` once
     one was about to store it, `upload` while a multipart upload of an earlier run may still be open to go on with, and
     `cut_sha256` where the file came cut before: the SHA-256 of those bytes.
     """
@@ -136,7 +137,10 @@ class Claim:
     recording: Recording
     fence: int
     attempt: int
+    crashes: int
+    took_over: bool
     payload_url: str | None
+    source_host: str | None
     key: str | None
     noted: NotedObject | None
     upload: UnfinishedUpload | None

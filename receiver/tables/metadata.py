@@ -83,6 +83,7 @@ recordings = sa.Table(
     sa.Column("updated_at", UtcDateTime),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("crashes", sa.Integer, nullable=False, server_default="0"),
     sa.Column("next_attempt_at", UtcDateTime),
     sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("payload_url", sa.Text),

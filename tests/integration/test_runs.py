@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from receiver.catalogue import Catalogue, Interventions, Runs
-from receiver.errors import FenceLostError, NotFoundError, WrongStateError
+from receiver.errors import FenceLostError, NotAloneError, NotFoundError, WrongStateError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.lifecycle import Decision
@@ -59,9 +59,53 @@ async def claimed(runs: Runs) -> Claim:
 async def test_a_claim_counts_and_fences(runs: Runs) -> None:
     first = await claimed(runs)
     second = await claimed(runs)  # the first is taken for dead
-    assert (first.attempt, second.attempt) == (1, 2)
+    assert (first.attempt, second.attempt) == (1, 1), "a crash is no attempt"
+    assert (first.crashes, second.crashes) == (0, 1)
     assert second.fence > first.fence
     assert second.recording.state is State.ARCHIVING
+
+
+async def test_a_suspect_is_claimed_by_a_run_alone_and_counted_until_a_run_ends(runs: Runs) -> None:
+    for _ in range(3):
+        await claimed(runs)
+    with pytest.raises(NotAloneError):
+        await claimed(runs)
+    alone = await runs.claim(A, now=NOW, is_alone=True)
+    assert alone is not None
+    assert (alone.attempt, alone.crashes, alone.took_over) == (1, 3, True)
+    await runs.set_aside(alone, Decision(state=State.WAITING, attempts=0, next_attempt_at=LATER), FAILURE)
+    assert await runs.claim(A, now=NOW) is None, "it is not due"
+    with pytest.raises(NotAloneError):
+        await runs.claim(A, now=LATER)
+    again = await runs.claim(A, now=LATER, is_alone=True)
+    assert again is not None
+    assert (again.attempt, again.crashes, again.took_over) == (1, 3, False)
+    outage = Decision(state=State.WAITING, attempts=0, next_attempt_at=NOW, is_outage=True)
+    await runs.settle(again, outage, FAILURE)
+    with pytest.raises(NotAloneError):
+        await claimed(runs)
+    ended = await runs.claim(A, now=NOW, is_alone=True)
+    assert ended is not None
+    await runs.settle(ended, WAITING, FAILURE)
+    assert (await claimed(runs)).crashes == 0
+
+
+async def test_a_run_whose_end_could_not_be_written_did_not_crash(runs: Runs) -> None:
+    first = await claimed(runs)
+    again = await runs.claim(A, now=NOW, abandoned=first.fence)
+    assert again is not None
+    assert (again.attempt, again.crashes) == (1, 0)
+
+
+async def test_a_retry_of_a_set_aside_recording_is_alone_once_more(database: Database, runs: Runs) -> None:
+    for _ in range(6):
+        claim = await runs.claim(A, now=NOW, is_alone=True)
+    assert claim is not None
+    await runs.set_aside(claim, Decision(state=State.WAITING, attempts=0, next_attempt_at=LATER), FAILURE)
+    await Interventions(database).retry(A, now=NOW)
+    again = await runs.claim(A, now=NOW, is_alone=True)
+    assert again is not None
+    assert (again.crashes, again.took_over) == (3, False)
 
 
 async def test_a_run_that_lost_its_fence_changes_nothing(database: Database, runs: Runs) -> None:
@@ -85,7 +129,7 @@ async def test_a_run_that_lost_its_fence_changes_nothing(database: Database, run
 
 
 async def test_of_many_claims_at_once_every_one_has_its_own_fence(runs: Runs) -> None:
-    claims = await asyncio.gather(*(runs.claim(A, now=NOW) for _ in range(10)))
+    claims = await asyncio.gather(*(runs.claim(A, now=NOW, is_alone=True) for _ in range(10)))
     assert sorted(c.fence for c in claims if c) == list(range(1, 11))
 
 
@@ -284,7 +328,7 @@ async def test_the_ledger_notes_whence_the_copy_had_its_last_url(database: Datab
         return tuple(await database.read(lambda tx: tx.execute(query).one()))
 
     urls = DownloadUrls(ask)
-    ledger = RowLedger(runs, await claimed(runs), urls, note_every_s=0)
+    ledger = RowLedger(runs, await claimed(runs), urls, note_every_s=0, took=lambda _: None)
     rejected = await urls(None)
     await ledger.began(UPLOAD, "k.mp4")
     assert await noted() == ("y.example", UrlOrigin.PAYLOAD)

@@ -61,7 +61,18 @@ def by_run(end: Callable[[Runs, Claim], Awaitable[None]]) -> Callable[[Database,
 
     async def write(database: Database, recording_id: RecordingId) -> None:
         recording = await Catalogue(database).recording(recording_id)
-        claim = Claim(recording=recording, fence=FENCE, attempt=1, payload_url=None, key=None, noted=None, upload=None)
+        claim = Claim(
+            recording=recording,
+            fence=FENCE,
+            attempt=1,
+            crashes=0,
+            took_over=False,
+            payload_url=None,
+            source_host=None,
+            key=None,
+            noted=None,
+            upload=None,
+        )
         await end(Runs(database), claim)
 
     return write

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from receiver.catalogue import Catalogue, Runs
 from receiver.errors import StorageUnavailableError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
-from receiver.lifecycle import RetryPolicy
+from receiver.lifecycle import SUSPECT_AFTER, RetryPolicy
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts
 from receiver.records import RecordingId, State
+from receiver.tables import recordings
 from tests.support.clock import NOW, now
 from tests.support.copying import run_of
 from tests.support.intake import accept
@@ -58,7 +61,7 @@ async def accepted(database, source):
     await accept(inbox, payload("a", download_url=source.url("/a?Expires=9999999999&Signature=s1gn")), now=NOW)
 
 
-def machine(runs, copier, bucket, max_attempts=8):
+def machine(runs, copier, bucket):
     return Pipeline(
         PipelineParts(
             runs=runs,
@@ -66,7 +69,7 @@ def machine(runs, copier, bucket, max_attempts=8):
             copier=copier,
             bucket=bucket,
             keys=KeyTemplate("", "recordings/{recording_id}"),
-            retries=RetryPolicy(max_attempts=max_attempts, base_s=0, cap_s=0),
+            retries=RetryPolicy(max_attempts=8, base_s=0, cap_s=0),
             listing_grace_s=60,
             note_every_s=0,
             clock=now,
@@ -112,7 +115,7 @@ async def test_the_second_machine_goes_on_and_the_first_stops_when_it_wakes(data
     runs.awake.set()
     await running
     await assert_archived(database, bucket)
-    assert (await Catalogue(database).recording(A)).attempts == 2
+    assert (await Catalogue(database).recording(A)).attempts == 1
 
 
 async def test_a_first_machine_that_wakes_in_between_harms_nothing(database, copier, bucket, paused):
@@ -142,10 +145,15 @@ async def test_a_first_machine_that_is_stopped_ends_the_upload_and_the_next_begi
     await assert_archived(database, bucket)
 
 
-async def test_the_run_that_gives_a_recording_up_ends_its_upload(database, copier, bucket, paused):
-    await machine(Runs(database), copier, bucket, max_attempts=1).run(A)
+async def test_the_run_that_sets_a_recording_aside_ends_its_upload(database, copier, bucket, paused):
+    """As if it had crashed alone."""
+    crashed = sa.update(recordings).values(crashes=SUSPECT_AFTER)
+    await database.write(lambda tx: tx.execute(crashed))
+    await machine(Runs(database), copier, bucket).run(A)
     recording = await Catalogue(database).recording(A)
-    assert (recording.state, recording.error.code) == (State.FAILED, "worker_crashed")
+    assert (recording.state, recording.error.code, recording.attempts) == (State.WAITING, "worker_crashed", 0)
+    assert recording.next_attempt_at - recording.error.at == timedelta(minutes=5)
+    assert recording.transfer is None
     assert await bucket.open_uploads("") == []
 
 

@@ -13,7 +13,23 @@ from hypothesis import strategies as st
 import receiver
 from receiver import errors
 from receiver.errors import JobError, Kind
-from receiver.lifecycle import CANCELLABLE, CHANGES, CLAIMABLE, FINAL, REPLAYABLE, RetryPolicy, backoff_s, decide
+from receiver.lifecycle import (
+    CANCELLABLE,
+    CHANGES,
+    CLAIMABLE,
+    FINAL,
+    REPLAYABLE,
+    Decision,
+    Lately,
+    RetryPolicy,
+    after_crash,
+    backoff_s,
+    decide,
+    is_outage,
+    pause_s,
+    wait_out,
+)
+from receiver.records import State
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 POLICY = RetryPolicy(max_attempts=4, base_s=5, cap_s=30)
@@ -65,9 +81,16 @@ def test_the_sets_follow_from_the_table() -> None:
         (errors.StoreUnavailableError("x", retry_after_s=1e300), 1, 1.0, "waiting", 1, 86_400),
         (errors.SourceTooLargeError("x"), 1, 1.0, "failed", 1, None),
         (errors.RecordingGoneError("x"), 2, 1.0, "missing", 2, None),
-        (errors.StoreDeniedError("x"), 3, 1.0, "waiting", 2, 10),  # not counted: as after the second
         (errors.RecordingNotListedYetError("x"), 1, 1.0, "waiting", 0, 5),
-        (errors.BucketMissingError("x"), 4, 1.0, "waiting", 3, 20),  # an uncounted try never uses attempts up
+        (errors.RecordingNotListedYetError("x"), 4, 1.0, "waiting", 3, 20),  # never uses attempts up
+        (
+            errors.ApiUnavailableError("x", retry_after_s=1e10),
+            1,
+            1.0,
+            "waiting",
+            1,
+            3600,
+        ),  # a mistake of the other side
     ],
 )
 def test_decide(error: JobError, attempts: int, jitter: float, state: str, counted: int, wait_s: float | None) -> None:
@@ -75,6 +98,77 @@ def test_decide(error: JobError, attempts: int, jitter: float, state: str, count
     assert decision.state == state
     assert decision.attempts == counted
     assert decision.next_attempt_at == (None if wait_s is None else NOW + timedelta(seconds=wait_s))
+
+
+@pytest.mark.parametrize(
+    ("crashes", "aside"),
+    [
+        (1, None),
+        (3, None),  # a suspect: run again, alone
+        (4, timedelta(minutes=5)),  # it crashed alone
+        (5, timedelta(minutes=10)),
+        (8, timedelta(minutes=80)),
+        (13, timedelta(days=1)),
+        (1_000_000, timedelta(days=1)),  # never for good
+    ],
+)
+def test_after_a_crash(crashes: int, aside: timedelta | None) -> None:
+    decision = after_crash(crashes, attempts=2, now=NOW)
+    if aside is None:
+        assert decision is None
+    else:
+        assert decision == Decision(state=State.WAITING, attempts=1, next_attempt_at=NOW + aside)
+
+
+EARLIER, LATER, LAST = (NOW + timedelta(seconds=n) for n in (-1, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("error", "failed_before_at", "others", "expected"),
+    [
+        (errors.SourceNotFoundError("x"), None, Lately(), False),  # no side is away
+        (errors.ApiUnavailableError("x"), None, Lately(served_at=LATER), True),  # the first time in a row
+        (errors.ApiUnavailableError("x"), NOW, Lately(), True),  # nobody is served
+        (errors.ApiUnavailableError("x"), NOW, Lately(served_at=EARLIER), True),  # nobody since
+        (errors.ApiUnavailableError("x"), NOW, Lately(served_at=LATER), False),
+        (errors.ApiUnavailableError("x"), NOW, Lately(served_at=LATER, failed_at=EARLIER), False),
+        (errors.ApiUnavailableError("x"), NOW, Lately(served_at=LATER, failed_at=LAST), True),  # down again
+        (errors.StoreDeniedError("x"), NOW, Lately(served_at=LATER), False),
+        (errors.SourceStalledError("x"), NOW, Lately(served_at=LATER), False),
+        (errors.ApiPausedError("x"), NOW, Lately(served_at=LATER), True),  # asked to wait: no try at all
+    ],
+)
+def test_an_outage_is_told_from_a_recordings_own_trouble(
+    error: JobError, failed_before_at: datetime | None, others: Lately, expected: bool
+) -> None:
+    assert is_outage(error, failed_before_at=failed_before_at, others=others) is expected
+
+
+def test_a_run_that_an_outage_ended_is_not_counted() -> None:
+    decision = wait_out(attempts=3, now=NOW, left_s=7)
+    assert decision == Decision(
+        state=State.WAITING, attempts=2, next_attempt_at=NOW + timedelta(seconds=7), is_outage=True
+    )
+    asked = [wait_out(attempts=3, now=NOW, left_s=7, asked_s=s).next_attempt_at for s in (60, 1e10)]
+    assert asked == [NOW + timedelta(seconds=60), NOW + timedelta(hours=1)]
+
+
+@pytest.mark.parametrize(
+    ("number", "jitter", "asked_s", "expected_s"),
+    [
+        (1, 1.0, 0, 5),
+        (1, 0.0, 0, 2.5),
+        (3, 1.0, 0, 20),
+        (50, 1.0, 0, 30),
+        (50, 0.0, 0, 30),
+        (1, 0.0, 10, 10),
+        (9, 1.0, 900, 30),
+    ],
+)
+def test_a_pause_grows_but_stays_short(number: int, jitter: float, asked_s: float, expected_s: float) -> None:
+    """After a night all goes on within a minute."""
+    policy = RetryPolicy(max_attempts=8, base_s=5, cap_s=3600)
+    assert pause_s(number, policy, jitter, asked_s=asked_s) == expected_s
 
 
 @given(attempt=st.integers(1, 10_000), jitter=st.floats(0, 1, exclude_max=True))

@@ -13,6 +13,7 @@ from receiver.app.check.findings import Finding, Health, collected, skipped
 from receiver.app.check.given import given_findings
 from receiver.app.check.queue import queue_findings
 from receiver.app.check.webhook import webhook_findings
+from receiver.app.check.work import work_findings
 from receiver.app.configs import learn_secrets
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ async def check(
         "bucket": bucket_findings(settings),
         "api": api_findings(settings),
         "queue": queue_findings(settings),
+        "work": work_findings(settings),
         "download": download_findings(settings),
         "webhook": webhook_findings(settings, public_url=public_url, show_secret=show_secret),
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from receiver.app.check.findings import ok, warning, wrong
-from receiver.app.configs import other_descriptors
+from receiver.app.configs import other_descriptors, unlisted_meetings
 from receiver.app.http_server import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ async def given_findings(settings: Settings, problems: Sequence[Problem]) -> Asy
         yield wrong("settings", problem.happened, problem.remedy or example)
     if not problems:
         yield ok("settings", "all that are set can be read")
-    for finding in (*_ways(settings), _tokens(settings), open_files(settings, _hard_limit())):
+    for finding in (*_ways(settings), *_unlisted(settings), _tokens(settings), open_files(settings, _hard_limit())):
         yield finding
 
 
@@ -45,6 +45,11 @@ def _ways(settings: Settings) -> Iterator[Finding]:
             f"recordings may come unencrypted from {', '.join(plain)}",
             "list https:// origins in RECEIVER_DOWNLOAD_HOSTS",
         )
+
+
+def _unlisted(settings: Settings) -> Iterator[Finding]:
+    if (told := unlisted_meetings(settings)) is not None:
+        yield warning("missed webhooks", *told)
 
 
 def _is_loopback(url: str) -> bool:

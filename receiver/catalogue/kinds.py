@@ -19,9 +19,7 @@ MAX_WORDS = 16
 MAX_WORDS_CHARS = 256
 _MAX_INT64 = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
-_FIRST_MS = 10**11
-"""Numbers beyond are milliseconds, as in what the vendor sends."""
+_EPOCH_SECONDS = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 _SPACE_FOR_PLUS = re.compile(r"(:[0-9]{2}\S*) ([0-9]{2}(:?[0-9]{2})?)$")
 T = TypeVar("T")
 
@@ -97,11 +95,10 @@ def _words(name: str, texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _time(name: str, texts: Sequence[str]) -> datetime:
-    """Read epoch seconds or milliseconds, or ISO 8601; a time without an offset is UTC, a bare date begins in UTC."""
+    """Read epoch seconds or ISO 8601; a time without an offset is UTC, a bare date its first instant in UTC."""
     try:
-        if _EPOCH_NUMBER.fullmatch(texts[0]):
-            number = float(texts[0])
-            return _EPOCH + timedelta(seconds=number / 1000 if number > _FIRST_MS else number)
+        if _EPOCH_SECONDS.fullmatch(texts[0]):
+            return _EPOCH + timedelta(seconds=float(texts[0]))
         # an offset's "+" that was not percent-encoded arrives as a space
         found = datetime.fromisoformat(_SPACE_FOR_PLUS.sub(r"\1+\2", texts[0]))
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -42,7 +42,8 @@ def vendor_facts(entry: Mapping[str, Any], *, most_participants: int = MAX_PARTI
 
 
 def url(value: Any) -> str | None:
-    """Read a URL byte for byte, broken escapes too; what no request line can hold is None."""
+    """Read a URL byte for byte, broken escapes too, but for space around it; what no request line can hold is None."""
+    value = value.strip() if isinstance(value, str) else value
     is_text = isinstance(value, str) and 0 < len(value) <= MAX_URL_CHARS
     return value if is_text and value.isprintable() and " " not in value else None
 

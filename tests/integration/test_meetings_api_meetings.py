@@ -164,3 +164,27 @@ async def test_the_sandbox_lists_what_the_user_may_see(sandbox):
         since = datetime.now(UTC) - timedelta(days=30)
         (page,) = [page async for page in api.meetings(MeetingTime.CREATED_AT, since)]
     assert [one.meeting.id for one in page.meetings] == [made["meeting"]["_id"]]
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 7])
+async def test_a_listing_that_only_repeats_itself_ends(server, period):
+    listed = [[{"_id": f"m{page}"}, {"_id": "always"}] for page in range(period)]
+
+    async def answer(_request):
+        return web.json_response(listed[len(server.requests) % period])
+
+    server.listing = answer
+    found = await read(server)
+    assert {one.meeting.id for page in found for one in page.meetings} == {"always", *(f"m{n}" for n in range(period))}
+    assert len(server.requests) <= period + 3
+
+
+async def test_a_listing_without_end_is_a_bad_answer(server, monkeypatch):
+    monkeypatch.setattr("receiver.meetings.client.MOST_PAGES", 20)
+
+    async def answer(_request):
+        return web.json_response([{"_id": f"m{len(server.requests)}"}])
+
+    server.listing = answer
+    with pytest.raises(ApiBadAnswerError, match="does not end within 20 pages"):
+        await read(server)

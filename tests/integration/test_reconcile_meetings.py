@@ -32,6 +32,17 @@ async def test_the_window_is_of_any_of_the_meetings_times(
         assert await reconciled(over) == (Tally(meetings=1, recordings=1, found=1) if seen else Tally())
 
 
+async def test_a_meeting_that_begins_in_milliseconds_is_of_the_window(sandbox, database: Database) -> None:
+    began_ms = int((datetime.now(UTC) - timedelta(days=2)).timestamp() * 1000)
+    times = {"created_at": ago(days=40), "start_date": began_ms, "updated_at": ago(days=40)}
+    made = await make_meeting(sandbox, old_file(), **times)
+    async with reconciling(database, sandbox) as over:
+        assert await reconciled(over) == Tally(meetings=1, recordings=1, found=1)
+    found = await Catalogue(database).recording(RecordingId(made["recordings"][0]["_id"]))
+    assert found.meeting.start_date is not None
+    assert found.meeting.start_date.timestamp() * 1000 == began_ms
+
+
 async def test_meetings_that_only_the_catalogue_knows_are_asked_for(sandbox, database: Database) -> None:
     """With an administration key there is no listing of meetings."""
     made = await make_meeting(sandbox, old_file(), host_id=77, attendees=[{"id": 78}], created_at=ago(days=100))

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from receiver.tables import Database
 
 PAGES = ("/", "/recordings/r1", "/recordings/r1/download", "/deliveries", "/deliveries/d1")
-FORMS = (*(f"/recordings/r1/{verb}" for verb in ("retry", "cancel", "hold", "release")), "/sign-out")
+_VERBS = ("retry", "cancel", "hold", "release")
+FORMS = (*(f"/recordings/r1/{verb}" for verb in _VERBS), "/deliveries/d1/replay", "/sign-out")
 
 
 @pytest.fixture

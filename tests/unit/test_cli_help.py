@@ -69,6 +69,7 @@ def test_help_lists_every_command_with_what_it_does():
         "recordings cancel",
         "deliveries list",
         "deliveries show",
+        "deliveries replay",
         "reconcile",
         "backfill",
         "clean-up",

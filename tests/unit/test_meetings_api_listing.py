@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.errors import ApiBadAnswerError
+from receiver.meetings.answer import MAX_ENTRIES
 from receiver.meetings.recordings_listing import read_entries
 from receiver.records import MeetingId, UrlOrigin
 
@@ -131,3 +132,23 @@ def test_body_that_is_no_json_array_is_a_bad_answer(body):
 def test_url_of_unknown_scheme_lives_an_hour_from_the_fetch():
     (recording,) = read({**GOOD, "download_url": "https://files.example/a"}).kept.values()
     assert recording.url.expires_at == FETCHED + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"[" + b"{}," * MAX_ENTRIES + b"{}]", f"{MAX_ENTRIES + 1} entries"),
+        (b"[" + b"{}," * 900_000 + b"{}]", "more than 500000 values"),
+        (b"[" + b"[" * 600_000, "more than 500000 values"),
+        (b"[" + b"0," * 600_000 + b"0]", "more than 500000 values"),
+    ],
+    ids=["entries", "objects", "depth", "numbers"],
+)
+def test_a_listing_larger_than_memory_bears_is_refused(body, reason):
+    with pytest.raises(ApiBadAnswerError, match=reason):
+        read_entries(body, MEETING, fetched_at=FETCHED)
+
+
+def test_a_url_that_ends_in_a_space_is_read():
+    (recording,) = read(GOOD | {"download_url": GOOD["download_url"] + " "}).kept.values()
+    assert recording.url.url == GOOD["download_url"]

@@ -84,6 +84,16 @@ def test_no_value_of_a_secret_is_repeated() -> None:
     assert "t0k3n" not in str(found)
 
 
+@pytest.mark.parametrize("character", '/?#% \\"<>[]{}|^`é\0')
+def test_a_secret_that_cannot_stand_in_a_url_is_refused(character: str) -> None:
+    secret = f"fedcba9876543210{character}s3cr3t"
+    (problem,) = problems({**GOOD, "RECEIVER_WEBHOOK_SECRETS": f"0123456789abcdef,{secret}"})
+    assert "character 17 of one of them cannot stand in a URL's path; use A-Z, a-z, 0-9" in problem
+    assert "s3cr3t" not in problem
+    usable = "fedcba9876543210._~!$&'()*+;=:@-"
+    assert load(Needs.SERVE, {**GOOD, "RECEIVER_WEBHOOK_SECRETS": usable}, dotenv=None).webhook_secrets
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [

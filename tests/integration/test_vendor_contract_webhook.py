@@ -9,7 +9,7 @@ Section or fact: the platform's test; the receiver's.
 - `record: false` though it was recorded: test_a_recorded_meeting_that_ends_sends_it_once; test_record_says_nothing
 - `host_id` is the `id` of `hostUser`, not its `_id`: test_the_host_is_named_by_number, both sides
 - neither signature nor event id nor other headers: test_nothing_is_sent_but_the_body_and_its_type;
-  test_a_type_with_parameters_and_no_type_at_all_are_json, test_the_same_body_again_is_the_first_delivery
+  test_the_body_decides_and_not_what_it_is_called, test_the_same_body_again_is_the_first_delivery
 - retries, order, duplicates, a second POST: test_it_is_sent_once_whatever_is_answered,
   test_it_can_be_sent_again_and_nobody_may_listen; test_permutations_and_supersets_at_once_make_one_row_a_recording
 - null, missing and unknown fields: test_vendor_tolerance

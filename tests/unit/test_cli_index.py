@@ -224,7 +224,7 @@ def test_each_of_several_is_changed_for_itself(run, index, events):
 def test_retry_needs_an_id(run):
     done = run("recordings", "retry")
     assert done.exit_code == 2
-    assert "Missing argument 'ID...'" in done.stderr
+    assert "name ids, or choose with --state or --error-code" in done.stderr
 
 
 def test_deliveries_list_and_show(run, index):

@@ -76,9 +76,9 @@ def test_the_sets_follow_from_the_table() -> None:
         (errors.ApiUnavailableError("x", retry_after_s=90), 1, 1.0, "waiting", 1, 90),
         (errors.ApiPausedError("x", retry_after_s=9), 4, 1.0, "waiting", 3, 20),  # a floor above the cap
         (errors.ApiUnavailableError("x", retry_after_s=1), 2, 1.0, "waiting", 2, 10),  # a floor below the step
-        (errors.SourceUnavailableError("x", retry_after_s=9_999_999_999), 1, 1.0, "waiting", 1, 86_400),  # 317 years
-        (errors.ApiPausedError("x", retry_after_s=float("9" * 400)), 1, 1.0, "waiting", 0, 86_400),  # infinity
-        (errors.StoreUnavailableError("x", retry_after_s=1e300), 1, 1.0, "waiting", 1, 86_400),
+        (errors.SourceUnavailableError("x", retry_after_s=9_999_999_999), 1, 1.0, "waiting", 1, 3_600),  # 317 years
+        (errors.ApiPausedError("x", retry_after_s=float("9" * 400)), 1, 1.0, "waiting", 0, 3_600),  # infinity
+        (errors.StoreUnavailableError("x", retry_after_s=1e300), 1, 1.0, "waiting", 1, 3_600),
         (errors.SourceTooLargeError("x"), 1, 1.0, "failed", 1, None),
         (errors.RecordingGoneError("x"), 2, 1.0, "missing", 2, None),
         (errors.RecordingNotListedYetError("x"), 1, 1.0, "waiting", 0, 5),

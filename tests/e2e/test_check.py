@@ -28,7 +28,7 @@ async def test_a_running_service_is_all_right_and_its_webhook_is_reached(sandbox
     assert json.loads(done.stdout)["ok"] is True
     not_ok = {name: state for name, state in states(done).items() if state != "ok"}
     not_ok.pop("database file", None)  # the test made the file, with a mode of its own
-    assert not_ok == {"webhook transport": "warning"}
+    assert not_ok == {"webhook transport": "warning", "missed webhooks": "warning"}  # a key sees no lists
     async with service.client() as client:
         assert (await client.get("/api/deliveries")).json()["items"] == []
 
@@ -54,7 +54,9 @@ async def test_no_secret_is_printed_but_the_one_asked_for(service, sandbox):
     assert lines[0].startswith("warning")
     assert "RECEIVER_S3_BUKET is not a setting and is ignored → did you mean RECEIVER_S3_BUCKET?" in lines[0]
     assert sum("RECEIVER_API_ADMIN_KEY" in line and line.startswith("wrong") for line in lines) == 1
-    assert lines[-1].endswith(" ok, 2 warning, 1 wrong, 1 skipped")  # also of the file's mode; no --public-url
+    assert lines[-1].endswith(
+        " ok, 3 warning, 1 wrong, 1 skipped"
+    )  # also: the file's mode, a key's lists; no --public-url
     shown = await checked(service, "--show-secret", "--public-url", "https://nohost.invalid/base/")
     assert f"https://nohost.invalid/base/webhooks/recording-done/{WEBHOOK_SECRET}\n" in shown.stdout.decode()
 

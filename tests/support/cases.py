@@ -59,7 +59,8 @@ async def archived_despite(
 ) -> dict[str, list[str]]:
     """Assert that every recording is archived whatever its rule does to the way to the store.
 
-    A case is a file, a rule made for the recording's id, and the runs it takes. Return the request lines of each case.
+    A case is a file, a rule made for the recording's id, and the attempts it uses up. Return each case's
+    request lines.
     """
     service.settings |= {"PART_SIZE_MB": "5"}
     made = await make_meeting(sandbox, *(file for file, _, _ in cases))

@@ -13,7 +13,7 @@ from tests.support.operators import ADMIN, VIEWER, Broken, Outside
 
 async def test_a_database_that_is_down_is_a_503_to_be_asked_again(outside: Outside):
     broken = Broken(StorageUnavailableError("db-7.internal refused"))
-    async with client_of(broken, broken, outside) as client:
+    async with client_of(broken, broken, outside, replay=broken.take_in) as client:
         for method, path in ALL:
             answer = await client.request(method, path, headers=bearer(ADMIN))
             assert_problem(answer, 503, "the database cannot take the request now; send it again")

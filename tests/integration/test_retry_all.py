@@ -10,6 +10,7 @@ from receiver.errors import WrongStateError
 from receiver.operators import Actions, OsUser
 from receiver.records import State
 from receiver.tables import Database, recordings
+from tests.support.intake import replay_of
 from tests.support.operators import NOW, add, row
 
 BY = OsUser("tester")
@@ -27,7 +28,9 @@ ROWS = {
 class Woken:
     def __init__(self, database: Database) -> None:
         self.times = 0
-        self.actions = Actions(interventions=Interventions(database), wake=self._wake, clock=lambda: NOW)
+        self.actions = Actions(
+            interventions=Interventions(database), wake=self._wake, clock=lambda: NOW, take_in=replay_of(database)
+        )
 
     def _wake(self) -> None:
         self.times += 1

@@ -23,8 +23,6 @@ from tests.support.operators import add, row
 if TYPE_CHECKING:
     from receiver.records import RecordingId
 
-LONG_AGO = datetime.now(UTC) - timedelta(hours=2)
-
 
 @pytest.fixture
 def jobs(database: Database) -> Jobs:
@@ -37,9 +35,10 @@ async def nothing(_: RecordingId) -> None: ...
 async def test_what_is_due_is_counted_from_the_oldest(database: Database, jobs: Jobs) -> None:
     assert (await look_at_work(database, jobs)).due == 0
     later = datetime.now(UTC) + timedelta(hours=1)
+    long_ago = datetime.now(UTC) - timedelta(hours=2)
     await add(
         database,
-        row("old", state=State.PENDING, next_attempt_at=LONG_AGO),
+        row("old", state=State.PENDING, next_attempt_at=long_ago),
         row("due", state=State.WAITING, next_attempt_at=datetime.now(UTC)),
         row("later", state=State.WAITING, next_attempt_at=later),
         row("failed", state=State.FAILED, next_attempt_at=None),

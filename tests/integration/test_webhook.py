@@ -50,7 +50,7 @@ async def serving(database: Database, **changes: Any) -> AsyncIterator[httpx.Asy
         server = Server(server_config(app, RoomSize(100, 100)))
         running = asyncio.create_task(server.serve(sockets=[bound]))
         port = bound.getsockname()[1]
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=JSON) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=JSON, timeout=60) as client:
             yield client
         server.should_exit = True
         await running

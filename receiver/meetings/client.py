@@ -69,7 +69,7 @@ class MeetingsApi:
         self._access: Access = _access_for(config.credentials, http)
         self._listings = ListingCache(self._fetch)
         self.answered_at = -math.inf
-        """When a question was last answered well, by the monotonic clock: what is told from memory says nothing."""
+        """When recordings were last listed well, by the monotonic clock: what is told from memory says nothing."""
 
     async def recordings(
         self, meeting_id: MeetingId, *, newer_than_s: float | None = None
@@ -178,9 +178,10 @@ class MeetingsApi:
             entries = read_entries(answer.body, meeting_id, fetched_at=fetched_at)
         else:
             entries = await asyncio.to_thread(read_entries, answer.body, meeting_id, fetched_at=fetched_at)
+        self.answered_at = time.monotonic()
         return Listing(
             began=began,
-            ended=time.monotonic(),
+            ended=self.answered_at,
             recordings=entries.kept,
             refused=frozenset(entries.refused),
             dropped=len(entries.dropped),
@@ -211,7 +212,6 @@ class MeetingsApi:
         if answer.status != 200:
             raise listing_refusal(answer, setting=access.setting, what=what)
         access.used(secret, answer)
-        self.answered_at = time.monotonic()
         return answer
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from tests.support.events import events
 from tests.support.invariants import check_invariants
 from tests.support.jobs import age_heartbeats
 from tests.support.service import make_meeting, set_fault
@@ -32,6 +33,7 @@ class CrashSeries:
         self._count = recordings
         self.kills = 0
         self.own_kills = 0
+        self._claims_before: dict[str, int] = {}  # the last kill
 
     async def run(self, *, kills: int, between_s: float) -> None:
         """Kill so often, besides what the guilty recording does; then let all end, and assert who was archived."""
@@ -63,15 +65,20 @@ class CrashSeries:
         await check_invariants(service, archived=hashes)
 
     async def _runs(self, recording_id: str, *, within_s: float) -> bool:
-        """Tell whether the service comes to run this recording soon."""
+        """Tell whether the service comes to run this recording soon; what a kill left `archiving` is no run."""
         give_up_at = time.monotonic() + within_s
         while time.monotonic() < give_up_at:
             items = await self._service.recordings()
-            if any(one["id"] == recording_id and one["state"] == "archiving" for one in items):
+            is_claimed = self._claims(recording_id) > self._claims_before.get(recording_id, 0)
+            if is_claimed and any(one["id"] == recording_id and one["state"] == "archiving" for one in items):
                 await asyncio.sleep(0.1)  # the others that run beside it are hit too
                 return True
             await asyncio.sleep(0.05)
         return False
+
+    def _claims(self, recording_id: str) -> int:
+        found = events([self._service.log_path], "recording_claimed")
+        return len([event for event in found if event["recording_id"] == recording_id])
 
     async def _shorten_waits(self, ids: Collection[str]) -> None:
         """Retry what a kill hit while it ran alone: it would come by itself, but only after five minutes."""
@@ -87,5 +94,7 @@ class CrashSeries:
     async def _kill(self) -> None:
         await self._service.kill()
         self.kills += 1
+        claimed = [event["recording_id"] for event in events([self._service.log_path], "recording_claimed")]
+        self._claims_before = {one: claimed.count(one) for one in claimed}
         await age_heartbeats(self._service.database_url)
         await self._service.start()

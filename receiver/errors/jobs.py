@@ -294,3 +294,14 @@ class ObjectConflictError(StoreError):
 
     code = "object_conflict"
     remedy = "the next run stores the file beside it; where it lasts, see what else writes there"
+
+
+class ManifestConflictError(StoreError):
+    """Under the manifest's key lies what names another recording, or is no manifest; it was left untouched."""
+
+    code = "manifest_conflict"
+    remedy = (
+        "see whose it is, and who posted the delivery that named this one; then retry with another "
+        "RECEIVER_KEY_TEMPLATE or RECEIVER_S3_PREFIX, or cancel the recording"
+    )
+    kind = Kind.PERMANENT

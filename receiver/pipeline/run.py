@@ -27,7 +27,7 @@ from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings import url_expiry
 from receiver.pipeline.gate import Gate
 from receiver.pipeline.ledger import DownloadUrls, RowLedger
-from receiver.pipeline.manifest import manifest_key, write_manifest
+from receiver.pipeline.manifest import store_manifest
 from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin
 
 if TYPE_CHECKING:
@@ -132,8 +132,7 @@ class Pipeline:
         failpoints.reach(Failpoint.OBJECT_STORED)
         self._gate.open()
         archived_at = self._parts.clock()
-        manifest = write_manifest(recording, stored, archived_at=archived_at)
-        await self._parts.bucket.replace(manifest_key(stored.key), manifest, content_type="application/json")
+        await store_manifest(self._parts.bucket, recording, stored, archived_at=archived_at)
         failpoints.reach(Failpoint.MANIFEST_STORED)
         await self._parts.runs.finish(claim, stored, now=archived_at)
         failpoints.reach(Failpoint.ARCHIVED)

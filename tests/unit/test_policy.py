@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from receiver.errors import SourceUrlForbiddenError
+from receiver.errors import DownloadHostsUnsetError, SourceUrlForbiddenError
 from receiver.records import Origin
 from receiver.transfer.policy import DownloadPolicy, ForbiddenAddressError
 
@@ -107,3 +107,13 @@ def test_only_public_and_listed_addresses_get_a_socket(address, allowed):
     else:
         with pytest.raises(ForbiddenAddressError):
             POLICY.open_socket(info)
+
+
+def test_without_a_list_a_good_url_waits_for_one_and_a_bad_one_is_refused():
+    policy = DownloadPolicy(origins=None)
+    with pytest.raises(DownloadHostsUnsetError, match=r"https://x\.s3\.amazonaws\.com:443") as caught:
+        policy.check_url("https://x.s3.amazonaws.com/v?Signature=canary")
+    assert (caught.value.refused, caught.value.setting) == ("https://x.s3.amazonaws.com:443", "RECEIVER_DOWNLOAD_HOSTS")
+    assert "canary" not in str(caught.value)
+    with pytest.raises(SourceUrlForbiddenError):
+        policy.check_url("https://user:pass@x.s3.amazonaws.com/v")

@@ -9,9 +9,10 @@ from __future__ import annotations
 from receiver.catalogue.cleanup import CleanupIndex
 from receiver.catalogue.due import Due, due_recordings, read_due
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
-from receiver.catalogue.intake import Changes, Incoming, Intake, Stored
+from receiver.catalogue.intake import Incoming, Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
+from receiver.catalogue.news import Changes
 from receiver.catalogue.order import SORTS
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue.listed import listed_values, load_named, note_asked, was_named_anew, write_listed
 from receiver.catalogue.rows import one_recording
 from receiver.catalogue.states import change_state, end_run, held_by
+from receiver.catalogue.transfers import load_unfinished
 from receiver.errors import FenceLostError
 from receiver.lifecycle import CLAIMABLE
 from receiver.records import (
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.lifecycle import Decision
+    from receiver.records import KnownMeeting, MeetingId, RecordingFacts
 
+_CLAIMED = ("id", "fence", "attempts", "payload_url", "listed_at", "object_key")
 _NO_UPLOAD = {"upload_id": None, "upload_part_size_bytes": None, "source_etag": None, "source_size_bytes": None}
 _NO_OBJECT = {"size_bytes": None, "checksum": None}
 
@@ -55,10 +60,7 @@ class Runs:
                 .where(recordings.c.id == recording_id, due)
                 .values(attempts=recordings.c.attempts + 1, next_attempt_at=None)
                 .returning(
-                    recordings.c.fence,
-                    recordings.c.attempts,
-                    recordings.c.payload_url,
-                    *(recordings.c[name] for name in ("object_key", *_NO_OBJECT, *_NO_UPLOAD)),
+                    *(recordings.c[name] for name in (*_CLAIMED, *_NO_OBJECT, *_NO_UPLOAD)),
                 )
             )
             row = taken.one_or_none()
@@ -71,10 +73,31 @@ class Runs:
                 payload_url=row.payload_url,
                 key=row.object_key,
                 noted=_noted(row),
-                upload=_unfinished(tx, recording_id, row),
+                upload=load_unfinished(tx, row),
+                is_listed=row.listed_at is not None,
             )
 
         return await self._database.write(take)
+
+    async def confirm(self, claim: Claim, facts: RecordingFacts, *, now: datetime) -> Claim:
+        """Record what the API lists in place of all that deliveries say; raises `FenceLostError`."""
+        values = listed_values(claim.recording, facts, now=now)
+
+        def write(tx: sa.Connection) -> Claim:
+            _held(tx, claim, _noting(claim, values), keep_parts=True)
+            write_listed(tx, facts)
+            noted = None if "checksum" in values else claim.noted
+            return replace(claim, recording=one_recording(tx, claim.recording.id), noted=noted, is_listed=True)
+
+        return await self._database.write(write)
+
+    async def other_meetings(self, claim: Claim, *, most: int, now: datetime) -> tuple[list[KnownMeeting], bool]:
+        """Return the meetings to ask for next that were named beside the row's, and whether there are more."""
+        return await self._database.read(lambda tx: load_named(tx, claim.recording.id, most=most, now=now))
+
+    async def note_asked(self, claim: Claim, meeting_ids: Sequence[MeetingId], *, now: datetime) -> None:
+        """Note that these were asked for in vain."""
+        await self._database.write(lambda tx: note_asked(tx, claim.recording.id, meeting_ids, now))
 
     async def note_upload(
         self,
@@ -179,22 +202,34 @@ class Runs:
             **_NO_UPLOAD,
         )
 
-    async def settle(self, claim: Claim, decision: Decision, failure: Failure) -> None:
-        """Record a failed run and what follows from it; no upload outlives the last one. Raises `FenceLostError`."""
-        again = decision.state is State.WAITING
-        await self._end(
-            claim,
-            decision.state,
-            keep_parts=again,
-            attempts=decision.attempts,
-            next_attempt_at=decision.next_attempt_at,
-            error_code=failure.code,
-            error_message=failure.message,
-            error_at=failure.at,
-            error_origin=failure.origin,
-            error_setting=failure.setting,
-            **({} if again else _NO_UPLOAD),
-        )
+    async def settle(
+        self, claim: Claim, decision: Decision, failure: Failure, *, unless_named: bool = False
+    ) -> Decision:
+        """Record a failed run and what follows from it; no upload outlives the last one. Raises `FenceLostError`.
+
+        With `unless_named`, the API lists the recording under none of the meetings that it was asked for. Then this is
+        not its end if a delivery has named another meanwhile. Returns what was decided.
+        """
+
+        def settle(tx: sa.Connection) -> Decision:
+            settled = decision
+            if unless_named and decision.state is not State.WAITING and was_named_anew(tx, claim):
+                settled = replace(decision, state=State.WAITING, attempts=0, next_attempt_at=failure.at)
+            again = settled.state is State.WAITING
+            values = {
+                "attempts": settled.attempts,
+                "next_attempt_at": settled.next_attempt_at,
+                "error_code": failure.code,
+                "error_message": failure.message,
+                "error_at": failure.at,
+                "error_origin": failure.origin,
+                "error_setting": failure.setting,
+            }
+            ending = end_run(claim, settled.state).values(values if again else values | _NO_UPLOAD)
+            _held(tx, claim, ending, keep_parts=again)
+            return settled
+
+        return await self._database.write(settle)
 
     async def hand_back(self, claim: Claim, *, now: datetime) -> None:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
@@ -255,22 +290,3 @@ def _taken_over(claim: Claim) -> str:
 
 def _forget(recording_id: RecordingId) -> sa.Delete:
     return sa.delete(upload_parts).where(upload_parts.c.recording_id == recording_id)
-
-
-def _unfinished(tx: sa.Connection, recording_id: RecordingId, row: sa.Row[Any]) -> UnfinishedUpload | None:
-    """Return the noted upload with its parts; one noted by a release that knew no parts cannot be gone on with."""
-    if row.upload_id is None or row.upload_part_size_bytes is None or row.source_size_bytes is None:
-        return None
-    noted = tx.execute(
-        sa.select(upload_parts).where(upload_parts.c.recording_id == recording_id).order_by(upload_parts.c.number)
-    )
-    return UnfinishedUpload(
-        upload=OpenUpload(key=row.object_key, upload_id=row.upload_id),
-        part_size_bytes=row.upload_part_size_bytes,
-        source_etag=row.source_etag,
-        source_size_bytes=row.source_size_bytes,
-        parts=tuple(
-            UploadedPart(number=part.number, etag=part.etag, size_bytes=part.size_bytes, checksum=part.checksum)
-            for part in noted
-        ),
-    )

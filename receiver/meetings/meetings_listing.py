@@ -63,6 +63,16 @@ def read_page(body: bytes) -> MeetingsPage:
     return page
 
 
+def read_meeting(body: bytes, meeting_id: MeetingId) -> ListedMeeting | None:
+    """Read the answer to a question for one meeting, whether that is it or a listing; None where it is not in there."""
+    try:
+        answer: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiBadAnswerError("the meeting's listing is not JSON") from None
+    entries = answer if isinstance(answer, list) else [answer]
+    return next((_meeting(entry) for entry in entries if _is_meeting(entry) and entry["_id"] == meeting_id), None)
+
+
 def _is_meeting(entry: Any) -> bool:
     return isinstance(entry, dict) and is_id(entry.get("_id"))
 

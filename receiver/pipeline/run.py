@@ -17,7 +17,7 @@ from receiver.errors import (
     NoFreshUrlError,
     RecordingGoneError,
     RecordingNotListedYetError,
-    SourceUrlForbiddenError,
+    SourceError,
     StorageUnavailableError,
     StoreDeniedError,
     WorkerCrashedError,
@@ -27,6 +27,7 @@ from receiver.lifecycle import Decision, RetryPolicy, decide
 from receiver.meetings import url_expiry
 from receiver.pipeline.gate import Gate
 from receiver.pipeline.ledger import DownloadUrls, RowLedger
+from receiver.pipeline.listing import NOT_LISTED, Listings
 from receiver.pipeline.manifest import store_manifest
 from receiver.records import Claim, Failure, FreshUrl, Recording, RecordingId, State, StoredFile, UrlOrigin
 
@@ -72,6 +73,11 @@ class Pipeline:
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
         self._gate = Gate()
+        self._listings = (
+            None
+            if parts.api is None
+            else Listings(api=parts.api, runs=parts.runs, grace_s=parts.listing_grace_s, clock=parts.clock)
+        )
 
     async def run(self, recording_id: RecordingId) -> None:
         """Work once on a recording and settle its row; a recording with nothing to do is left alone.
@@ -128,7 +134,8 @@ class Pipeline:
             await self._end_uploads(claim, keep=None)
             raise WorkerCrashedError(f"{claim.attempt - 1} runs ended without a word (killed or out of memory)")
         await self._end_uploads(claim, keep=claim.upload)
-        stored, recording = await self._adopted(claim) or await self._copied(claim)
+        claim, url = await self._confirmed(claim)
+        stored, recording = await self._adopted(claim) or await self._copied(claim, url)
         failpoints.reach(Failpoint.OBJECT_STORED)
         self._gate.open()
         archived_at = self._parts.clock()
@@ -167,41 +174,35 @@ class Pipeline:
         _log.info("object_adopted", key=stored.key)
         return stored, claim.recording
 
-    async def _copied(self, claim: Claim) -> tuple[StoredFile, Recording]:
+    async def _copied(self, claim: Claim, url: FreshUrl | None) -> tuple[StoredFile, Recording]:
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
 
-        urls = DownloadUrls(partial(self._fresh_url, claim))
+        urls = DownloadUrls(partial(self._fresh_url, claim), first=url)
         ledger = RowLedger(self._parts.runs, claim, urls, note_every_s=self._parts.note_every_s)
         stored = await self._parts.copier.copy(
             refresh=urls, target=self._parts.bucket, key_for=key_for, ledger=ledger, resume=claim.upload
         )
         return stored, ledger.recording
 
-    async def _fresh_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
-        if self._parts.api is None:
-            return self._payload_url(claim, rejected)
-        return await self._listed_url(claim.recording, rejected)
+    async def _confirmed(self, claim: Claim) -> tuple[Claim, FreshUrl | None]:
+        """Let the API say what the recording is before anything is stored of it; return its URL where it names one.
 
-    async def _listed_url(self, recording: Recording, rejected: FreshUrl | None) -> FreshUrl:
-        assert self._parts.api is not None  # noqa: S101  (the caller chose this branch by it)
+        What an earlier run stored stays to be recorded, though the platform may have forgotten it since.
+        """
+        if self._listings is None:
+            return claim, None
         try:
-            return await self._parts.api.fresh_url(recording.id, recording.meeting.id, rejected=rejected)
-        except RecordingNotListedYetError as e:
-            # files "are not available during meeting, only after" (the page's webhook section), and may list late
-            age_s = (self._parts.clock() - recording.first_seen_at).total_seconds()
-            if age_s > self._parts.listing_grace_s:
-                raise RecordingGoneError(
-                    e.happened,
-                    f"it was first seen {age_s / 3600:.0f} h ago, and RECEIVER_LISTING_GRACE_S is over: "
-                    f"{RecordingGoneError.remedy}",
-                ) from e
-            raise RecordingNotListedYetError(
-                e.happened,
-                f"it counts as missing {self._parts.listing_grace_s / 3600:.0f} h after it was first seen "
-                "(RECEIVER_LISTING_GRACE_S)",
-                retry_after_s=min(max(age_s / 4, 1.0), 300.0),
-            ) from e
+            return await self._listings.confirmed(claim)
+        except (RecordingGoneError, RecordingNotListedYetError):
+            if not claim.is_listed or claim.noted is None:
+                raise
+            return claim, None
+
+    async def _fresh_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
+        if self._listings is None:
+            return self._payload_url(claim, rejected)
+        return await self._listings.url(claim, rejected)
 
     def _payload_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
         if claim.payload_url is None:
@@ -220,10 +221,10 @@ class Pipeline:
             code=error.code,
             message=_kept(str(error)),
             at=now,
-            origin=_kept(error.refused or "") or None if isinstance(error, SourceUrlForbiddenError) else None,
+            origin=_kept(error.refused or "") or None if isinstance(error, SourceError) else None,
             setting=error.setting,
         )
-        await self._parts.runs.settle(claim, decision, failure)
+        decision = await self._parts.runs.settle(claim, decision, failure, unless_named=isinstance(error, NOT_LISTED))
         metrics.runs.labels(outcome=error.code).inc()
         _report(decision, failure)
 

@@ -128,6 +128,7 @@ class Claim:
 
     `attempt` counts this run (1 for the first). `key` is set once an earlier run chose the object's key, `noted` once
     one was about to store it, and `upload` while a multipart upload of an earlier run may still be open to go on with.
+    `is_listed`: the API has confirmed the recording's facts, which deliveries cannot change any more.
     """
 
     recording: Recording
@@ -137,6 +138,7 @@ class Claim:
     key: str | None
     noted: NotedObject | None
     upload: UnfinishedUpload | None
+    is_listed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,8 @@ def other_meetings(
     recording_id: RecordingId, meeting_id: MeetingId, news: News, row: sa.Row[Any] | None = None
 ) -> list[dict[str, Any]]:
     """Return rows of the meetings named for a recording, by deliveries or its own row, but for `meeting_id`."""
+    if news.named.keys() <= {meeting_id} and (row is None or row.meeting_id == meeting_id):
+        return []  # as ever, but for forged or odd deliveries
     named: Mapping[MeetingId, tuple[Meeting, Host]] = {
         key: (fact.meeting, fact.host) for key, fact in news.named.items()
     }

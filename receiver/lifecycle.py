@@ -44,13 +44,14 @@ REPLAYABLE = before(State.PENDING) - {State.ARCHIVING}
 CANCELLABLE = before(State.CANCELLED)
 
 
-def reopened_by(via: Via) -> frozenset[State]:
+def reopened_by(via: Via, *, moved: bool = False) -> frozenset[State]:
     """Return the final states that news of a recording ends: it is tried again from the start.
 
     A delivery is news of each but a cancelled one, which stays the operators'. That a listing names it is news of a
-    missing one alone, or a recording that always fails would be tried for ever.
+    missing one alone, or a recording that always fails would be tried for ever; unless it is listed under another
+    meeting than the runs asked for (`moved`).
     """
-    named = {State.FAILED, State.MISSING} if via is Via.WEBHOOK else {State.MISSING}
+    named = {State.FAILED, State.MISSING} if via is Via.WEBHOOK or moved else {State.MISSING}
     return before(State.PENDING) & named
 
 

@@ -15,6 +15,7 @@ from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from receiver.records import Origin
     from receiver.settings import Settings
 
 
@@ -100,8 +101,15 @@ def limits(settings: Settings) -> Limits:
     )
 
 
+def download_hosts(settings: Settings) -> tuple[Origin, ...] | None:
+    """Return where files may come from; None where URLs are only a POST's, and nobody has said whose to believe."""
+    if credentials(settings) is None and "download_hosts" not in settings.model_fields_set:
+        return None
+    return settings.download_hosts
+
+
 def download_policy(settings: Settings) -> DownloadPolicy:
-    return DownloadPolicy(origins=settings.download_hosts, networks=settings.download_networks)
+    return DownloadPolicy(origins=download_hosts(settings), networks=settings.download_networks)
 
 
 def webhook_secrets(settings: Settings) -> tuple[str, ...]:

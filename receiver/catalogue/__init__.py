@@ -11,10 +11,11 @@ from receiver.catalogue.cleanup import CleanupIndex
 from receiver.catalogue.deliveries import Incoming
 from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, read_due
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
-from receiver.catalogue.intake import Changes, Intake, Stored
+from receiver.catalogue.intake import Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
 from receiver.catalogue.named_meetings import NamedMeetings
+from receiver.catalogue.news import Changes
 from receiver.catalogue.order import SORTS
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from receiver.catalogue.order import Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
-from receiver.errors import InvalidQueryError, NotFoundError, SourceUrlForbiddenError
+from receiver.errors import DownloadHostsUnsetError, InvalidQueryError, NotFoundError, SourceUrlForbiddenError
 from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, RefusedSource, State
 from receiver.tables import Database, deliveries, delivery_recordings, recordings
 
@@ -118,7 +118,7 @@ class Catalogue:
         """Return where the recordings' files would have come from whose URL was not allowed, each source once."""
         c = recordings.c
         query = sa.select(c.error_origin, c.error_setting, c.source_host).distinct()
-        query = query.where(c.error_code == SourceUrlForbiddenError.code)
+        query = query.where(c.error_code.in_((SourceUrlForbiddenError.code, DownloadHostsUnsetError.code)))
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return [RefusedSource(*row) for row in rows]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
+from receiver.catalogue.deliveries import MOST_ROWS, pieces
 from receiver.catalogue.transfers import load_transfers
 from receiver.errors import NotFoundError
 from receiver.records import (
@@ -17,6 +18,7 @@ from receiver.records import (
     Host,
     Meeting,
     Recording,
+    RecordingFacts,
     RecordingId,
     RejectedRecord,
     State,
@@ -28,7 +30,7 @@ from receiver.records import (
 from receiver.tables import delivery_recordings, participants, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from receiver.progress import Transfer
 
@@ -64,6 +66,29 @@ def columns_of(kind: type) -> tuple[str, ...]:
 def write_row(record: Meeting | Host | VendorFacts) -> dict[str, Any]:
     """Return the values of the columns that hold a record's fields."""
     return {column: getattr(record, field) for field, column in _COLUMNS[type(record)].items()}
+
+
+def write_facts(facts: RecordingFacts) -> dict[str, Any]:
+    """Return the values of the columns that hold what a source said of a recording, but for `created_at`.
+
+    That sorts the listings and may be part of the object's key, so it is not every source's to change.
+    """
+    meeting, host = facts.meeting, facts.host
+    words = (meeting.name, host.name, host.login, host.email)
+    values = write_row(meeting) | write_row(host) | write_row(facts.vendor)
+    del values["created_at"]
+    return values | {"search_text": "\n".join(word.casefold() for word in words if word)}
+
+
+def write_participants(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> None:
+    """Add the participants of recordings that have none yet."""
+    rows = [
+        {"recording_id": fact.id, "position": position, "user_id": user_id}
+        for fact in facts
+        for position, user_id in enumerate(fact.vendor.participant_ids)
+    ]
+    for piece in pieces(rows, MOST_ROWS):
+        tx.execute(sa.insert(participants), piece)
 
 
 def load_recordings(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Recording]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue.listed import ListedRows, was_named_anew
 from receiver.catalogue.rows import one_recording
-from receiver.catalogue.states import change_state, end_run, held_by
-from receiver.errors import FenceLostError, NotAloneError
+from receiver.catalogue.states import change_state, end_run, forget_parts, lock_held, note, write_held
+from receiver.catalogue.transfers import load_unfinished
+from receiver.errors import NotAloneError
 from receiver.lifecycle import CLAIMABLE, SUSPECT_AFTER
 from receiver.records import (
     Claim,
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 
     from receiver.lifecycle import Decision
 
+_CLAIMED = (
+    *("id", "fence", "attempts", "crashes"),
+    *("payload_url", "source_host", "cut_sha256", "listed_at", "object_key"),
+)
 _NO_UPLOAD = {"upload_id": None, "upload_part_size_bytes": None, "source_etag": None, "source_size_bytes": None}
 _NO_OBJECT = {"size_bytes": None, "checksum": None}
 
@@ -40,6 +47,7 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.listed = ListedRows(database)
 
     async def claim(
         self, recording_id: RecordingId, *, now: datetime, is_alone: bool = False, abandoned: int | None = None
@@ -69,13 +77,7 @@ class Runs:
                 .where(is_due, sa.true() if is_alone else crashes < SUSPECT_AFTER)
                 .values(attempts=c.attempts + sa.case((is_running, 0), else_=1), crashes=crashes, next_attempt_at=None)
                 .returning(
-                    c.fence,
-                    c.attempts,
-                    c.crashes,
-                    c.payload_url,
-                    c.source_host,
-                    c.cut_sha256,
-                    *(c[name] for name in ("object_key", *_NO_OBJECT, *_NO_UPLOAD)),
+                    *(c[name] for name in (*_CLAIMED, *_NO_OBJECT, *_NO_UPLOAD)),
                 )
             )
             row = taken.one_or_none()
@@ -94,8 +96,9 @@ class Runs:
                 source_host=row.source_host,
                 key=row.object_key,
                 noted=_noted(row),
-                upload=_unfinished(tx, recording_id, row),
+                upload=load_unfinished(tx, row),
                 cut_sha256=row.cut_sha256,
+                is_listed=row.listed_at is not None,
             )
 
         return await self._database.write(take)
@@ -166,14 +169,12 @@ class Runs:
         ]
         numbers = [part.number for part in parts]
 
-        def note(tx: sa.Connection) -> None:
-            held = tx.execute(sa.select(recordings.c.id).where(held_by(claim)).with_for_update())
-            if held.one_or_none() is None:
-                raise FenceLostError(_taken_over(claim))
-            tx.execute(_forget(claim.recording.id).where(upload_parts.c.number.in_(numbers)))
+        def write(tx: sa.Connection) -> None:
+            lock_held(tx, claim)
+            tx.execute(forget_parts(claim.recording.id).where(upload_parts.c.number.in_(numbers)))
             tx.execute(sa.insert(upload_parts), rows)
 
-        await self._database.write(note)
+        await self._database.write(write)
 
     async def finish(self, claim: Claim, stored: StoredFile, *, now: datetime) -> None:
         """Record the proven object of the file that the claim's recording names: `archived`. Raises `FenceLostError`.
@@ -207,58 +208,58 @@ class Runs:
         )
 
     async def settle(
-        self, claim: Claim, decision: Decision, failure: Failure, *, source_host: str | None = None
-    ) -> None:
+        self,
+        claim: Claim,
+        decision: Decision,
+        failure: Failure,
+        *,
+        source_host: str | None = None,
+        unless_named: bool = False,
+    ) -> Decision:
         """Record a failed run and what follows from it; no upload outlives the last one. Raises `FenceLostError`.
 
         A run that ended in order was no crash; in an outage it may not have come to where it would be one. The
-        `source_host` is noted where one is given.
+        `source_host` is noted where one is given. With `unless_named`, the API lists the recording under none of the
+        meetings that it was asked for: this is not its end if a delivery has named another meanwhile. Returns what was
+        decided.
         """
-        again = decision.state is State.WAITING
-        await self._end(
-            claim,
-            decision.state,
-            keep_parts=again,
-            **_failed(decision, failure),
-            cut_sha256=failure.cut_sha256 or claim.cut_sha256,
-            **({} if decision.is_outage else {"crashes": 0}),
-            **({} if source_host is None else {"source_host": source_host}),
-            **({} if again else _NO_UPLOAD),
-        )
 
-    async def set_aside(self, claim: Claim, decision: Decision, failure: Failure) -> None:
+        def settle(tx: sa.Connection) -> Decision:
+            settled = decision
+            if unless_named and decision.state is not State.WAITING and was_named_anew(tx, claim):
+                settled = replace(decision, state=State.WAITING, attempts=0, next_attempt_at=failure.at)
+            again = settled.state is State.WAITING
+            values = _failed(settled, failure) | {"cut_sha256": failure.cut_sha256 or claim.cut_sha256}
+            values |= {} if settled.is_outage else {"crashes": 0}
+            values |= {} if source_host is None else {"source_host": source_host}
+            ending = end_run(claim, settled.state).values(values if again else values | _NO_UPLOAD)
+            write_held(tx, claim, ending, keep_parts=again)
+            return settled
+
+        return await self._database.write(settle)
+
+    async def set_aside(self, claim: Claim, decision: Decision, failure: Failure) -> Decision:
         """Record that a recording seems to end the process that runs it; it is begun anew. Raises `FenceLostError`."""
         await self._end(claim, decision.state, keep_parts=False, **_failed(decision, failure), **_NO_UPLOAD)
+        return decision
 
     async def hand_back(self, claim: Claim, *, now: datetime) -> None:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
         await self._end(claim, State.PENDING, keep_parts=True, attempts=claim.attempt - 1, next_attempt_at=now)
 
     async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> None:
-        await self._database.write(lambda tx: _held(tx, claim, _noting(claim, values), keep_parts=keep_parts))
+        await self._database.write(lambda tx: write_held(tx, claim, note(claim, values), keep_parts=keep_parts))
 
     async def _write_and_read(self, claim: Claim, *, keep_parts: bool, **values: Any) -> Recording:
         def write_and_read(tx: sa.Connection) -> Recording:
-            _held(tx, claim, _noting(claim, values), keep_parts=keep_parts)
+            write_held(tx, claim, note(claim, values), keep_parts=keep_parts)
             return one_recording(tx, claim.recording.id)
 
         return await self._database.write(write_and_read)
 
     async def _end(self, claim: Claim, state: State, *, keep_parts: bool, **values: Any) -> None:
         ending = end_run(claim, state).values(values)
-        await self._database.write(lambda tx: _held(tx, claim, ending, keep_parts=keep_parts))
-
-
-def _noting(claim: Claim, values: dict[str, Any]) -> sa.Update:
-    return sa.update(recordings).where(held_by(claim)).values(values)
-
-
-def _held(tx: sa.Connection, claim: Claim, update: sa.Update, *, keep_parts: bool) -> None:
-    """Execute a run's update of its row; raises `FenceLostError` where it is no longer the run's."""
-    if tx.execute(update).rowcount != 1:
-        raise FenceLostError(_taken_over(claim))
-    if not keep_parts:
-        tx.execute(_forget(claim.recording.id))
+        await self._database.write(lambda tx: write_held(tx, claim, ending, keep_parts=keep_parts))
 
 
 def _begun(key: str, upload: UnfinishedUpload | None, origin: UrlOrigin, source_host: str | None) -> dict[str, Any]:
@@ -293,30 +294,3 @@ def _noted(row: sa.Row[Any]) -> NotedObject | None:
     if row.checksum is None:
         return None
     return NotedObject(key=row.object_key, size_bytes=row.size_bytes, checksum=row.checksum)
-
-
-def _taken_over(claim: Claim) -> str:
-    return f"another run or an operator took recording {claim.recording.id} over"
-
-
-def _forget(recording_id: RecordingId) -> sa.Delete:
-    return sa.delete(upload_parts).where(upload_parts.c.recording_id == recording_id)
-
-
-def _unfinished(tx: sa.Connection, recording_id: RecordingId, row: sa.Row[Any]) -> UnfinishedUpload | None:
-    """Return the noted upload with its parts; one noted by a release that knew no parts cannot be gone on with."""
-    if row.upload_id is None or row.upload_part_size_bytes is None or row.source_size_bytes is None:
-        return None
-    noted = tx.execute(
-        sa.select(upload_parts).where(upload_parts.c.recording_id == recording_id).order_by(upload_parts.c.number)
-    )
-    return UnfinishedUpload(
-        upload=OpenUpload(key=row.object_key, upload_id=row.upload_id),
-        part_size_bytes=row.upload_part_size_bytes,
-        source_etag=row.source_etag,
-        source_size_bytes=row.source_size_bytes,
-        parts=tuple(
-            UploadedPart(number=part.number, etag=part.etag, size_bytes=part.size_bytes, checksum=part.checksum)
-            for part in noted
-        ),
-    )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from receiver.lifecycle import CLAIMABLE
 from receiver.progress import Transfer
-from receiver.records import State
+from receiver.records import OpenUpload, State, UnfinishedUpload, UploadedPart
 from receiver.tables import upload_parts
 
 if TYPE_CHECKING:
@@ -48,4 +48,23 @@ def _transfer(row: sa.Row[Any], noted: dict[int | None, tuple[int, float]]) -> T
         size_bytes=row.source_size_bytes,
         sent_bytes=sent_bytes,
         elapsed_s=elapsed_s,
+    )
+
+
+def load_unfinished(tx: sa.Connection, row: sa.Row[Any]) -> UnfinishedUpload | None:
+    """Return a row's noted upload with its parts; one noted by a release that knew no parts cannot be gone on with."""
+    if row.upload_id is None or row.upload_part_size_bytes is None or row.source_size_bytes is None:
+        return None
+    noted = tx.execute(
+        sa.select(upload_parts).where(upload_parts.c.recording_id == row.id).order_by(upload_parts.c.number)
+    )
+    return UnfinishedUpload(
+        upload=OpenUpload(key=row.object_key, upload_id=row.upload_id),
+        part_size_bytes=row.upload_part_size_bytes,
+        source_etag=row.source_etag,
+        source_size_bytes=row.source_size_bytes,
+        parts=tuple(
+            UploadedPart(number=part.number, etag=part.etag, size_bytes=part.size_bytes, checksum=part.checksum)
+            for part in noted
+        ),
     )

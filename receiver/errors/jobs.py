@@ -133,11 +133,15 @@ class NoFreshUrlError(JobError):
 
 
 class SourceError(JobError):
-    """Something is wrong with the download from `origin` (scheme, host and port)."""
+    """Something is wrong with the download from `origin` (scheme, host and port).
+
+    `refused` is an origin that was not connected to: after a redirect, another than `origin`.
+    """
 
     origin: str | None = None
     host: str | None = None
     """Whom the download URL asked, as the recording's row has it: after a redirect, another than `origin`."""
+    refused: str | None = None
 
     def __str__(self) -> str:
         said = super().__str__()
@@ -145,10 +149,7 @@ class SourceError(JobError):
 
 
 class SourceUrlForbiddenError(SourceError):
-    """The URL's origin is not in `DOWNLOAD_HOSTS`, or its address is not public nor in `DOWNLOAD_NETWORKS`.
-
-    `refused` is the origin that was not connected to: after a redirect, another than `origin`.
-    """
+    """The URL's origin is not in `DOWNLOAD_HOSTS`, or its address is not public nor in `DOWNLOAD_NETWORKS`."""
 
     code = "source_url_forbidden"
     remedy = "where it is not the platform's storage, see who posted the delivery"
@@ -158,6 +159,21 @@ class SourceUrlForbiddenError(SourceError):
         self, happened: str, remedy: str | None = None, *, refused: str | None = None, setting: str | None = None
     ) -> None:
         super().__init__(happened, remedy, setting=setting)
+        self.refused = refused
+
+
+class DownloadHostsUnsetError(SourceError):
+    """A POST named a URL, and neither API credentials nor `DOWNLOAD_HOSTS` say whether its host is the platform's."""
+
+    code = "download_hosts_unset"
+    remedy = (
+        "if that is the platform's storage, name it in RECEIVER_DOWNLOAD_HOSTS and start the service again; if not, "
+        "see who posted the delivery"
+    )
+    burns_attempt = False
+
+    def __init__(self, happened: str, remedy: str | None = None, *, refused: str | None = None) -> None:
+        super().__init__(happened, remedy, setting="RECEIVER_DOWNLOAD_HOSTS", retry_after_s=300)
         self.refused = refused
 
 
@@ -317,6 +333,17 @@ class ObjectConflictError(StoreError):
 
     code = "object_conflict"
     remedy = "the next run stores the file beside it; where it lasts, see what else writes there"
+
+
+class ManifestConflictError(StoreError):
+    """Under the manifest's key lies what names another recording, or is no manifest; it was left untouched."""
+
+    code = "manifest_conflict"
+    remedy = (
+        "see whose it is, and who posted the delivery that named this one; then retry with another "
+        "RECEIVER_KEY_TEMPLATE or RECEIVER_S3_PREFIX, or cancel the recording"
+    )
+    kind = Kind.PERMANENT
 
 
 def side_of(code: str) -> Side | None:

@@ -35,14 +35,19 @@ class ApiAnswer:
         return 0.0 if self.date is None else (self.received_at - self.date).total_seconds()
 
 
-def read_listing(body: bytes, what: str) -> list[Any]:
-    """Return the entries of an answer's body, or raise `ApiBadAnswerError` where it is no JSON array, or too large."""
+def read_json(body: bytes, what: str) -> Any:
+    """Return what an answer's body says, or raise `ApiBadAnswerError` where it is no JSON, or too large."""
     if sum(map(body.count, (b",", b"{", b"["))) > _MAX_VALUES:
         raise ApiBadAnswerError(f"{what} holds more than {_MAX_VALUES} values, of which no more are read")
     try:
-        listed: Any = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
         raise ApiBadAnswerError(f"{what} is not JSON") from None
+
+
+def read_listing(body: bytes, what: str) -> list[Any]:
+    """Return the entries of an answer's body, or raise `ApiBadAnswerError` where it is no JSON array, or too large."""
+    listed = read_json(body, what)
     if not isinstance(listed, list):
         raise ApiBadAnswerError(f"{what} is not a JSON array")
     if len(listed) > MAX_ENTRIES:

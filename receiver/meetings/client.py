@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import OrderedDict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, assert_never
-from urllib.parse import quote
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 
 from receiver.errors import (
     ApiBadAnswerError,
@@ -18,13 +19,20 @@ from receiver.errors import (
     RecordingGoneError,
     RecordingNotListedYetError,
 )
-from receiver.meetings.access import AdminKey, FixedAccess, StaticToken, UserLogin
+from receiver.meetings.access import AdminKey
 from receiver.meetings.http_client import open_http_client
-from receiver.meetings.meetings_listing import MOST_PAGES, MOST_STALE_PAGES, MeetingTime, page_query, read_page
+from receiver.meetings.meetings_listing import (
+    MOST_PAGES,
+    MOST_STALE_PAGES,
+    MeetingTime,
+    page_query,
+    read_meeting,
+    read_page,
+)
 from receiver.meetings.pacing import RequestPolicy
 from receiver.meetings.recordings_listing import Listing, ListingCache, read_entries
 from receiver.meetings.refusal import listing_refusal
-from receiver.meetings.session import UserSession
+from receiver.meetings.session import access_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -35,12 +43,13 @@ if TYPE_CHECKING:
     from receiver.meetings.http_client import HttpClient
     from receiver.meetings.meetings_listing import MeetingsPage
     from receiver.meetings.pacing import SharedPause
-    from receiver.records import FreshUrl, ListedRecording, MeetingId, RecordingId
+    from receiver.records import FreshUrl, ListedMeeting, ListedRecording, MeetingId, RecordingId
 
     class Send(Protocol):
         async def __call__(self, path: str, *, header: str, secret: str) -> ApiAnswer: ...
 
 
+_KEPT_MEETINGS = 256
 _THREAD_BYTES = 128 * 1024  # a body larger than this takes milliseconds to parse, so the event loop is spared
 
 
@@ -66,10 +75,11 @@ class MeetingsApi:
     def __init__(self, config: ApiConfig, http: HttpClient) -> None:
         self._config = config
         self._http = http
-        self._access: Access = _access_for(config.credentials, http)
+        self._access: Access = access_for(config.credentials, http)
         self._listings = ListingCache(self._fetch)
         self.answered_at = -math.inf
         """When recordings were last listed well, by the monotonic clock: what is told from memory says nothing."""
+        self._meetings: OrderedDict[MeetingId, tuple[float, ListedMeeting | None]] = OrderedDict()
 
     async def recordings(
         self, meeting_id: MeetingId, *, newer_than_s: float | None = None
@@ -116,7 +126,10 @@ class MeetingsApi:
         seen: set[MeetingId] = set()
         stale = 0
         for _ in range(MOST_PAGES):
-            answer = await self._meetings_answer(page_query(by, since, offset=offset))
+            try:
+                answer = await self._meetings_answer(page_query(by, since, offset=offset))
+            except RecordingGoneError as e:
+                raise ApiBadAnswerError("the Meetings API answered 404 to GET /meetings") from e
             page = await asyncio.to_thread(read_page, answer.body)
             says = frozenset(listed.meeting.id for listed in page.meetings) or answer.body
             stale = 0 if any(listed.meeting.id not in seen for listed in page.meetings) else stale + 1
@@ -127,16 +140,43 @@ class MeetingsApi:
             seen.update(listed.meeting.id for listed in page.meetings)
         raise ApiBadAnswerError(f"the meetings listing does not end within {MOST_PAGES} pages")
 
-    async def fresh_url(
-        self, recording_id: RecordingId, meeting_id: MeetingId, *, rejected: FreshUrl | None = None
-    ) -> FreshUrl:
-        """Return a download URL with life left. One that the storage `rejected` is answered by a newer listing.
+    async def meeting(self, meeting_id: MeetingId) -> ListedMeeting | None:
+        """Return a meeting as the API lists it, from memory where that is new enough.
 
-        Raises `RecordingNotListedYetError` where a listing that began after this call lacks the recording, and
-        `ApiBadAnswerError` where it calls the recording another meeting's.
+        None where the API lists none for these credentials, or not this one.
+        """
+        if self._access.meetings_path is None:
+            return None
+        asked, listed = self._meetings.get(meeting_id, (-math.inf, None))
+        if asked > time.monotonic() - self._config.listing_max_age_s:
+            return listed
+        try:
+            answer = await self._meetings_answer(urlencode({"_id": meeting_id}))
+            listed = read_meeting(answer.body, meeting_id)
+        except RecordingGoneError:
+            listed = None
+        self._meetings[meeting_id] = (time.monotonic(), listed)
+        self._meetings.move_to_end(meeting_id)
+        if len(self._meetings) > _KEPT_MEETINGS:
+            self._meetings.popitem(last=False)
+        return listed
+
+    async def listed(
+        self,
+        recording_id: RecordingId,
+        meeting_id: MeetingId,
+        *,
+        rejected: FreshUrl | None = None,
+        anew: bool = False,
+    ) -> ListedRecording:
+        """Return a recording as the API lists it, its URL with life left; with `anew`, not from memory.
+
+        A URL that the storage `rejected` is answered by a newer listing. Raises `RecordingNotListedYetError` where a
+        listing that began after this call lacks the recording, and `ApiBadAnswerError` where it calls it another
+        meeting's.
         """
         called = time.monotonic()
-        since = called - self._config.listing_max_age_s
+        since = called if anew else called - self._config.listing_max_age_s
         kept = self._listings.kept(meeting_id)
         if rejected is not None and kept is not None and kept.url(recording_id) == rejected:
             since = max(since, _just_after(kept))
@@ -146,7 +186,7 @@ class MeetingsApi:
             listing = await self._listings.get(meeting_id, since=called)
         elif url is not None and listing.ended < called and self._is_short(url):
             listing = await self._listings.get(meeting_id, since=_just_after(listing))
-        return _url_in(listing, recording_id)
+        return _in(listing, recording_id)
 
     @property
     def user_id(self) -> int | None:
@@ -191,10 +231,7 @@ class MeetingsApi:
         path = self._access.meetings_path
         if path is None:
             raise ApiRefusedError(f"the Meetings API lists no meetings for {self._access.setting}", "name their ids")
-        try:
-            return await self._answer(self._http.get, f"{path}?{query}", what="the user's meetings")
-        except RecordingGoneError as e:
-            raise ApiBadAnswerError("the Meetings API answered 404 to GET /meetings") from e
+        return await self._answer(self._http.get, f"{path}?{query}", what="the user's meetings")
 
     async def _answer(self, send: Send, path: str, *, what: str) -> ApiAnswer:
         """Ask with the current secret, and once more with a new one after a 401 where there can be a new one."""
@@ -231,9 +268,9 @@ def _just_after(listing: Listing) -> float:
     return math.nextafter(listing.began, math.inf)
 
 
-def _url_in(listing: Listing, recording_id: RecordingId) -> FreshUrl:
-    if (url := listing.url(recording_id)) is not None:
-        return url
+def _in(listing: Listing, recording_id: RecordingId) -> ListedRecording:
+    if (listed := listing.recordings.get(recording_id)) is not None:
+        return listed
     if recording_id in listing.refused:
         error = ApiBadAnswerError(
             "the Meetings API listed this recording as another meeting's, so it was not fetched",
@@ -242,37 +279,3 @@ def _url_in(listing: Listing, recording_id: RecordingId) -> FreshUrl:
         error.side = None  # it answers, and others well
         raise error
     raise RecordingNotListedYetError("the Meetings API does not list this recording (yet)")
-
-
-def _access_for(current: Callable[[], Credentials], http: HttpClient) -> Access:
-    credentials = current()
-    match credentials:
-        case AdminKey():
-            path, setting = "/admin/meetings/recordings/", "RECEIVER_API_ADMIN_KEY"
-            header = "CB-Administration-API-Key"
-            return FixedAccess(header=header, path=path, meetings_path=None, setting=setting, value=_fixed(current))
-        case StaticToken():
-            path, setting = "/meetings/recordings/", "RECEIVER_API_TOKEN"
-            value = _fixed(current)
-            return FixedAccess(header="CB-Token", path=path, meetings_path="/meetings", setting=setting, value=value)
-        case UserLogin():
-            return UserSession(http, _login(current))
-    assert_never(credentials)
-
-
-def _fixed(current: Callable[[], Credentials]) -> Callable[[], str]:
-    def value() -> str:
-        credentials = current()
-        assert not isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
-        return credentials.key if isinstance(credentials, AdminKey) else credentials.token
-
-    return value
-
-
-def _login(current: Callable[[], Credentials]) -> Callable[[], UserLogin]:
-    def value() -> UserLogin:
-        credentials = current()
-        assert isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
-        return credentials
-
-    return value

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from receiver import logs
 from receiver.meetings import fields
-from receiver.meetings.answer import read_listing
+from receiver.meetings.answer import read_json, read_listing
 from receiver.records import Host, ListedMeeting, Meeting, MeetingId, is_id
 
 if TYPE_CHECKING:
@@ -59,6 +59,13 @@ def read_page(body: bytes) -> MeetingsPage:
     if page.dropped:
         log.warning("meetings_dropped", dropped=page.dropped, entries=page.entries, reason="_id is not an id")
     return page
+
+
+def read_meeting(body: bytes, meeting_id: MeetingId) -> ListedMeeting | None:
+    """Read the answer to a question for one meeting, whether that is it or a listing; None where it is not in there."""
+    answer = read_json(body, "the meeting's listing")
+    entries = answer if isinstance(answer, list) else [answer]
+    return next((_meeting(entry) for entry in entries if _is_meeting(entry) and entry["_id"] == meeting_id), None)
 
 
 def _is_meeting(entry: Any) -> bool:

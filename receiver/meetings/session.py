@@ -1,4 +1,4 @@
-"""A user's session at the API: one login for all requests, its token prolonged by every use."""
+"""The ways to the API: a fixed key or token, or a user's session, whose token is prolonged by every use."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import json
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from receiver import logs
 from receiver.errors import ApiBadAnswerError, ApiLoginRefusedError
+from receiver.meetings.access import AdminKey, FixedAccess, StaticToken, UserLogin
 from receiver.meetings.refusal import login_refusal
 from receiver.meetings.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from receiver.meetings.access import UserLogin
+    from receiver.meetings.access import Access, Credentials
     from receiver.meetings.answer import ApiAnswer
     from receiver.meetings.http_client import HttpClient
 
@@ -142,3 +143,38 @@ def _read_session(body: bytes) -> tuple[str, int | None]:
     ):
         raise ApiBadAnswerError("the login's answer holds no usable session token")
     return token, user_id if isinstance(user_id, int) else None
+
+
+def access_for(current: Callable[[], Credentials], http: HttpClient) -> Access:
+    """Return the way to the API that these credentials are for."""
+    credentials = current()
+    match credentials:
+        case AdminKey():
+            path, setting = "/admin/meetings/recordings/", "RECEIVER_API_ADMIN_KEY"
+            header = "CB-Administration-API-Key"
+            return FixedAccess(header=header, path=path, meetings_path=None, setting=setting, value=_fixed(current))
+        case StaticToken():
+            path, setting = "/meetings/recordings/", "RECEIVER_API_TOKEN"
+            value = _fixed(current)
+            return FixedAccess(header="CB-Token", path=path, meetings_path="/meetings", setting=setting, value=value)
+        case UserLogin():
+            return UserSession(http, _login(current))
+    assert_never(credentials)
+
+
+def _fixed(current: Callable[[], Credentials]) -> Callable[[], str]:
+    def value() -> str:
+        credentials = current()
+        assert not isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
+        return credentials.key if isinstance(credentials, AdminKey) else credentials.token
+
+    return value
+
+
+def _login(current: Callable[[], Credentials]) -> Callable[[], UserLogin]:
+    def value() -> UserLogin:
+        credentials = current()
+        assert isinstance(credentials, UserLogin)  # noqa: S101  (they are always of one kind)
+        return credentials
+
+    return value

@@ -11,8 +11,8 @@ from receiver.errors import (
     JobError,
     Kind,
     Side,
+    SourceError,
     SourceIncompleteError,
-    SourceUrlForbiddenError,
     StorageUnavailableError,
     WorkerCrashedError,
 )
@@ -56,7 +56,7 @@ def report_abandoned(error: Exception) -> None:
 
 def failure_of(error: JobError, decision: Decision, *, at: datetime) -> Failure:
     """Write down why the run failed: what happened, what to do, and what goes on by itself."""
-    refused = error.refused if isinstance(error, SourceUrlForbiddenError) else None
+    refused = error.refused if isinstance(error, SourceError) else None
     return Failure(
         code=error.code,
         message=_kept("; ".join(filter(None, (str(error), what_follows(error, decision))))),

@@ -1,4 +1,4 @@
-"""Object keys: the operator's template over slugged values, so that no name from outside can leave its place."""
+"""Object keys: the operator's template over ids as they are and slugged names, so that nothing can leave its place."""
 
 from __future__ import annotations
 
@@ -28,23 +28,29 @@ class KeyTemplate:
         return f"{self.prefix}{literal}"
 
     def key(self, recording: Recording, extension: str) -> str:
-        """Return the recording's key; the same for every run, since the row's values it uses do not change then."""
+        """Return the recording's key; the same for every run, since the row's values it uses do not change then.
+
+        Ids are in it as they are, so that no two recordings have one key; one that would be too long ends in the id.
+        """
         values = {
             "recording_id": recording.id,
             "meeting_id": recording.meeting.id,
             "created_at": recording.vendor.created_at or recording.first_seen_at,
             "host_id": str(recording.host.id if recording.host.id is not None else "unknown"),
-            "meeting_name": recording.meeting.name or "unnamed",
+            "meeting_name": slug(recording.meeting.name or "unnamed"),
         }
-        key = f"{self.prefix}{_Slugging().vformat(self.template, (), values)}"
-        return key.encode()[:_MAX_KEY_BYTES].decode(errors="ignore") + extension
+        key = f"{self.prefix}{_Unformatted().vformat(self.template, (), values)}"
+        if len(key.encode()) > _MAX_KEY_BYTES:
+            end = f"/{recording.id}"
+            key = key.encode()[: _MAX_KEY_BYTES - len(end)].decode(errors="ignore") + end
+        return key + extension
 
 
-class _Slugging(string.Formatter):
+class _Unformatted(string.Formatter):
+    """Takes texts whole, whatever the template says of their width: a cut id would be another's."""
+
     def format_field(self, value: Any, format_spec: str) -> str:
-        if isinstance(value, str):
-            return slug(value)
-        return str(super().format_field(value, format_spec))
+        return value if isinstance(value, str) else str(super().format_field(value, format_spec))
 
 
 def slug(text: str) -> str:

@@ -21,15 +21,17 @@ _log = logs.get("pipeline")
 
 
 class DownloadUrls:
-    """`receiver.transfer.Refresh` for one run; `latest` is the URL that the copy was given last."""
+    """`receiver.transfer.Refresh` for one run, which may know the `first` URL; `latest` is what the copy got last."""
 
-    def __init__(self, ask: Callable[[FreshUrl | None], Awaitable[FreshUrl]]) -> None:
+    def __init__(self, ask: Callable[[FreshUrl | None], Awaitable[FreshUrl]], *, first: FreshUrl | None = None) -> None:
         self._ask = ask
+        self._first = first
         self._latest: FreshUrl | None = None
 
     async def __call__(self, rejected: FreshUrl | None) -> FreshUrl:
         """Ask for a URL, or for a newer one than was `rejected`."""
-        self._latest = fresh = await self._ask(rejected)
+        first, self._first = self._first, None
+        self._latest = fresh = first if first is not None and rejected is None else await self._ask(rejected)
         failpoints.reach(Failpoint.URL_REFRESHED)
         return fresh
 

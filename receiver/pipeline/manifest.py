@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from receiver.errors import KeyTakenError, ManifestConflictError
+
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from receiver.objectstore import Bucket
     from receiver.records import Recording, StoredFile
 
 MANIFEST_VERSION = 1
+_MOST_BYTES = 4 * 1024 * 1024
+"""No manifest is as large: 10,000 participants and a name of 8,192 characters are a quarter of a megabyte."""
 
 
 def manifest_key(key: str) -> str:
@@ -53,6 +58,34 @@ def write_manifest(recording: Recording, stored: StoredFile, *, archived_at: dat
         "archived_at": _iso(archived_at),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode()
+
+
+async def store_manifest(bucket: Bucket, recording: Recording, stored: StoredFile, *, archived_at: datetime) -> None:
+    """Store the manifest beside the object, in place of an earlier one of the same recording.
+
+    What names another recording, or none, stays and is a `ManifestConflictError`. Safe to repeat.
+    """
+    key = manifest_key(stored.key)
+    body = write_manifest(recording, stored, archived_at=archived_at)
+    try:
+        await bucket.put(key, body, content_type="application/json")
+    except KeyTakenError as e:
+        owner = await _owner(bucket, key)
+        if owner != recording.id:
+            named = f"names recording {owner[:64]}" if isinstance(owner, str) else "is no manifest"
+            raise ManifestConflictError(f"what lies under {key} {named}, and was left alone") from e
+        await bucket.replace(key, body, content_type="application/json")
+
+
+async def _owner(bucket: Bucket, key: str) -> object:
+    """Return the id of the recording that a stored manifest names, or what stands in its place."""
+    head = await bucket.head(key)
+    if head is not None and head.size_bytes > _MOST_BYTES:
+        return None
+    try:
+        return json.loads(b"".join([chunk async for chunk in bucket.read(key)]))["recording"]["id"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return None
 
 
 def _iso(moment: datetime | None) -> str | None:

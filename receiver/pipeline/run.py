@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from receiver import failpoints, logs, metrics
 from receiver.errors import (
@@ -31,12 +31,13 @@ from receiver.meetings import url_expiry
 from receiver.pipeline.ending import failure_of, report, report_abandoned, to_the_end
 from receiver.pipeline.gates import Gates
 from receiver.pipeline.ledger import DownloadUrls, RowLedger
-from receiver.pipeline.manifest import manifest_key, write_manifest
+from receiver.pipeline.listing import NOT_LISTED, Listings
+from receiver.pipeline.manifest import store_manifest
 from receiver.pipeline.turns import Turns
 from receiver.records import Claim, FreshUrl, Recording, RecordingId, StoredFile, UrlOrigin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from datetime import datetime
 
     from receiver.catalogue import Runs
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from receiver.records import Failure, UnfinishedUpload
     from receiver.transfer import Copier
 
+T = TypeVar("T")
 _log = logs.get("pipeline")
 
 
@@ -79,6 +81,11 @@ class Pipeline:
         self._turns = Turns()
         self._abandoned: dict[RecordingId, int] = {}
         """The fences of runs whose end the database did not take: whoever finds such a row found no crash."""
+        self._listings = (
+            None
+            if parts.api is None
+            else Listings(api=parts.api, runs=parts.runs, grace_s=parts.listing_grace_s, clock=parts.clock)
+        )
 
     async def run(self, recording_id: RecordingId) -> None:
         """Work once on a recording and settle its row; a recording with nothing to do is left alone.
@@ -168,11 +175,11 @@ class Pipeline:
 
     async def _archive(self, claim: Claim) -> None:
         await self._end_uploads(claim, keep=claim.upload)
-        stored, recording = await self._adopted(claim) or await self._copied(claim)
+        claim, url = await self._confirmed(claim)
+        stored, recording = await self._adopted(claim) or await self._copied(claim, url)
         failpoints.reach(Failpoint.OBJECT_STORED)
         archived_at = self._parts.clock()
-        manifest = write_manifest(recording, stored, archived_at=archived_at)
-        await self._parts.bucket.replace(manifest_key(stored.key), manifest, content_type="application/json")
+        await store_manifest(self._parts.bucket, recording, stored, archived_at=archived_at)
         self._gates.served(Side.STORE, claim.recording.id)
         failpoints.reach(Failpoint.MANIFEST_STORED)
         await self._parts.runs.finish(claim, stored, now=archived_at)
@@ -211,14 +218,14 @@ class Pipeline:
         _log.info("object_adopted", key=stored.key)
         return stored, claim.recording
 
-    async def _copied(self, claim: Claim) -> tuple[StoredFile, Recording]:
+    async def _copied(self, claim: Claim, url: FreshUrl | None) -> tuple[StoredFile, Recording]:
         def key_for(extension: str) -> str:
             return self._parts.keys.key(claim.recording, extension)
 
         def took(side: Side) -> None:
             self._gates.took(side, urls.host if side is Side.SOURCE else None)
 
-        urls = DownloadUrls(partial(self._fresh_url, claim))
+        urls = DownloadUrls(partial(self._fresh_url, claim), first=url)
         ledger = RowLedger(self._parts.runs, claim, urls, note_every_s=self._parts.note_every_s, took=took)
         try:
             stored = await self._parts.copier.copy(
@@ -230,12 +237,31 @@ class Pipeline:
         self._gates.served(Side.SOURCE, claim.recording.id, urls.host)
         return stored, ledger.recording
 
+    async def _confirmed(self, claim: Claim) -> tuple[Claim, FreshUrl | None]:
+        """Let the API say what the recording is before anything is stored of it; return its URL where it names one.
+
+        What an earlier run stored stays to be recorded, though the platform may have forgotten it since.
+        """
+        if self._listings is None:
+            return claim, None
+        try:
+            return await self._asked(claim, self._listings.confirmed(claim))
+        except (RecordingGoneError, RecordingNotListedYetError):
+            if not claim.is_listed or claim.noted is None:
+                raise
+            return claim, None
+
     async def _fresh_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
-        if self._parts.api is None:
+        if self._listings is None:
             return self._payload_url(claim, rejected)
+        return await self._asked(claim, self._listings.url(claim, rejected))
+
+    async def _asked(self, claim: Claim, answer: Awaitable[T]) -> T:
+        """Return the API's answer, and note of the API whether it serves."""
+        assert self._parts.api is not None  # noqa: S101  (only listings ask)
         began = time.monotonic()
         try:
-            return await self._listed_url(claim.recording, rejected)
+            return await answer
         except JobError as e:
             if e.side is None:  # it answered, though not with a URL
                 self._gates.served(Side.API, claim.recording.id)
@@ -243,26 +269,6 @@ class Pipeline:
         finally:
             if self._parts.api.answered_at > began:
                 self._gates.served(Side.API, claim.recording.id)
-
-    async def _listed_url(self, recording: Recording, rejected: FreshUrl | None) -> FreshUrl:
-        assert self._parts.api is not None  # noqa: S101  (the caller chose this branch by it)
-        try:
-            return await self._parts.api.fresh_url(recording.id, recording.meeting.id, rejected=rejected)
-        except RecordingNotListedYetError as e:
-            # files "are not available during meeting, only after" (the page's webhook section), and may list late
-            age_s = (self._parts.clock() - recording.first_seen_at).total_seconds()
-            if age_s > self._parts.listing_grace_s:
-                raise RecordingGoneError(
-                    e.happened,
-                    f"it was first seen {age_s / 3600:.0f} h ago, and RECEIVER_LISTING_GRACE_S is over: "
-                    f"{RecordingGoneError.remedy}",
-                ) from e
-            raise RecordingNotListedYetError(
-                e.happened,
-                f"it counts as missing {self._parts.listing_grace_s / 3600:.0f} h after it was first seen "
-                "(RECEIVER_LISTING_GRACE_S)",
-                retry_after_s=min(max(age_s / 4, 1.0), 300.0),
-            ) from e
 
     def _payload_url(self, claim: Claim, rejected: FreshUrl | None) -> FreshUrl:
         if claim.payload_url is None:
@@ -280,20 +286,20 @@ class Pipeline:
         else:
             parts = self._parts
             decision = decide(error, attempts=attempts, policy=parts.retries, now=now, jitter=parts.jitter())
-        await self._settled(claim, error, decision, partial(self._parts.runs.settle, source_host=host))
+        settle = partial(self._parts.runs.settle, source_host=host, unless_named=isinstance(error, NOT_LISTED))
+        await self._settled(claim, error, decision, settle)
 
     async def _settled(
         self,
         claim: Claim,
         error: JobError,
         decision: Decision,
-        write: Callable[[Claim, Decision, Failure], Coroutine[Any, Any, None]],
+        write: Callable[[Claim, Decision, Failure], Coroutine[Any, Any, Decision]],
     ) -> None:
         failure = failure_of(error, decision, at=self._parts.clock())
 
         async def settle() -> None:
-            await write(claim, decision, failure)
-            report(decision, failure)
+            report(await write(claim, decision, failure), failure)
 
         if not await to_the_end(settle()):
             self._abandoned[claim.recording.id] = claim.fence

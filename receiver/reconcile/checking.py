@@ -76,8 +76,9 @@ class Checker:
         listed = await self._listed(known)
         if listed is None:
             return Checked(tally=Tally(meetings=1, unreadable=1))
-        difference = compare(known.recordings, listed, now=self.clock(), grace=self.grace)
-        found = await self._taken(meeting, known, difference)
+        elsewhere = await self._elsewhere(known, listed)
+        difference = compare(known.recordings, listed, elsewhere=elsewhere, now=self.clock(), grace=self.grace)
+        found = await self._taken(meeting, known, listed, difference)
         if (latest := self._latest_before(difference.recent)) is not None:
             return Checked(tally=Tally(), look_again_at=latest + self.grace)
         _report(meeting.meeting.id, difference)
@@ -86,7 +87,7 @@ class Checker:
                 meetings=1,
                 recordings=len(listed),
                 found=found + sum(self._was_found(one) for one in known.recordings),
-                reopened=len(difference.missing),
+                reopened=difference.reopened,
                 recent=len(difference.recent),
                 gone=len(difference.gone),
                 lost=len(difference.lost),
@@ -123,9 +124,24 @@ class Checker:
                 self.patience.answered()
                 return listed
 
-    async def _taken(self, meeting: ListedMeeting, known: KnownMeeting, difference: Difference) -> int:
-        """Store what is lacking or was missing; return how many of them the catalogue had not."""
-        wanted = [*difference.lacking, *difference.missing]
+    async def _elsewhere(self, known: KnownMeeting, listed: Sequence[ListedRecording]) -> list[KnownRecording]:
+        """Return those listed that the catalogue has under another meeting."""
+        rows = {one.id for one in known.recordings}
+        strange = [one.id for one in listed if one.id not in rows]
+        found = await self.known.recordings(strange) if strange else []
+        # a webhook may have brought one of this meeting since that was read
+        return [one for one in found if one.meeting_id != known.meeting.id]
+
+    async def _taken(
+        self,
+        meeting: ListedMeeting,
+        known: KnownMeeting,
+        listed: Sequence[ListedRecording],
+        difference: Difference,
+    ) -> int:
+        """Store what is lacking, was missing or is another meeting's; return how many of them the catalogue had not."""
+        moved = {one.id for one in difference.moved}
+        wanted = [*difference.lacking, *difference.missing, *(one for one in listed if one.id in moved)]
         if not wanted:
             return 0
         of_meeting = _best_meeting(meeting.meeting, known.meeting)
@@ -134,7 +150,7 @@ class Checker:
         new = await self.accept(
             [RecordingFacts(id=one.id, meeting=of_meeting, host=host, vendor=one.vendor) for one in wanted], self.via
         )
-        new -= {one.id for one in difference.missing}
+        new -= moved.union(one.id for one in difference.missing)
         for recording_id in sorted(new):
             _log.info("recording_found", recording_id=recording_id, meeting_id=meeting.meeting.id, via=self.via)
         return len(new)
@@ -159,8 +175,11 @@ def _report(meeting_id: MeetingId, difference: Difference) -> None:
     """Name each gap in the log, since a report that counts them names none."""
     for row in difference.lost:
         _log.warning("recording_lost", recording_id=row.id, meeting_id=meeting_id, state=row.state)
+    for row in difference.moved:
+        _log.warning("recording_moved", recording_id=row.id, meeting_id=meeting_id, from_meeting_id=row.meeting_id)
     for row in difference.changed:
-        _log.warning("recording_changed", recording_id=row.id, meeting_id=meeting_id)
+        elsewhere = {} if row.meeting_id == meeting_id else {"archived_under": row.meeting_id}
+        _log.warning("recording_changed", recording_id=row.id, meeting_id=meeting_id, **elsewhere)
     for row in difference.gone:
         if row not in difference.lost:
             _log.info("recording_gone", recording_id=row.id, meeting_id=meeting_id)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from receiver.lifecycle import CLAIMABLE
-from receiver.records import State, is_another_file
+from receiver.lifecycle import CLAIMABLE, reopened_by
+from receiver.records import State, Via, is_another_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,13 +23,15 @@ GRACE = timedelta(seconds=30)
 class Difference:
     """Listed recordings that the catalogue lacks (`recent` ones aside), and those of it that the listing gainsays.
 
-    `missing` had been given up as missing and are listed; `gone` have an object or work to do and are not listed;
-    `changed` are archived, and the source has another file or another `updated_at` since.
+    `missing` had been given up as missing and are listed; `moved` are in the catalogue under another meeting, and not
+    archived; `gone` have an object, work to do or were given up as missing, and are not listed; `changed` are archived,
+    and the source has another file or another `updated_at` since, or another meeting.
     """
 
     lacking: tuple[ListedRecording, ...]
     recent: tuple[ListedRecording, ...]
     missing: tuple[ListedRecording, ...]
+    moved: tuple[KnownRecording, ...]
     gone: tuple[KnownRecording, ...]
     changed: tuple[KnownRecording, ...]
 
@@ -38,14 +40,28 @@ class Difference:
         """Return those that are gone and were never archived."""
         return tuple(one for one in self.gone if one.state is not State.ARCHIVED)
 
+    @property
+    def reopened(self) -> int:
+        """Count those that are tried again since they are listed, and where."""
+        return len(self.missing) + sum(one.state in reopened_by(Via.RECONCILE, moved=True) for one in self.moved)
+
 
 def compare(
-    known: Iterable[KnownRecording], listed: Sequence[ListedRecording], *, now: datetime, grace: timedelta
+    known: Iterable[KnownRecording],
+    listed: Sequence[ListedRecording],
+    *,
+    elsewhere: Iterable[KnownRecording] = (),
+    now: datetime,
+    grace: timedelta,
 ) -> Difference:
-    """Compare the catalogue's recordings of a meeting, read before it was listed, with its listing."""
+    """Compare the catalogue's recordings of a meeting, read before it was listed, with its listing.
+
+    `elsewhere` are listed ones that the catalogue has under other meetings.
+    """
     rows = {one.id: one for one in known}
+    others = {one.id: one for one in elsewhere}
     here = {one.id: one for one in listed}
-    lacking = [one for one in listed if one.id not in rows]
+    lacking = [one for one in listed if one.id not in rows and one.id not in others]
     return Difference(
         lacking=tuple(one for one in lacking if not _is_recent(one, now, grace)),
         recent=tuple(one for one in lacking if _is_recent(one, now, grace)),
@@ -54,13 +70,17 @@ def compare(
             row
             for row in rows.values()
             if row.id not in here
-            and (row.state is State.ARCHIVED or row.state in CLAIMABLE)
+            and (row.state in {State.ARCHIVED, State.MISSING} or row.state in CLAIMABLE)
             and row.first_seen_at <= now - grace
         ),
-        changed=tuple(
-            row
-            for row in rows.values()
-            if row.state is State.ARCHIVED and row.id in here and is_another_file(here[row.id].vendor, row)
+        moved=tuple(row for row in others.values() if row.state not in {State.ARCHIVED, State.ERASED}),
+        changed=(
+            *(
+                row
+                for row in rows.values()
+                if row.state is State.ARCHIVED and row.id in here and is_another_file(here[row.id].vendor, row)
+            ),
+            *(row for row in others.values() if row.state is State.ARCHIVED),
         ),
     )
 

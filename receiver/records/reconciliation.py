@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from receiver.records.kinds import RecordingId, State, Via
+    from receiver.records.kinds import MeetingId, RecordingId, State, Via
     from receiver.records.recordings import Host, Meeting
 
 
@@ -17,6 +17,7 @@ class KnownRecording:
     """What the catalogue knows of a recording, as far as a listing can disagree with it."""
 
     id: RecordingId
+    meeting_id: MeetingId
     state: State
     file_uid: str | None
     updated_at: datetime | None
@@ -37,11 +38,11 @@ class KnownMeeting:
 class Tally:
     """What a reconciliation saw. Each count but the first two is of something that an operator may want to know of.
 
-    `found` were listed and not in the catalogue; `reopened` were given up as missing and are listed again; `recent`
-    are listed and so new that their webhook may be under way. `gone` are in the catalogue, archived or with work to
-    do, and not listed any more; `lost` are those of them that are not archived. `changed` were archived, and the
-    source has another file or a newer one since. `unreadable` are meetings whose recordings could not be listed, and
-    entries of listings that name no meeting.
+    `found` were listed and not in the catalogue; `reopened` were given up and are listed (again); `recent` are listed
+    and so new that their webhook may be under way. `gone` are in the catalogue, archived, with work to do or given up
+    as missing, and not listed (any more); `lost` are those of them that are not archived. `changed` were archived, and
+    the source has another file or a newer one since, or lists them under another meeting. `unreadable` are meetings
+    whose recordings could not be listed, and entries of listings that name no meeting.
     """
 
     meetings: int = 0

@@ -132,6 +132,7 @@ class Claim:
     found by this claim where it `took_over`. `key` is set once an earlier run chose the object's key, `noted` once
     one was about to store it, `upload` while a multipart upload of an earlier run may still be open to go on with, and
     `cut_sha256` where the file came cut before: the SHA-256 of those bytes.
+    `is_listed`: the API has confirmed the recording's facts, which deliveries cannot change any more.
     """
 
     recording: Recording
@@ -145,6 +146,7 @@ class Claim:
     noted: NotedObject | None
     upload: UnfinishedUpload | None
     cut_sha256: str | None = None
+    is_listed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from receiver.errors import SettingsError
 from receiver.settings.model import EXAMPLES, Settings
-from receiver.settings.values import WrongValueError
+from receiver.settings.values import WrongValueError, sets_ids_apart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,10 +85,19 @@ def survey(
         settings = Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
     problems += [_problem(name, "is not set") for name in _REQUIRED[needs] if name not in values]
     problems += _credential_problems(values.keys())
+    if needs is not Needs.DATABASE and not has_credentials(settings) and not sets_ids_apart(settings.key_template):
+        what = "cannot hold other ids or names beside {recording_id} without API credentials: two keys could be one"
+        remedy = "set {recording_id} apart with '/' or '.', or set API credentials, by which ids are confirmed"
+        problems.append(_problem("key_template", what, remedy))
     if "source_cleanup_after_days" in values and "api_admin_key" not in values:
         what = "needs RECEIVER_API_ADMIN_KEY: only an administration key may delete recordings at the platform"
         problems.append(Problem("source_cleanup_after_days", f"RECEIVER_SOURCE_CLEANUP_AFTER_DAYS {what}"))
     return settings, tuple(problems)
+
+
+def has_credentials(settings: Settings) -> bool:
+    """Tell whether a way to the Meetings API is set."""
+    return not {"api_admin_key", "api_token", "api_app_id"}.isdisjoint(settings.model_fields_set)
 
 
 def rotated_files(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> dict[str, Path]:

@@ -112,11 +112,25 @@ def _key_template(value: str) -> str:
         raise ValueError(f"not a template: {e}") from e
     if unknown := fields - KEY_FIELDS:
         raise WrongValueError(f"unknown field {min(unknown)!r}", f"known are {', '.join(sorted(KEY_FIELDS))}")
-    if "recording_id" not in fields:
+    if "recording_id" not in {name for _, name, _, _ in string.Formatter().parse(value)}:
         raise ValueError("must contain {recording_id}, or two recordings could share a key")
     if value.startswith("/") or ".." in value.split("/"):
         raise ValueError("must be a relative key without '..'")
     return value
+
+
+def sets_ids_apart(template: str) -> bool:
+    """Tell whether {recording_id} stands by itself between characters that no id has, wherever other texts are.
+
+    In `{meeting_id}-{recording_id}` it does not: `a-b` and `c` make the key that `a` and `b-c` make.
+    """
+    texts = {"meeting_id", "host_id", "meeting_name"}
+    tokens: list[set[str]] = [set()]
+    for literal, name, _, _ in string.Formatter().parse(template):
+        if re.search(r"[^A-Za-z0-9_-]", literal):
+            tokens.append(set())
+        tokens[-1].add((name or "").partition(".")[0])
+    return any("recording_id" in token and not token & texts for token in tokens)
 
 
 def _bucket(value: str) -> str:

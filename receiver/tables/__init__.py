@@ -9,6 +9,7 @@ from receiver.tables.database import Database, own_instance
 from receiver.tables.metadata import (
     api_pauses,
     audit_log,
+    candidate_meetings,
     deliveries,
     delivery_recordings,
     ended_sessions,
@@ -44,6 +45,7 @@ __all__ = [
     "WriteRefusedError",
     "api_pauses",
     "audit_log",
+    "candidate_meetings",
     "check_head",
     "deliveries",
     "delivery_recordings",

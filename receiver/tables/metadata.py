@@ -81,6 +81,7 @@ recordings = sa.Table(
     sa.Column("vendor_size", sa.Double),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime),
+    sa.Column("listed_at", UtcDateTime),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("crashes", sa.Integer, nullable=False, server_default="0"),
@@ -127,6 +128,25 @@ participants = sa.Table(
     sa.Column("user_id", sa.BigInteger, nullable=False),
     sa.Index(None, "user_id", "recording_id"),
 )
+
+candidate_meetings = sa.Table(
+    "candidate_meetings",
+    metadata,
+    sa.Column("recording_id", sa.Text, sa.ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("meeting_id", sa.Text, primary_key=True),
+    sa.Column("meeting_name", sa.Text),
+    sa.Column("meeting_start_at", UtcDateTime),
+    sa.Column("meeting_end_at", UtcDateTime),
+    sa.Column("host_id", sa.BigInteger),
+    sa.Column("host_name", sa.Text),
+    sa.Column("host_login", sa.Text),
+    sa.Column("host_email", sa.Text),
+    sa.Column("asked_at", UtcDateTime),
+)
+"""Meetings that deliveries named for a recording beside the one of its row, until the API lists it under one.
+
+`asked_at` is when a run last asked the API for the meeting.
+"""
 
 upload_parts = sa.Table(
     "upload_parts",

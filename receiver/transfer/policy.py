@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from receiver.errors import SourceUrlForbiddenError
+from receiver.errors import DownloadHostsUnsetError, SourceUrlForbiddenError
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
@@ -47,13 +47,19 @@ class ForbiddenAddressError(OSError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadPolicy:
-    """`origins` is DOWNLOAD_HOSTS; `networks`, DOWNLOAD_NETWORKS, are the other addresses that are allowed too."""
+    """`origins` is DOWNLOAD_HOSTS; `networks`, DOWNLOAD_NETWORKS, are the other addresses that are allowed too.
 
-    origins: tuple[Origin, ...]
+    Without `origins` nobody has said where the platform keeps its files: a cloud's name alone is anybody's bucket.
+    """
+
+    origins: tuple[Origin, ...] | None
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def check_url(self, text: str) -> URL:
-        """Return the URL as it will be requested, byte for byte, or raise `SourceUrlForbiddenError`."""
+        """Return the URL as it will be requested, byte for byte.
+
+        Raises `SourceUrlForbiddenError`, or `DownloadHostsUnsetError` for a URL that might be good.
+        """
         if not all("!" <= char <= "~" for char in text) or "\\" in text:
             raise SourceUrlForbiddenError("the download URL has characters that no URL may have")
         try:
@@ -63,6 +69,11 @@ class DownloadPolicy:
             raise SourceUrlForbiddenError("the download URL cannot be parsed") from e
         if url.user is not None or url.password is not None or "@" in url.raw_authority:
             raise SourceUrlForbiddenError("the download URL carries a user name; such URLs are never fetched")
+        if self.origins is None:
+            raise DownloadHostsUnsetError(
+                f"a delivery named {origin_of(url)}, and neither API credentials nor RECEIVER_DOWNLOAD_HOSTS are set",
+                refused=origin_of(url),
+            )
         if not any(origin.matches(*parts) for origin in self.origins):
             raise SourceUrlForbiddenError(
                 f"{origin_of(url)} is not in RECEIVER_DOWNLOAD_HOSTS",

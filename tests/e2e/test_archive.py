@@ -92,7 +92,7 @@ async def test_the_example_payload_is_archived(sandbox: Sandbox, service: Servic
         "participants_count": 2,
         "file_uid": "5dfdffd3-1ffc-41f5-8d3c-6425df91c4b5_64ba8ab043e599002b5bdbca",
         "duration_s": 8.862,
-        "vendor_size": 0.52,
+        "vendor_size": 0.01,  # the listing decides, and the platform has made a small file of it
         "created_at": "2023-07-21T13:40:29Z",
         "updated_at": "2023-07-21T13:40:29Z",
         "state": "archived",

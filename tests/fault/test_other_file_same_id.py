@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -32,7 +33,7 @@ async def replaced(sandbox: Sandbox, made: dict[str, Any]) -> tuple[bytes, str]:
     recording = sandbox._platform.recordings.get(old["_id"])
     assert recording is not None
     recording.file.replace()
-    recording.updated_at = recording.updated_at.replace(year=2099)
+    recording.updated_at += timedelta(hours=1)
     payload = await control(sandbox, "GET", f"/meetings/{made['meeting']['_id']}/payload")
     new_sha256 = await recording.file.sha256()
     assert new_sha256 != old["sha256"]

@@ -13,6 +13,7 @@ from receiver.app.check.findings import collected, ok
 from receiver.app.check.given import given_findings, open_files
 from receiver.app.check.index import IndexSight
 from receiver.app.check.webhook import webhook_findings
+from receiver.app.configs import download_hosts
 from receiver.cli import root
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
@@ -177,7 +178,7 @@ async def test_nobody_at_the_outside_address(url, words):
 async def test_a_host_that_was_seen_but_is_not_allowed(database, database_url):
     body = payload("r1", download_url="https://files.example.com/v?Signature=canary")
     await accept(Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=False), body, now=NOW)
-    found = await found_by(download_findings(settings_of(DATABASE_URL=database_url)))
+    found = await found_by(download_findings(settings_of(DATABASE_URL=database_url, API_TOKEN="t")))
     words = ["https://files.example.com", "RECEIVER_DOWNLOAD_HOSTS=https://*.amazonaws.com,https://files.example.com"]
     expect(found, "download hosts", Health.WARNING, *words)
     allowed = settings_of(DATABASE_URL=database_url, DOWNLOAD_HOSTS="https://files.example.com")
@@ -234,3 +235,24 @@ async def test_a_group_that_hangs_keeps_what_it_found():
     found = await collected("slow", group(), deadline_s=0.05)
     assert found[0] == ok("first", "seen")
     expect(found[1:], "slow", Health.WRONG, "no answer within 0.05 s after `first`")
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "words"),
+    [
+        (
+            IndexSight(),
+            Health.WARNING,
+            ["no API credentials", "no host was seen yet", "RECEIVER_DOWNLOAD_HOSTS=https://"],
+        ),
+        (
+            IndexSight(hosts={"a.example": 2, "b.example": 1}),
+            Health.WRONG,
+            ["announced", "RECEIVER_DOWNLOAD_HOSTS=https://a.example,https://b.example;"],
+        ),
+    ],
+)
+def test_without_credentials_the_hosts_are_asked_for(seen, state, words):
+    expect(judged(download_hosts(settings_of()), seen), "download hosts", state, *words)
+    for given in ({"API_TOKEN": "t"}, {"DOWNLOAD_HOSTS": "https://*.amazonaws.com"}):
+        assert download_hosts(settings_of(**given)) == settings_of().download_hosts

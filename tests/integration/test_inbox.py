@@ -207,6 +207,16 @@ async def test_a_delivery_of_thousands_is_taken_whole_and_again(database: Databa
     assert (listed.recording_ids, listed.recordings_count) == (ids[:20], 2500)
 
 
+async def test_news_of_several_dead_recordings_revives_them_all(database: Database, inbox: Inbox) -> None:
+    await accept(inbox, payload("a", "b", "c"), now=NOW)
+    for recording_id, state in (("a", State.FAILED), ("b", State.MISSING), ("c", State.FAILED)):
+        await _fail(database, recording_id, state)
+    answer = await accept(inbox, payload("a", "b", "c", x=1), now=NOW)
+    assert dict(answer.recordings) == dict.fromkeys("abc", State.PENDING)
+    items = (await Catalogue(database).page(Filters())).items
+    assert [(item.state, item.attempts, item.next_attempt_at) for item in items] == [(State.PENDING, 0, NOW)] * 3
+
+
 async def test_a_cancelled_recording_stays_cancelled(database: Database, inbox: Inbox) -> None:
     await accept(inbox, payload("a"), now=NOW)
     await Interventions(database).cancel(RecordingId("a"))

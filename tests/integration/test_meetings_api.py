@@ -73,7 +73,7 @@ async def scene():
 
 async def test_fifty_jobs_of_one_meeting_cost_one_login_and_one_listing(scene):
     async with scene.client(USER) as api:
-        await asyncio.gather(*(api.fresh_url(scene.recordings[n % 2], scene.meeting) for n in range(50)))
+        await asyncio.gather(*(api.listed(scene.recordings[n % 2], scene.meeting) for n in range(50)))
     assert await scene.asked() == [("POST", "/session"), ("GET", f"/meetings/recordings/{scene.meeting}")]
 
 
@@ -85,7 +85,7 @@ async def test_lost_session_costs_one_login_under_fifty_jobs(scene):
     async with scene.client(USER, listing_max_age_s=0) as api:
         await api.recordings(scene.meeting)
         await scene.fault("session_expired", times=1)
-        urls = await asyncio.gather(*(api.fresh_url(*ids) for ids in meetings))
+        urls = await asyncio.gather(*(api.listed(*ids) for ids in meetings))
     assert len({u.url for u in urls}) == 50
     assert [method for method, _ in await scene.asked()].count("POST") == 2
 
@@ -114,19 +114,19 @@ async def test_fault_becomes_a_typed_error_and_passes(scene, fault, error, retry
     await scene.fault(**fault, times=1)
     async with scene.client(timeout_s=1) as api:
         with pytest.raises(error) as caught:
-            await api.fresh_url(scene.recordings[0], scene.meeting)
+            await api.listed(scene.recordings[0], scene.meeting)
     assert type(caught.value) is error
     assert caught.value.retry_after_s == retry_after_s
     async with scene.client() as api:
-        assert await api.fresh_url(scene.recordings[0], scene.meeting)
+        assert await api.listed(scene.recordings[0], scene.meeting)
 
 
 async def test_recording_that_is_listed_late_comes_with_a_later_question(scene):
     await scene.fault("listing_empty", times=1)
     async with scene.client() as api:
         with pytest.raises(RecordingNotListedYetError):
-            await api.fresh_url(scene.recordings[0], scene.meeting)
-        assert await api.fresh_url(scene.recordings[0], scene.meeting)
+            await api.listed(scene.recordings[0], scene.meeting)
+        assert await api.listed(scene.recordings[0], scene.meeting)
 
 
 async def test_an_administration_key_deletes_all_recordings_of_a_meeting(scene):

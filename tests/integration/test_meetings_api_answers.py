@@ -71,7 +71,7 @@ async def test_answer_becomes_a_typed_error(server, status, headers, body, error
     before = metrics.api_requests.labels(status=str(status))._value.get()
     async with client(server) as api:
         with pytest.raises(error, match=message) as caught:
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
     assert type(caught.value) is error
     asked = headers.get("Retry-After")
     assert caught.value.retry_after_s == (None if asked is None else float(asked))
@@ -85,7 +85,7 @@ async def test_silent_api_is_unavailable_after_the_time_out(server):
     before = metrics.api_requests.labels(status="timeout")._value.get()
     async with client(server, timeout_s=0.2) as api:
         with pytest.raises(ApiUnavailableError, match=r"within 0\.2 s .*RECEIVER_API_TIMEOUT_S"):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
     assert metrics.api_requests.labels(status="timeout")._value.get() == before + 1
 
 
@@ -99,7 +99,7 @@ async def test_dripped_body_is_cut_by_the_same_time_out(server):
     server.listing = answer
     async with client(server, timeout_s=0.2) as api:
         with pytest.raises(ApiUnavailableError, match="no whole answer"):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
 
 
 async def test_cut_body_and_refused_connection_are_unavailable(server):
@@ -113,9 +113,9 @@ async def test_cut_body_and_refused_connection_are_unavailable(server):
     server.listing = answer
     async with client(server) as api:
         with pytest.raises(ApiUnavailableError, match="RECEIVER_API_URL"):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
     with socket.create_server(("127.0.0.1", 0)) as unused:
         server.url = f"http://127.0.0.1:{unused.getsockname()[1]}"
     async with client(server) as api:
         with pytest.raises(ApiUnavailableError, match=r"no connection .* 127"):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)

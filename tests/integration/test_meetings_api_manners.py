@@ -41,7 +41,7 @@ def answering(server, *statuses, **headers):
 async def ask(api, meeting="m") -> JobError | None:
     """Ask once and return the error, if it is one of a job's."""
     try:
-        await api.fresh_url(R1, MeetingId(meeting))
+        await api.listed(R1, MeetingId(meeting))
     except JobError as e:
         return e
     return None

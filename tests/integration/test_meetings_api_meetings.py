@@ -11,7 +11,7 @@ from aiohttp import web
 from receiver.errors import ApiBadAnswerError, ApiForbiddenError, ApiPausedError, ApiRefusedError, ApiUnavailableError
 from receiver.meetings import ApiConfig, MeetingTime, UserLogin, open_api
 from receiver.records import Host
-from tests.support.scripted_api import KEY, TOKEN, USER, client, refusal, scripted_api
+from tests.support.scripted_api import KEY, MEETING, TOKEN, USER, client, refusal, scripted_api
 from tests.support.service import make_meeting
 
 ODD = (("null", None), ("odd", "?"))
@@ -188,3 +188,47 @@ async def test_a_listing_without_end_is_a_bad_answer(server, monkeypatch):
     server.listing = answer
     with pytest.raises(ApiBadAnswerError, match="does not end within 20 pages"):
         await read(server)
+
+
+def described(**more: object) -> dict:
+    return {"_id": MEETING, "name": "Weekly", "start_date": 1700000000, "host_id": 811, **more}
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (described(), True),  # as the vendor's own client finds it
+        ([described(_id="another"), described()], True),
+        ([], False),
+        (described(_id="another"), False),
+        ("text", False),
+        (None, False),
+    ],
+    ids=["one", "listing", "empty", "another", "text", "null"],
+)
+async def test_a_meeting_is_asked_for_by_its_id_and_remembered(server, answer, found):
+    async def listing(_request):
+        return web.json_response(answer)
+
+    server.listing = listing
+    async with client(server, TOKEN) as api:
+        for _ in range(3):
+            meeting = await api.meeting(MEETING)
+    assert [str(request.rel_url) for request in server.requests] == [f"/meetings?_id={MEETING}"]
+    assert (meeting is not None) == found
+    assert meeting is None or (meeting.meeting.name, meeting.host.id) == ("Weekly", 811)
+
+
+async def test_a_meeting_that_the_api_does_not_know_is_none(server):
+    async def unknown(_request):
+        return refusal(404)
+
+    server.listing = unknown
+    async with client(server, TOKEN) as api:
+        assert await api.meeting(MEETING) is None
+
+
+async def test_an_administration_key_is_told_of_no_meeting(server):
+    async with client(server, KEY) as api:
+        assert await api.meeting(MEETING) is None
+    assert server.requests == []

@@ -70,10 +70,10 @@ async def test_fifty_jobs_share_one_login_and_one_more_after_their_401s(server):
 
     server.listing = answer
     async with client(server, USER, listing_max_age_s=0) as api:
-        await asyncio.gather(*(api.fresh_url(R1, m) for m in meetings))
+        await asyncio.gather(*(api.listed(R1, m) for m in meetings))
         assert server.asked["session"] == 1
         server.good_tokens.clear()
-        urls = await asyncio.gather(*(api.fresh_url(R1, m) for m in meetings))
+        urls = await asyncio.gather(*(api.listed(R1, m) for m in meetings))
     assert len(urls) == 50
     assert server.asked["session"] == 2
     assert len(server.requests) == 2 + 50 + 100
@@ -94,9 +94,9 @@ async def test_late_401_of_an_old_token_does_not_log_in_again(server):
 
     server.listing = answer
     async with client(server, USER) as api:
-        slow = asyncio.create_task(api.fresh_url(R1, MeetingId("slow")))
+        slow = asyncio.create_task(api.listed(R1, MeetingId("slow")))
         await first_is_here.wait()
-        await api.fresh_url(R1, MeetingId("quick"))
+        await api.listed(R1, MeetingId("quick"))
         let_first_go.set()
         await slow
     assert server.asked["session"] == 2
@@ -109,7 +109,7 @@ async def test_second_401_is_an_error_after_one_new_login(server):
     server.listing = answer
     async with client(server, USER) as api:
         with pytest.raises(ApiUnauthorizedError, match=r"RECEIVER_API_USER_LOGIN.*Required session does not exist"):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
     assert server.asked == {"session": 2, MEETING: 2}
 
 
@@ -121,7 +121,7 @@ async def test_401_of_a_fixed_secret_is_an_error_at_once(server, credentials, se
     server.listing = answer
     async with client(server, credentials) as api:
         with pytest.raises(ApiUnauthorizedError, match=setting):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
     assert len(server.requests) == 1
 
 
@@ -138,7 +138,7 @@ async def test_secret_that_was_rotated_while_it_was_refused_is_used_at_once(serv
 
     server.listing = answer
     async with open_api(ApiConfig(url=server.url, credentials=lambda: current[0])) as api:
-        assert await api.fresh_url(R1, MEETING)
+        assert await api.listed(R1, MEETING)
     assert len(server.requests) == 2
 
 
@@ -146,10 +146,10 @@ async def test_login_that_was_rotated_is_used_with_the_next_question(server):
     current = [USER]
     async with open_api(ApiConfig(url=server.url, credentials=lambda: current[0], listing_max_age_s=0)) as api:
         for _ in range(2):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
         current[:] = [replace(USER, password="password-2")]
         for _ in range(2):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
     assert [body["user"]["password"] for body in server.bodies] == ["canary-password", "password-2"]
     assert [r.headers["CB-Token"] for r in server.requests if r.method == "GET"] == ["token-1"] * 2 + ["token-2"] * 2
 
@@ -157,7 +157,7 @@ async def test_login_that_was_rotated_is_used_with_the_next_question(server):
 async def test_secret_with_a_line_break_is_named_before_anything_is_sent(server):
     async with client(server, AdminKey(key="canary\n")) as api:
         with pytest.raises(ApiUnauthorizedError, match="RECEIVER_API_ADMIN_KEY holds a line break"):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
     assert not server.requests
 
 
@@ -173,7 +173,7 @@ async def test_token_is_renewed_before_its_announced_end(server):
     server.listing = answer
     async with client(server, USER, listing_max_age_s=0) as api:
         for _ in range(3):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
     assert [r.headers["CB-Token"] for r in server.requests if r.method == "GET"] == ["token-1", "token-2", "token-2"]
 
 
@@ -186,7 +186,7 @@ async def test_closing_ends_a_login_under_way(server):
 
     server.session = answer
     async with client(server, USER) as api:
-        job = asyncio.create_task(api.fresh_url(R1, MEETING))
+        job = asyncio.create_task(api.listed(R1, MEETING))
         await arrived.wait()
     with pytest.raises(ApiUnavailableError, match="shutting down"):
         await job
@@ -213,7 +213,7 @@ async def test_login_that_opens_no_session_of_ours(server, session, error, messa
     user = UserLogin(app_id=1, auth_key="a", email="bot@example.com", password="p", expected_user_id=77)
     async with client(server, user) as api:
         with pytest.raises(error, match=message):
-            await api.fresh_url(R1, MEETING)
+            await api.listed(R1, MEETING)
     assert len(server.requests) == 1
 
 
@@ -235,9 +235,7 @@ async def test_refused_login(server, status, headers, error, retry_after_s):
 
     server.session = answer
     async with client(server, USER) as api:
-        errors = await asyncio.gather(
-            *(api.fresh_url(R1, MeetingId(f"m{n}")) for n in range(9)), return_exceptions=True
-        )
+        errors = await asyncio.gather(*(api.listed(R1, MeetingId(f"m{n}")) for n in range(9)), return_exceptions=True)
     assert len(server.requests) == 1
     assert {type(e) for e in errors} == {error}
     assert {e.retry_after_s for e in errors} == {retry_after_s}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from receiver.app import utc_now
@@ -163,3 +165,46 @@ async def test_a_dry_run_writes_nothing(sandbox, database: Database) -> None:
 
         await database.read(change)
         assert (await reconciled(over)).found == 1
+
+
+async def lie(database: Database, made: dict, meeting_id: str) -> None:
+    """Let a forged webhook arrive before the true one: the same recordings under another meeting."""
+    forged = copy.deepcopy(made)
+    forged["payload"]["meeting"] |= {"_id": meeting_id, "name": "Not what it was"}
+    forged["payload"]["hostUser"]["login"] = "mallory"
+    for record in forged["payload"]["callRecords"]:
+        record["room_id"] = meeting_id
+    await take_in(database, forged)
+
+
+@pytest.mark.parametrize("credentials", [KEY, USER], ids=["admin key", "user session"])
+async def test_a_meeting_that_was_named_beside_a_recording_s_own_is_asked_for(
+    sandbox, database: Database, credentials
+) -> None:
+    made = await make_meeting(sandbox, *[old_file()] * len(State))
+    await take_in(database, made)
+    await lie(database, made, "f" * 24)  # of the same time, so what came last is the row's
+    for one, state in zip(made["recordings"], State, strict=True):
+        await put(database, one["_id"], state)
+    before = {item.id: item for item in (await Catalogue(database).page(Filters())).items}
+    assert {item.meeting.id for item in before.values()} == {"f" * 24}
+    async with reconciling(database, sandbox, credentials) as over:
+        tally = await reconciled(over)
+        assert (tally.found, tally.reopened, tally.changed) == (0, 2, 1)
+        await reconciled(over)
+    for item in (await Catalogue(database).page(Filters())).items:
+        was = before[item.id].state
+        stays = was in {State.ARCHIVED, State.ERASED, State.ARCHIVING}
+        assert item.meeting.id == ("f" * 24 if stays else made["meeting"]["_id"])
+        assert item.state == (State.PENDING if was in {State.MISSING, State.FAILED} else was)
+        assert stays or item.host.login != "mallory"
+
+
+async def test_what_stays_unresolved_is_lost(sandbox, database: Database) -> None:
+    made = await make_meeting(sandbox, old_file())
+    for record in made["payload"]["callRecords"]:
+        record["_id"] = "never-there"
+    await lie(database, made, "f" * 24)
+    await put(database, "never-there", State.MISSING)
+    async with reconciling(database, sandbox, KEY) as over:
+        assert await reconciled(over) == Tally(meetings=1, gone=1, lost=1)

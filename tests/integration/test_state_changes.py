@@ -51,12 +51,15 @@ async def deliver(database: Database, recording_id: RecordingId) -> None:
     await accept(inbox(database), payload(recording_id), now=NOW)
 
 
-async def list_it(database: Database, recording_id: RecordingId) -> None:
-    facts = parse(payload(recording_id)).recordings
-    await inbox(database).accept_found(facts, via=Via.RECONCILE, now=NOW)
+def list_it(meeting_id: str) -> Callable[[Database, RecordingId], Awaitable[None]]:
+    async def write(database: Database, recording_id: RecordingId) -> None:
+        facts = parse(payload(recording_id, meeting_id=meeting_id)).recordings
+        await inbox(database).accept_found(facts, via=Via.RECONCILE, now=NOW)
+
+    return write
 
 
-def by_run(end: Callable[[Runs, Claim], Awaitable[None]]) -> Callable[[Database, RecordingId], Awaitable[None]]:
+def by_run(end: Callable[[Runs, Claim], Awaitable[object]]) -> Callable[[Database, RecordingId], Awaitable[None]]:
     """Make the write of a run whose fence is the row's, whatever state that is in."""
 
     async def write(database: Database, recording_id: RecordingId) -> None:
@@ -110,7 +113,8 @@ WRITERS = {
     "retry": Writer(retry, State.PENDING, frozenset({"waiting", "failed", "missing", "cancelled"})),
     "cancel": Writer(cancel, State.CANCELLED, frozenset({"pending", "waiting", "failed"})),
     "a delivery": Writer(deliver, State.PENDING, frozenset({"failed", "missing"})),
-    "a listing": Writer(list_it, State.PENDING, frozenset({"missing"})),
+    "its meeting's listing": Writer(list_it("m1"), State.PENDING, frozenset({"missing"})),
+    "another meeting's listing": Writer(list_it("m2"), State.PENDING, frozenset({"failed", "missing"})),
 }
 WRITES = pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
 REFUSALS = (FenceLostError, WrongStateError)

@@ -156,7 +156,7 @@ async def test_every_way_in_lists_recordings(vendor, credentials):
     await vendor.requests()
     async with vendor.client(credentials) as client:
         listed = await client.recordings(meeting_id)
-        url = await client.fresh_url(ids[1], meeting_id)
+        url = (await client.listed(ids[1], meeting_id)).url
     assert ([one.id for one in listed], {one.meeting_id for one in listed}) == (ids, {meeting_id})
     *logins, listing = await vendor.requests()
     header, prefix = ("cb-administration-api-key", "/admin") if credentials is KEY else ("cb-token", "")

@@ -31,9 +31,10 @@ def listed(**more) -> ListedRecording:
     return ListedRecording(id=RecordingId("r"), meeting_id=MeetingId("m"), url=URL, vendor=VendorFacts(**more))
 
 
-def known(state: State, *, seen=NOW - HOUR, file_uid=None, updated_at=None) -> KnownRecording:
+def known(state: State, *, meeting="m", seen=NOW - HOUR, file_uid=None, updated_at=None) -> KnownRecording:
     return KnownRecording(
         id=RecordingId("r"),
+        meeting_id=MeetingId(meeting),
         state=state,
         file_uid=file_uid,
         updated_at=updated_at,
@@ -42,10 +43,10 @@ def known(state: State, *, seen=NOW - HOUR, file_uid=None, updated_at=None) -> K
     )
 
 
-def names(rows, entries) -> set[str]:
+def names(rows, entries, elsewhere=()) -> set[str]:
     """Return which lists of the difference are not empty."""
-    difference = compare(rows, entries, now=NOW, grace=GRACE)
-    fields = ("lacking", "recent", "missing", "gone", "lost", "changed")
+    difference = compare(rows, entries, elsewhere=elsewhere, now=NOW, grace=GRACE)
+    fields = ("lacking", "recent", "missing", "moved", "gone", "lost", "changed")
     return {name for name in fields if getattr(difference, name)}
 
 
@@ -70,10 +71,19 @@ def test_what_is_listed_is_news_of_a_missing_one_alone(state):
 
 
 @pytest.mark.parametrize("state", State)
-def test_what_is_not_listed_is_gone_where_it_was_archived_or_has_work(state):
-    expected = {State.ARCHIVED: {"gone"}} | {one: {"gone", "lost"} for one in CLAIMABLE}
+def test_what_is_not_listed_is_gone_where_it_was_archived_has_work_or_was_never_found(state):
+    expected = {State.ARCHIVED: {"gone"}} | {one: {"gone", "lost"} for one in {*CLAIMABLE, State.MISSING}}
     assert names([known(state)], []) == expected.get(state, set())
     assert names([known(state, seen=NOW - GRACE + SECOND)], []) == set()
+
+
+@pytest.mark.parametrize("state", State)
+def test_what_is_listed_and_known_under_another_meeting_moves_unless_it_is_archived(state):
+    elsewhere = [known(state, meeting="another")]
+    expected = {State.ARCHIVED: {"changed"}, State.ERASED: set()}.get(state, {"moved"})
+    assert names([], [listed(created_at=NOW)], elsewhere) == expected
+    reopened = compare([], [listed()], elsewhere=elsewhere, now=NOW, grace=GRACE).reopened
+    assert reopened == (state in {State.FAILED, State.MISSING})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from receiver.errors import SourceUrlForbiddenError
+from receiver.errors import DownloadHostsUnsetError, SourceUrlForbiddenError
 from receiver.records import Origin
 from receiver.transfer.policy import DownloadPolicy, ForbiddenAddressError
 
@@ -154,3 +154,13 @@ def test_an_address_that_is_listed_is_allowed_whatever_it_is(address):
     policy = DownloadPolicy(origins=(), networks=(ip_network(address),))
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     policy.open_socket((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, 443))).close()
+
+
+def test_without_a_list_a_good_url_waits_for_one_and_a_bad_one_is_refused():
+    policy = DownloadPolicy(origins=None)
+    with pytest.raises(DownloadHostsUnsetError, match=r"https://x\.s3\.amazonaws\.com:443") as caught:
+        policy.check_url("https://x.s3.amazonaws.com/v?Signature=canary")
+    assert (caught.value.refused, caught.value.setting) == ("https://x.s3.amazonaws.com:443", "RECEIVER_DOWNLOAD_HOSTS")
+    assert "canary" not in str(caught.value)
+    with pytest.raises(SourceUrlForbiddenError):
+        policy.check_url("https://user:pass@x.s3.amazonaws.com/v")

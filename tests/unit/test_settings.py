@@ -172,3 +172,17 @@ def test_misspelt_variables_are_found() -> None:
     assert unknown_names({**GOOD, "RECEIVER_S3_BUCKETT": "x", "RECEIVER_API_TOKEN_FILE": "y"}) == [
         "RECEIVER_S3_BUCKETT"
     ]
+
+
+def test_without_credentials_the_recording_s_id_stands_apart_in_the_key() -> None:
+    """Then ids are a stranger's choice: in such a template those of two recordings could make one key."""
+    template = {"RECEIVER_KEY_TEMPLATE": "{meeting_name}-{recording_id}"}
+    (problem,) = problems(GOOD | template)
+    assert problem.startswith("RECEIVER_KEY_TEMPLATE cannot hold other ids or names")
+    assert load(Needs.SERVE, GOOD | template | {"RECEIVER_API_ADMIN_KEY": "key"}, dotenv=None)
+
+
+@pytest.mark.parametrize("template", ["{recording_id.upper}", "{recording_id[0]}", "{meeting_id}"])
+def test_the_recording_s_id_is_whole_in_the_key(template: str) -> None:
+    (problem,) = problems(GOOD | {"RECEIVER_KEY_TEMPLATE": template})
+    assert problem.startswith("RECEIVER_KEY_TEMPLATE is wrong")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from receiver.app.check.findings import ok, warning, wrong
 from receiver.app.check.index import look_at_index
+from receiver.app.configs import download_hosts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -15,24 +16,31 @@ if TYPE_CHECKING:
     from receiver.records import Origin, RefusedSource
     from receiver.settings import Settings
 
+_NAME = "download hosts"
 _PORTS = {"https": 443, "http": 80}
 
 
 async def download_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
     """Compare the allow-lists with the hosts of the index."""
-    for finding in judged(settings.download_hosts, await look_at_index(settings)):
+    for finding in judged(download_hosts(settings), await look_at_index(settings)):
         yield finding
 
 
-def judged(allowed: Sequence[Origin], seen: IndexSight) -> list[Finding]:
-    """Return the findings; an origin that an earlier list refused and this one has is no longer one."""
-    name = "download hosts"
+def judged(hosts: Sequence[Origin] | None, seen: IndexSight) -> list[Finding]:
+    """Return the findings; an origin that an earlier list refused and this one has is no longer one.
+
+    Without `hosts` nothing is downloaded, and what was seen is what could be set.
+    """
+    name, allowed = _NAME, hosts or ()
     failed = {origin for origin in _refused(seen, "RECEIVER_DOWNLOAD_HOSTS") if not _passes(allowed, origin)}
     failed |= {f"https://{one.host}" for one in seen.refused if _is_unexplained(one, allowed)}
-    others = {f"https://{host}" for host in seen.hosts if not _host_passes(allowed, host)} - failed
-    hosts = f"all {len(seen.hosts)} that were seen are" if seen.hosts else "none was seen yet"
-    found = [ok(name, f"allowed: {_listed(allowed)}; {hosts}")]
-    if failed or others:
+    places = {origin.partition("://")[2] for origin in failed}
+    others = {f"https://{host}" for host in seen.hosts if not _host_passes(allowed, host) and host not in places}
+    told = f"all {len(seen.hosts)} that were seen are" if seen.hosts else "none was seen yet"
+    found = [ok(name, f"allowed: {_listed(allowed)}; {told}")]
+    if hosts is None:
+        found = [_unset(sorted(failed | others))]
+    elif failed or others:
         line = ",".join([_listed(allowed), *sorted(failed | others)])
         remedy = f"where that is the platform's storage: RECEIVER_DOWNLOAD_HOSTS={line}, then retry"
         judge, said = (wrong, "recordings failed") if failed else (warning, "recordings were announced")
@@ -46,6 +54,21 @@ def judged(allowed: Sequence[Origin], seen: IndexSight) -> list[Finding]:
             )
         )
     return found
+
+
+def _unset(seen: Sequence[str]) -> Finding:
+    """Say what to set where neither credentials nor the list tell the platform's storage from anybody's."""
+    what = "not set, and no API credentials are, so nothing is downloaded"
+    if not seen:
+        return warning(
+            _NAME, f"{what}; no host was seen yet", "set API credentials, or RECEIVER_DOWNLOAD_HOSTS=https://…"
+        )
+    line = f"RECEIVER_DOWNLOAD_HOSTS={','.join(seen)}"
+    return wrong(
+        _NAME,
+        f"{what}; recordings were announced from {', '.join(seen)}",
+        f"set API credentials, or where that is the platform's storage: {line}; then start the service again",
+    )
 
 
 def _refused(seen: IndexSight, setting: str) -> set[str]:

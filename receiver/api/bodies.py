@@ -6,11 +6,12 @@ from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from receiver.records import DeliveryStatus, State, UrlOrigin, Via
+from receiver.records import ID_PATTERN, DeliveryStatus, State, UrlOrigin, Via
 
 if TYPE_CHECKING:
+    from receiver.operators import FoundMeeting
     from receiver.records import Delivery, Page, Recording, Replayed
 
 
@@ -149,6 +150,46 @@ class RecordingsBody(Body):
         return cls(items=tuple(RecordingBody.of(r) for r in page.items), next=page.next_cursor)
 
 
+class MeetingRecordingsBody(Body):
+    """A meeting as its newest recording has it, and a page of its recordings, newest first."""
+
+    id: str
+    name: str | None
+    start_date: datetime | None
+    end_date: datetime | None
+    host: HostBody
+    recordings: tuple[RecordingBody, ...]
+    next: str | None
+
+    @classmethod
+    def of(cls, found: FoundMeeting) -> MeetingRecordingsBody:
+        """Make the body of a meeting."""
+        meeting = MeetingBody.model_validate(found.newest.meeting)
+        return cls(
+            **meeting.model_dump(),
+            host=HostBody.model_validate(found.newest.host),
+            recordings=tuple(RecordingBody.of(r) for r in found.page.items),
+            next=found.page.next_cursor,
+        )
+
+
+class RetryAllBody(Body):
+    """Which recordings to try anew: all that did not succeed and whose last run ended with this code."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    error_code: str = Field(pattern=ID_PATTERN)
+    dry_run: bool = Field(default=False, strict=True, description="Change nothing; say how many they are.")
+
+
+class RetriedBody(Body):
+    """How many recordings are tried anew, or would be by the same without `dry_run`."""
+
+    error_code: str
+    dry_run: bool
+    count: int
+
+
 class RejectedBody(Body):
     """A record of a delivery that could not be used."""
 
@@ -238,6 +279,17 @@ class StatsBody(Body):
     """How many recordings stand in each state."""
 
     recordings: dict[State, int]
+
+
+class ProblemBody(Body):
+    """Why a request was refused (RFC 9457). `type` leads to the section that says what to do."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
 
 
 class HealthBody(Body):

@@ -25,7 +25,7 @@ async def page(call: Call) -> Response:
 async def show(call: Call) -> Response:
     """`GET /api/deliveries/{id}`; the body, which names people, is for operators and above."""
     delivery = await call.parts.catalogue.delivery(delivery_id(call.request))
-    return answers.json(DeliveryBody.of(delivery, with_body=covers(call.token.role, Role.OPERATOR)))
+    return answers.single(call.request, DeliveryBody.of(delivery, with_body=covers(call.token.role, Role.OPERATOR)))
 
 
 async def replay(call: Call) -> Response:

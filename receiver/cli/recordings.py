@@ -17,7 +17,7 @@ from receiver.cli.output import Column, clean, print_fields, print_json, print_t
 from receiver.errors import NotFoundError, WrongStateError
 from receiver.figures import moment, progress, size
 from receiver.lifecycle import REPLAYABLE
-from receiver.operators import recordings_query
+from receiver.operators import UNDONE, recordings_query
 from receiver.records import RecordingId, State
 from receiver.settings import Needs
 
@@ -120,7 +120,7 @@ def retry(*, recording_ids: tuple[str, ...], states: tuple[str, ...], error_code
     if recording_ids:
         _change("retry", recording_ids)
         return
-    chosen = {State(state) for state in states} or REPLAYABLE - {State.CANCELLED}
+    chosen = {State(state) for state in states} or UNDONE
     settings = settings_for(Needs.DATABASE)
     count = asyncio.run(_retry_all(settings, chosen, error_code=error_code, dry_run=dry_run))
     noun = "recording" if count == 1 else "recordings"

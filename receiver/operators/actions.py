@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from receiver import logs
+from receiver.lifecycle import REPLAYABLE
+from receiver.records import State
 from receiver.settings import OpsToken
 
 if TYPE_CHECKING:
@@ -13,8 +15,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.catalogue import Interventions
-    from receiver.records import DeliveryId, Recording, RecordingId, Replayed, State
+    from receiver.records import DeliveryId, Recording, RecordingId, Replayed
 
+UNDONE = REPLAYABLE - {State.CANCELLED}
+"""What did not succeed, and nobody gave up."""
 _log = logs.get("operators")
 
 
@@ -41,9 +45,17 @@ class Actions:
         return _noted("recording_retried", recording, by)
 
     async def retry_all(
-        self, states: Collection[State], *, error_code: str | None, by: OpsToken | OsUser, dry_run: bool = False
+        self,
+        states: Collection[State] = UNDONE,
+        *,
+        error_code: str | None,
+        by: OpsToken | OsUser,
+        dry_run: bool = False,
     ) -> int:
-        """Have all that are in one of the states tried anew, with `error_code` only those; return how many they are."""
+        """Have all that are in one of the states tried anew, with `error_code` only those; return how many they are.
+
+        With `dry_run` nothing is done.
+        """
         count = await self.interventions.retry_all(states, error_code=error_code, now=self.clock(), dry_run=dry_run)
         if not dry_run:
             self.wake()

@@ -34,7 +34,7 @@ async def test_a_recording_in_full(database: Database, api_viewer: httpx.AsyncCl
     await database.write(change)
     answer = await api_viewer.get("/api/recordings/r1")
     assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "private, no-cache"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.json() == {
         "id": "r1",

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from receiver import api, problems
 from receiver.catalogue import Catalogue, Interventions
 from receiver.operators import Actions, Downloads, Guard
+from receiver.problems import anchor
 from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
@@ -20,9 +21,21 @@ if TYPE_CHECKING:
     from receiver.settings import OpsToken
     from receiver.tables import Database
 
-READS = ("/api/recordings", "/api/recordings/r1", "/api/recordings/r1/download", "/api/deliveries", "/api/stats")
+READS = (
+    "/api/recordings",
+    "/api/recordings/r1",
+    "/api/recordings/r1/download",
+    "/api/meetings/m1",
+    "/api/deliveries",
+    "/api/export?format=csv",
+    "/api/stats",
+)
 _ACTIONS = ("retry", "cancel", "hold", "release")
-WRITES = (*(f"/api/recordings/r1/{action}" for action in _ACTIONS), "/api/deliveries/d1/replay")
+WRITES = (
+    *(f"/api/recordings/r1/{action}" for action in _ACTIONS),
+    "/api/recordings/retry",
+    "/api/deliveries/d1/replay",
+)
 ALL = [("GET", path) for path in (*READS, "/api/deliveries/d1")] + [("POST", path) for path in WRITES]
 NOT_FOUND = "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
 
@@ -71,7 +84,6 @@ def assert_problem(answer: httpx.Response, status: int, detail: str) -> dict[str
     assert answer.headers["cache-control"] == "no-store", answer.headers
     assert answer.headers["x-content-type-options"] == "nosniff", answer.headers
     found = answer.json()
-    assert (found["type"], found["status"]) == ("about:blank", status), found
-    assert found["title"], found
+    assert (found["type"], found["status"]) == (f"/docs/errors#{anchor(found['title'])}", status), found
     assert detail in found["detail"], found
     return found

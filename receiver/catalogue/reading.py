@@ -61,6 +61,13 @@ class Catalogue:
             next_cursor=write_cursor(self._cursor_keys(), sort, order.mark(rows[limit - 1])) if more else None,
         )
 
+    async def following(self, filters: Filters, *, sort: str, cursor: str, most: int) -> int:
+        """Return how many recordings come after a page, counted no further than `most`; raises as `page` does."""
+        order = Order(sort)
+        query = sa.select(recordings.c.id).where(*filters.clauses()).order_by(*order.by()).limit(most)
+        query = query.where(order.after(read_cursor(self._cursor_keys(), sort, cursor)))
+        return await self._database.read(lambda tx: len(tx.execute(query).all()))
+
     async def deliveries(
         self, *, limit: int = 100, cursor: str | None = None, status: DeliveryStatus | None = None
     ) -> Page[Delivery]:

@@ -47,6 +47,8 @@ def test_help_lists_every_command_with_what_it_does():
         "reconcile",
         "backfill",
         "clean-up",
+        "export",
+        "openapi",
         "demo",
         "sandbox",
     )
@@ -73,6 +75,8 @@ def test_help_lists_every_command_with_what_it_does():
         "reconcile",
         "backfill",
         "clean-up",
+        "export",
+        "openapi",
     ],
 )
 def test_every_command_of_the_tables_exists_and_explains_itself(command):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pwd
+import shlex
 from datetime import timedelta
 
 import pytest
@@ -13,8 +14,8 @@ from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from receiver.api.bodies import RecordingsBody
-from receiver.catalogue import Catalogue, Filters, Runs
-from receiver.cli import root
+from receiver.catalogue import FILTERS, Catalogue, Filters, Runs
+from receiver.cli import filters, root
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.lifecycle import Decision
@@ -131,11 +132,51 @@ def test_filters_and_order(run, index, options, found):
 
 def test_pages_follow_the_cursor_to_the_end(run, index):
     first = run("recordings", "list", "--limit", "2")
-    cursor = first.stderr.strip().removeprefix("There are more: --cursor ")
+    told, _, cursor = first.stderr.strip().rpartition(" ")
+    assert told == "There is 1 more; go on with: receiver recordings list --limit 2 --cursor"
     assert cursor == json.loads(run("recordings", "list", "--json", "--limit", "2").stdout)["next"]
     last = run("recordings", "list", "--json", "--limit", "2", "--cursor", cursor)
     assert ids(last) == ["first"]
     assert json.loads(last.stdout)["next"] is None
+
+
+def test_the_way_on_has_all_that_was_asked_and_is_counted_so_far(run, index, monkeypatch):
+    asked = ("recordings", "list", "--state", "pending", "--state", "failed", "--q", "weekly fish", "--limit", "1")
+    more = run(*asked, "--sort", "created_at", "--since", "2026-01-01").stderr
+    told = more[: more.index(" --cursor")]
+    assert told == (
+        "There is 1 more; go on with: receiver recordings list --state pending --state failed --q 'weekly fish'"
+        " --since 2026-01-01T00:00:00+00:00 --sort created_at --limit 1"
+    )
+    again = shlex.split(more.partition("go on with: receiver ")[2])
+    assert run(*again).stdout.splitlines()[1].split()[0] == "third"
+    monkeypatch.setattr("receiver.cli.recordings._MOST_COUNTED", 1)
+    assert run("recordings", "list", "--limit", "1").stderr.startswith("There are 1 more or over; go on with: ")
+
+
+def test_every_filter_is_an_option(run, index):
+    """Those of the table that have no words of their own are called as the API calls them."""
+    asked = {"text": "x-1", "words": "weekly", "number": "7", "time": "2026-11-21T00:00:00+00:00"}
+    for one in FILTERS:
+        text = asked.get(one.kind.shape) or one.kind.choices[0]
+        option = filters._option(one).flag
+        done = run("recordings", "list", option, text)
+        assert done.exit_code == 0, (option, done.stderr)
+        given = {filters._option(each).flag[2:].replace("-", "_"): None for each in FILTERS if not each.kind.is_list}
+        lists = {filters._option(each).flag[2:].replace("-", "_"): () for each in FILTERS if each.kind.is_list}
+        chosen = {option[2:].replace("-", "_"): (text,) if one.kind.is_list else text}
+        assert list(filters.pairs(given | lists | chosen)) == [(one.name, text)]
+    assert run("recordings", "list", "--json", "--archived-at-gte", "2026-11-01").stdout.count('"id": "first"') == 1
+
+
+def test_an_export_writes_what_the_api_does(run, index):
+    lines = run("export", "--format", "ndjson", "--state", "archived").stdout.splitlines()
+    listed = json.loads(run("recordings", "list", "--state", "archived", "--json").stdout)["items"]
+    assert [json.loads(line) for line in lines] == listed
+    rows = run("export", "--format", "csv", "--sort", "created_at").stdout.splitlines()
+    assert [row.partition(",")[0] for row in rows] == ['"id"', '"first"', '"second"', '"third"']
+    assert run("export", "--format", "csv", "--sort", "name").exit_code == 2
+    assert run("export").exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -269,7 +310,8 @@ def test_a_replay_of_nothing_or_of_both_is_wrong_usage(run, index, arguments):
 def test_deliveries_are_paged(run, index):
     done = run("deliveries", "list", "--limit", "3")
     assert len(done.stdout.splitlines()) == 4
-    cursor = done.stderr.strip().removeprefix("There are more: --cursor ")
+    told, _, cursor = done.stderr.strip().rpartition(" ")
+    assert told == "There are more; go on with: receiver deliveries list --limit 3 --cursor"
     assert ids(run("deliveries", "list", "--json", "--limit", "3", "--cursor", cursor)) != []
 
 

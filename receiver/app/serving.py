@@ -42,7 +42,7 @@ from receiver.app.process import (
 )
 from receiver.app.secrets import Secrets
 from receiver.app.watch import watch_work
-from receiver.catalogue import Catalogue, Interventions, Runs
+from receiver.catalogue import Catalogue, Interventions, Overviews, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
@@ -233,11 +233,13 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
     )
     html = page.PageParts(
         catalogue=catalogue,
+        overviews=Overviews(database),
         guard=guard,
         actions=actions,
         downloads=downloads,
         session_keys=lambda: session_keys(secrets.now()),
         ended_sessions=DatabaseEndedSessions(database, utc_now),
+        document=api.document(),
     )
     return _application([*webhook.routes(parts), *api.routes(json), *page.routes(html)])
 

@@ -17,6 +17,7 @@ from receiver.catalogue.known import KnownMeetings
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
 from receiver.catalogue.order import SORTS
+from receiver.catalogue.overview import Overview, Overviews
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs
 from receiver.catalogue.walks import Walks
@@ -37,6 +38,8 @@ __all__ = [
     "Interventions",
     "KnownMeetings",
     "NamedMeetings",
+    "Overview",
+    "Overviews",
     "Runs",
     "Stored",
     "Walks",

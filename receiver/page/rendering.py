@@ -51,6 +51,8 @@ _ENVIRONMENT.filters |= {
     "moment": figures.moment,
     "size": figures.size,
     "duration": figures.duration,
+    "span": figures.span,
+    "ago": figures.ago,
 }
 
 

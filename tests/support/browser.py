@@ -76,7 +76,7 @@ async def signed_in(browser: Browser, url: str, token: str, *, script: bool = Tr
         await watched.tab.goto(url)
         await watched.tab.get_by_label("Ops token").fill(token)
         await watched.tab.keyboard.press("Enter")
-        await watched.tab.get_by_role("heading", name="Recordings").wait_for()
+        await watched.tab.get_by_role("heading", name="Overview").wait_for()
         yield watched
     finally:
         await context.close()

@@ -20,13 +20,21 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True, ser_json_inf_nan="null")
 
 
+class InvitedBody(Body):
+    """Somebody who was invited, by user id, e-mail or both."""
+
+    id: int | None
+    email: str | None
+
+
 class MeetingBody(Body):
-    """The meeting that was recorded."""
+    """The meeting that was recorded, and who was invited to it as far as deliveries said."""
 
     id: str
     name: str | None
     start_date: datetime | None
     end_date: datetime | None
+    attendees: tuple[InvitedBody, ...]
 
 
 class HostBody(Body):
@@ -110,7 +118,13 @@ class RecordingBody(Body):
         r, stored = recording, recording.archive
         return cls(
             id=r.id,
-            meeting=MeetingBody.model_validate(r.meeting),
+            meeting=MeetingBody(
+                id=r.meeting.id,
+                name=r.meeting.name,
+                start_date=r.meeting.start_date,
+                end_date=r.meeting.end_date,
+                attendees=tuple(InvitedBody.model_validate(one) for one in r.attendees),
+            ),
             host=HostBody.model_validate(r.host),
             **{one.name: getattr(r.vendor, one.name) for one in fields(r.vendor)},
             state=r.state,

@@ -36,8 +36,8 @@ def tabs(text: str) -> dict[str, tuple[str, bool]]:
 async def four(database: Database) -> None:
     await add(
         database,
-        row("a", meeting_name="Weekly", search_text="weekly", host_id=1, host_name="Zoë", **ARCHIVED),
-        row("b", created_at=NOW - timedelta(days=1), meeting_id="m2", meeting_name="Retro", search_text="retro"),
+        row("a", meeting_name="Weekly", host_id=1, host_name="Zoë", **ARCHIVED),
+        row("b", created_at=NOW - timedelta(days=1), meeting_id="m2", meeting_name="Retro"),
         row(
             "c",
             created_at=NOW - timedelta(days=2),

@@ -21,13 +21,33 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True, ser_json_inf_nan="null")
 
 
+class InvitedBody(Body):
+    """Somebody who was invited, by user id, e-mail or both."""
+
+    id: int | None
+    email: str | None
+
+
 class MeetingBody(Body):
-    """The meeting that was recorded."""
+    """The meeting that was recorded, and who was invited to it as far as deliveries said."""
 
     id: str
     name: str | None
     start_date: datetime | None
     end_date: datetime | None
+    attendees: tuple[InvitedBody, ...]
+
+    @classmethod
+    def of(cls, recording: Recording) -> MeetingBody:
+        """Make the body of a recording's meeting."""
+        known = recording.meeting
+        return cls(
+            id=known.id,
+            name=known.name,
+            start_date=known.start_date,
+            end_date=known.end_date,
+            attendees=tuple(InvitedBody.model_validate(one) for one in recording.attendees),
+        )
 
 
 class HostBody(Body):
@@ -111,7 +131,7 @@ class RecordingBody(Body):
         r, stored = recording, recording.archive
         return cls(
             id=r.id,
-            meeting=MeetingBody.model_validate(r.meeting),
+            meeting=MeetingBody.of(r),
             host=HostBody.model_validate(r.host),
             **{one.name: getattr(r.vendor, one.name) for one in fields(r.vendor)},
             state=r.state,
@@ -150,23 +170,18 @@ class RecordingsBody(Body):
         return cls(items=tuple(RecordingBody.of(r) for r in page.items), next=page.next_cursor)
 
 
-class MeetingRecordingsBody(Body):
+class MeetingRecordingsBody(MeetingBody):
     """A meeting as its newest recording has it, and a page of its recordings, newest first."""
 
-    id: str
-    name: str | None
-    start_date: datetime | None
-    end_date: datetime | None
     host: HostBody
     recordings: tuple[RecordingBody, ...]
     next: str | None
 
     @classmethod
-    def of(cls, found: FoundMeeting) -> MeetingRecordingsBody:
+    def found(cls, found: FoundMeeting) -> MeetingRecordingsBody:
         """Make the body of a meeting."""
-        meeting = MeetingBody.model_validate(found.newest.meeting)
         return cls(
-            **meeting.model_dump(),
+            **dict(MeetingBody.of(found.newest)),
             host=HostBody.model_validate(found.newest.host),
             recordings=tuple(RecordingBody.of(r) for r in found.page.items),
             next=found.page.next_cursor,

@@ -19,4 +19,4 @@ async def show(call: Call) -> Response:
     asked = call.request.query_params.multi_items()
     found = await one_meeting(call.parts.catalogue, meeting_id(call.request), asked)
     more = answers.next_link(call.request, found.page.next_cursor)
-    return answers.single(call.request, MeetingRecordingsBody.of(found), more)
+    return answers.single(call.request, MeetingRecordingsBody.found(found), more)

@@ -64,7 +64,7 @@ def _schema(kind: ValueKind[Any]) -> dict[str, Any]:
         case Shape.WORDS:
             return {"type": "string", "maxLength": MAX_WORDS_CHARS}
         case Shape.NUMBER:
-            return {"type": "number", "minimum": 0}
+            return {"type": "integer" if kind.is_whole else "number", "minimum": 0}
         case Shape.TIME:
             return {
                 "description": "ISO 8601 (without an offset: UTC), or seconds since 1970.",

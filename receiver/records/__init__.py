@@ -24,6 +24,7 @@ from receiver.records.objects import (
 )
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import (
+    Attendee,
     Claim,
     Failure,
     Host,
@@ -39,6 +40,7 @@ from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, O
 __all__ = [
     "ID_PATTERN",
     "Accepted",
+    "Attendee",
     "Claim",
     "Delivery",
     "DeliveryId",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from receiver.tables.database import MISSING_RIGHT, Database, own_instance
 from receiver.tables.metadata import (
     api_pauses,
+    attendees,
     audit_log,
     candidate_meetings,
     deliveries,
@@ -19,6 +20,8 @@ from receiver.tables.metadata import (
     reconciled_meetings,
     reconciliations,
     recordings,
+    search_postings,
+    state_counts,
     upload_parts,
     write_probes,
 )
@@ -45,6 +48,7 @@ __all__ = [
     "SqliteDatabase",
     "WriteRefusedError",
     "api_pauses",
+    "attendees",
     "audit_log",
     "candidate_meetings",
     "check_head",
@@ -62,6 +66,8 @@ __all__ = [
     "reconciliations",
     "recordings",
     "schema_status",
+    "search_postings",
+    "state_counts",
     "try_writing",
     "upgrade",
     "upload_parts",

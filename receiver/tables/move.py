@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.errors import ReceiverError, SchemaOutdatedError
-from receiver.tables.metadata import NOT_MOVED, metadata
+from receiver.tables.metadata import DERIVED, NOT_MOVED, metadata
+from receiver.tables.postings import derive_postings
 from receiver.tables.schema import is_at_head, upgrade
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ async def move(source: SqliteDatabase, target: Database, progress: Callable[[str
             _claim_empty(new, _moved())
             for table in _moved():
                 _copy(old, new, table, progress)
+            derive_postings(new)
             return MoveReport({table.name: _proven(old, new, table) for table in _moved()})
 
     return await target.write(move_all)
@@ -69,7 +71,7 @@ async def move(source: SqliteDatabase, target: Database, progress: Callable[[str
 
 def _moved() -> list[sa.Table]:
     """Return the tables in an order in which every row finds the rows that it refers to."""
-    return [table for table in metadata.sorted_tables if NOT_MOVED not in table.info]
+    return [table for table in metadata.sorted_tables if not {NOT_MOVED, DERIVED} & table.info.keys()]
 
 
 def _claim_empty(new: sa.Connection, tables: Sequence[sa.Table]) -> None:

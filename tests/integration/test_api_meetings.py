@@ -20,6 +20,7 @@ async def test_a_meeting_is_as_its_newest_recording_has_it(database: Database, a
         row("old", created_at=NOW - timedelta(days=1), meeting_name="Before", **ARCHIVED),
         row("new", **DESCRIBED),
         row("other", meeting_id="m2"),
+        invited=[("new", 0, 7, "anna@example.com")],
     )
     answer = await api_viewer.get("/api/meetings/m1")
     found = answer.json()
@@ -30,6 +31,7 @@ async def test_a_meeting_is_as_its_newest_recording_has_it(database: Database, a
         "start_date": "2026-11-23T11:00:00Z",
         "end_date": "2026-11-23T12:00:00Z",
         "host": {"id": 2**53 + 1, "name": "Zoë", "login": "zoe", "email": "zoe@example.com"},
+        "attendees": [{"id": 7, "email": "anna@example.com"}],
         "next": None,
     }
     assert recordings == [(await api_viewer.get(f"/api/recordings/{one}")).json() for one in ("new", "old")]

@@ -92,4 +92,4 @@ async def test_no_span_is_read_by_a_scan(database: Database):
         compiled = str(query.compile(tx.engine, compile_kwargs={"literal_binds": True}))
         return " ".join(map(str, tx.exec_driver_sql(f"{prefix} {compiled}").all()))
 
-    assert "ix_recordings_archived_at" in await database.read(plan)
+    assert "ix_recordings_archived" in await database.read(plan)

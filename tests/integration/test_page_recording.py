@@ -62,13 +62,13 @@ async def test_a_recording_in_full(database: Database, viewer: httpx.AsyncClient
         error_at=NOW,
         **ARCHIVED,
     )
-    await add(database, whole)
+    await add(database, whole, invited=[("r1", 0, 7, "anna@example.com"), ("r1", 1, 8, None)])
     shown = seen(await get(viewer, "/recordings/r1"))
     for expected in (
         "Weekly archived on hold",
         "Last error: source_denied 2026-11-23 12:00:00Z 403 from the source",
-        "Id m1 Started 2026-11-23 11:00:00Z Ended 2026-11-23 12:00:00Z",
-        "Host Name Zoë Login zoe E-mail zoe@example.com Id 9007199254740993",
+        "Id m1 Started 2026-11-23 11:00:00Z Ended 2026-11-23 12:00:00Z Invited anna@example.com 8 Host Name Zoë",
+        "Name Zoë Login zoe E-mail zoe@example.com Id 9007199254740993",
         "Recording Id r1 File uid f-1 Duration 1:02 Vendor's size 12.25 Participants 2",
         "Created 2026-11-23 12:00:00Z Updated 2026-11-23 12:01:00Z",
         "First seen 2026-11-23 12:00:00Z via webhook Attempts 2 Next attempt - URL named by api On hold yes",

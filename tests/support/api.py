@@ -44,16 +44,22 @@ def bearer(token: str) -> dict[bytes, bytes]:
     return {b"Authorization": b"Bearer " + token.encode()}
 
 
-def client_of(
+def api_of(
     catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
-) -> httpx.AsyncClient:
-    parts = api.ApiParts(
+) -> api.ApiParts:
+    return api.ApiParts(
         catalogue=catalogue,
         guard=Guard(lambda: tokens),
         actions=Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay),
         downloads=Downloads(catalogue=catalogue, presign=outside.presign),
         probes=outside.probes(catalogue),
     )
+
+
+def client_of(
+    catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
+) -> httpx.AsyncClient:
+    parts = api_of(catalogue, interventions, outside, tokens, replay)
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))
     return httpx.AsyncClient(transport=transport, base_url="http://receiver")

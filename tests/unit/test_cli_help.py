@@ -96,6 +96,21 @@ def test_a_mistyped_command_exits_2_and_names_the_nearest(arguments, meant):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("receiver recor", {"recordings"}),
+        ("receiver recordings ", {"list", "show", "download", "retry", "cancel"}),
+        ("receiver export --format ", {"csv", "ndjson"}),
+        ("receiver recordings list --state m", {"missing"}),
+    ],
+)
+def test_the_shell_is_offered_what_may_come_next(words, offered):
+    environment = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_RECEIVER_COMPLETE": "bash_complete"}
+    done = CliRunner().invoke(root, env=environment, prog_name="receiver")
+    assert {line.partition(",")[2] for line in done.stdout.split()} == offered
+
+
 @pytest.mark.parametrize("arguments", [[], ["recordings"], ["deliveries"]])
 def test_a_command_left_out_exits_2_and_shows_the_help(arguments):
     done = CliRunner().invoke(root, arguments)

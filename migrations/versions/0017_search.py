@@ -17,11 +17,13 @@ _DROPPED = {
     "ix_recordings_archived_at_id": "recordings",
     "ix_recordings_host_id": "recordings",
     "ix_recordings_meeting_id": "recordings",
+    "ix_recordings_meeting_start_at_id": "recordings",
     "ix_participants_user_id_recording_id": "participants",
 }
 _INDEXES: tuple[tuple[str, str, str | None], ...] = (
     ("place", "place", None),
-    ("duration_s_id", "duration_s id", None),
+    ("start", "meeting_start_at id", "meeting_start_at IS NOT NULL"),
+    ("duration", "duration_s id", "duration_s IS NOT NULL"),
     ("archived", "archived_at id", "archived_at IS NOT NULL"),
     ("archived_size", "size_bytes id", "archived_at IS NOT NULL"),
     ("not_archived", "created_at id", "archived_at IS NULL"),
@@ -113,6 +115,7 @@ def upgrade() -> None:
             ["recording_id"], ["recordings.id"], name=op.f("fk_attendees_recording_id_recordings"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("recording_id", "position", name=op.f("pk_attendees")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "search_postings",

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, refusals, webhook
-from receiver.app import cleanup, reconcile
+from receiver.app import cleanup, indexing, reconcile
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -58,7 +58,7 @@ from receiver.worker import Worker
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from starlette.routing import BaseRoute
 
@@ -94,15 +94,23 @@ async def open_store(settings: Settings) -> AsyncIterator[Bucket]:
         yield bucket
 
 
-async def migrate(settings: Settings) -> tuple[str | None, str | None]:
-    """Bring the database to this release's schema; return the revisions before and after."""
+async def migrate(
+    settings: Settings, progress: Callable[[int, int], None] | None = None
+) -> tuple[str | None, str | None]:
+    """Bring the database to this release's schema; return the revisions before and after.
+
+    With `progress`, index the rows that an earlier release wrote too; without, the service does that beside its work.
+    """
     learn_secrets(settings)
     path = sqlite_path(settings)
     if path is not None:
         make_private_file(path)
     database = open_database(settings.database_url)
     try:
-        return await upgrade(database)
+        revisions = await upgrade(database)
+        if progress is not None:
+            await indexing.index_all(database, progress)
+        return revisions
     finally:
         await database.close()
 
@@ -290,6 +298,7 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         grace_s=settings.shutdown_grace_s,
         schedules=(
             *_schedules(bucket, runs, keys),
+            *indexing.schedules(database),
             *reconcile.asking(database, found),
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),

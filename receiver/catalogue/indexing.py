@@ -1,8 +1,7 @@
 """How recordings are found: the tokens of each, and where it stands in their postings.
 
 A row's `search_text` holds its tokens, `place` says where it stands; the postings follow from both. They are written
-with the row, or soon afterwards (`index_left`): where a delivery brings very many, and of rows that a release before
-the postings wrote.
+with the row, or soon afterwards (`index_left`) where a release before the postings wrote it.
 """
 
 from __future__ import annotations
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from receiver.records import Attendee, RecordingFacts
 
-MOST_AT_ONCE = 2000
-"""Recordings that are indexed in the transaction which adds them."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPREAD_BITS = 21
 _LAST_MS = (1 << 42) - 1  # in 2109
@@ -69,8 +66,8 @@ def search_text(texts: Sequence[str | None], taking_part: Sequence[int], invited
 
 
 def index_new(tx: sa.Connection, rows: Sequence[dict[str, Any]], new: Collection[str]) -> None:
-    """Write the postings of those of the rows that are new and have a place."""
-    add_postings(tx, [(r["place"], r["search_text"]) for r in rows if r["id"] in new and r["place"] is not None])
+    """Write the postings of those of the rows that are new."""
+    add_postings(tx, [(r["place"], r["search_text"]) for r in rows if r["id"] in new])
 
 
 def reindex(tx: sa.Connection, ids: Sequence[str]) -> None:

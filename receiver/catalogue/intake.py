@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue.deliveries import DeliveryRows, pieces
-from receiver.catalogue.indexing import MOST_AT_ONCE, index_new, place_of, reindex, text_of_facts
+from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.news import Changes, News, compare_delivery, compare_listing, gather, other_meetings
 from receiver.catalogue.rows import columns_of, write_attendees, write_facts, write_participants
 from receiver.catalogue.states import change_state
@@ -97,7 +97,7 @@ class Intake:
         """Add the recordings that are new, refresh those that are known."""
         if not news:
             return Changes()
-        rows = [self._new_row(one, is_indexed=n < MOST_AT_ONCE) for n, one in enumerate(news.values())]
+        rows = [self._new_row(one) for one in news.values()]
         new = set(tx.execute(self._add_recordings, rows).scalars())
         known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
         changes = self._refresh(tx, known) if known else Changes()
@@ -145,14 +145,14 @@ class Intake:
                     tx.execute(reopen.where(recordings.c.id.in_(ids)).values(attempts=0, next_attempt_at=at))
         return changes
 
-    def _new_row(self, news: News, *, is_indexed: bool) -> dict[str, Any]:
+    def _new_row(self, news: News) -> dict[str, Any]:
         created_at = news.latest.vendor.created_at or news.at
         return self._values(news.latest) | {
             "id": news.latest.id,
             "state": State.PENDING,
             "created_at": created_at,
             "search_text": text_of_facts(news.latest),
-            "place": place_of(created_at, news.latest.id) if is_indexed else None,
+            "place": place_of(created_at, news.latest.id),
             "first_seen_via": news.via,
             "first_seen_at": news.at,
             "next_attempt_at": news.at,

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from receiver.catalogue.filters import STATE
 from receiver.catalogue.order import COLUMNS, HAS_VALUE, LACKS_VALUE, Mark
 from receiver.catalogue.streams import Found, Streams, conditions, unindexed
-from receiver.catalogue.ways import Way, by_range
+from receiver.catalogue.ways import Way, by_column, by_range
 from receiver.records import State
 from receiver.tables import recordings
 
@@ -33,7 +33,7 @@ _MARGIN = 1000
 """Rows that may come while a page is read."""
 _BY_INDEX = sa.text(
     "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', "
-    "'enable_bitmapscan', 'jit']) AS name"
+    "'enable_bitmapscan', 'enable_sort', 'jit']) AS name"
 )
 _HAVE_VALUES = frozenset({State.ARCHIVED})
 _LACK_VALUES = frozenset(State) - {State.ARCHIVED, State.ERASED}
@@ -106,7 +106,7 @@ class PageQuery:
         self, name: str, also: Sequence[sa.ColumnElement[bool]], after: tuple[Any, str] | None, n: int
     ) -> list[Found]:
         """Return rows in the order of `name`, all of which have it, by the best way there is."""
-        way, is_whole = self._choose(name)
+        way, is_whole = self._choose(name, also if name == "created_at" else ())
         if way is None:
             return self._along(name, also, after, n)
         if is_whole:
@@ -114,12 +114,13 @@ class PageQuery:
         streams = Streams(self.tx, self.order, way.streams, n, after)
         return streams.read([*map(unindexed, also)], self.filters.conditions)
 
-    def _choose(self, name: str) -> tuple[Way | None, bool]:
+    def _choose(self, name: str, lacking: Sequence[sa.ColumnElement[bool]]) -> tuple[Way | None, bool]:
         """Return the way in that the fewest rows match, if any is better than the order's own, and whether to sort."""
         if self._ways is None:
             self._ways = [way for one in self.filters.conditions for way in one.ways(self.tx)]
-        ways = [*self._ways, *self._ranges(name)]
         in_order = [way for way in self._ways if way.streams and name == "created_at"]
+        in_order += [by_column(8, one) for one in lacking]
+        ways = [*in_order, *(way for way in self._ways if way not in in_order), *self._ranges(name)]
         if not ways or (len(ways) == 1 and in_order):
             return (ways[0] if ways else None), False
         few = [sa.select(sa.func.count()).select_from(way.some.limit(FEW).subquery()).scalar_subquery() for way in ways]

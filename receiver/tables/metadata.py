@@ -125,8 +125,8 @@ recordings = sa.Table(
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
     # what listings are sorted by; rows without the value come in the order of `created_at`
     sa.Index(None, "created_at", "id"),
-    sa.Index(None, "meeting_start_at", "id"),
-    sa.Index(None, "duration_s", "id"),
+    sa.Index("ix_recordings_start", "meeting_start_at", "id", **_where("meeting_start_at IS NOT NULL")),
+    sa.Index("ix_recordings_duration", "duration_s", "id", **_where("duration_s IS NOT NULL")),
     sa.Index("ix_recordings_archived", "archived_at", "id", **_where("archived_at IS NOT NULL")),
     sa.Index("ix_recordings_archived_size", "size_bytes", "id", **_where("archived_at IS NOT NULL")),
     sa.Index("ix_recordings_not_archived", "created_at", "id", **_where("archived_at IS NULL")),
@@ -162,6 +162,7 @@ attendees = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("user_id", sa.BigInteger),
     sa.Column("email", sa.Text),
+    sqlite_with_rowid=False,
 )
 """Who was invited, as the newest delivery said. Further copies lie in `recordings.search_text`, in `search_postings`
 and in the deliveries' bodies."""

@@ -52,10 +52,18 @@ def remove_postings(tx: sa.Connection, postings: Sequence[tuple[int, str]]) -> N
 def derive_postings(tx: sa.Connection) -> None:
     """Add the postings of all rows to an empty table."""
     if tx.dialect.name == "postgresql":
+        # a row for each token: very few recordings share a place, and then perhaps a token
         tx.exec_driver_sql(
             "INSERT INTO search_postings (token, place) "
-            "SELECT unnest(string_to_array(btrim(search_text, ' '), ' ')), place FROM recordings "
-            "WHERE place IS NOT NULL AND search_text <> '  ' ON CONFLICT DO NOTHING"
+            "SELECT unnest(string_to_array(btrim(search_text, ' '), ' ')), place FROM ("
+            "SELECT place, string_agg(btrim(search_text, ' '), ' ') AS search_text FROM recordings "
+            "WHERE place IS NOT NULL AND search_text <> '  ' GROUP BY place HAVING count(*) = 1) AS alone"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO search_postings (token, place) "
+            "SELECT DISTINCT unnest(string_to_array(btrim(search_text, ' '), ' ')), place FROM recordings "
+            "WHERE search_text <> '  ' "
+            "AND place IN (SELECT place FROM recordings GROUP BY place HAVING count(*) > 1)"
         )
         return
     query = sa.select(recordings.c.place, recordings.c.search_text).where(recordings.c.place.is_not(None))

@@ -1,0 +1,273 @@
+"""The way to a store: a proxy that signs each request anew, so that rules may change it, and spoils chosen bytes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import aiohttp
+from aiohttp import web
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from multidict import CIMultiDict
+from yarl import URL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.support.stores.served import Store
+
+CHUNK_BYTES = 64 * 1024
+UNSIGNED = "UNSIGNED-PAYLOAD"
+_HOP = frozenset({"connection", "host", "expect", "transfer-encoding", "authorization", "keep-alive"})
+_OBJECT_OPERATIONS = {
+    "PUT": (("partNumber", "UploadPart"), ("retention", "Retention"), ("legal-hold", "Hold"), ("tagging", "Tagging")),
+    "POST": (("uploads", "CreateMultipartUpload"), ("uploadId", "CompleteMultipartUpload")),
+    "GET": (("uploadId", "ListParts"), ("attributes", "GetObjectAttributes")),
+    "DELETE": (("uploadId", "AbortMultipartUpload"),),
+}
+_BUCKET_OPERATIONS = {
+    "GET": (
+        ("versions", "ListObjectVersions"),
+        ("uploads", "ListMultipartUploads"),
+        ("versioning", "GetBucketVersioning"),
+        ("object-lock", "GetObjectLockConfiguration"),
+    ),
+    "POST": (("delete", "DeleteObjects"),),
+}
+_PLAIN = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
+_PLAIN_OF_BUCKET = {"GET": "ListObjectsV2", "HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
+
+
+@dataclass
+class Upload:
+    """What the proxy knows of a multipart upload: its parts' sizes by number; `ended` once completed or aborted."""
+
+    key: str
+    algorithm: str = ""
+    parts: dict[int, int] = field(default_factory=dict)
+    ended: bool = False
+
+
+@dataclass
+class Asked:
+    """One request, which rules may change before it is signed and sent on. `body` is there unless it is an object's."""
+
+    method: str
+    target: str
+    headers: CIMultiDict[str]
+    body: bytes | None = None
+    upload: Upload | None = None
+    path: str = field(init=False)
+    query: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.target)
+        self.path = unquote(parts.path)
+        self.query = dict(parse_qsl(parts.query, keep_blank_values=True))
+
+    @property
+    def key(self) -> str:
+        """The object's key; empty where the request is the bucket's."""
+        return self.path.lstrip("/").partition("/")[2]
+
+    @property
+    def operation(self) -> str:
+        """The operation's name in S3's model."""
+        named, plain = (_OBJECT_OPERATIONS, _PLAIN) if self.key else (_BUCKET_OPERATIONS, _PLAIN_OF_BUCKET)
+        for parameter, operation in named.get(self.method, ()):
+            if parameter in self.query:
+                return operation
+        return plain.get(self.method, self.method)
+
+    @property
+    def part(self) -> int:
+        """The part's number; 0 where there is none."""
+        return int(self.query.get("partNumber", 0))
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the object's or part's bytes, without the framing of an aws-chunked body."""
+        return int(self.headers.get("x-amz-decoded-content-length") or self.headers.get("Content-Length") or 0)
+
+    def take(self, *names: str) -> None:
+        """Take headers out of the request."""
+        for name in names:
+            self.headers.popall(name, None)
+
+    def rewrite(self, pattern: bytes, by: bytes = b"") -> None:
+        """Change the body."""
+        if self.body:
+            self.body = re.sub(pattern, by, self.body)
+            self.headers["Content-Length"] = str(len(self.body))
+            self.headers["x-amz-content-sha256"] = UNSIGNED
+            self.take("Content-MD5")
+
+
+@dataclass
+class Answer:
+    """An answer whose body is held; that of an object is not held, and None."""
+
+    status: int
+    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+    body: bytes | None = b""
+
+
+def refusal(status: int, code: str, message: str) -> Answer:
+    """Build an S3 error."""
+    body = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Answer(status, CIMultiDict({"Content-Type": "application/xml"}), body.encode())
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a store differs from the one behind: `asks` may change or answer a request, `tells` may change an answer."""
+
+    asks: tuple[Callable[[Asked], Answer | None], ...] = ()
+    tells: tuple[Callable[[Asked, Answer], None], ...] = ()
+
+
+@dataclass
+class Flip:
+    """Change one bit in the middle of the body of the next `times` requests of `operation` on a key like `key`."""
+
+    operation: str
+    key: str
+    part: int = 0
+    times: int = 1
+    seen: int = 0
+
+    def hits(self, asked: Asked) -> bool:
+        """Tell whether this request is meant, and count it."""
+        if (asked.operation, asked.part) != (self.operation, self.part) or self.key not in asked.key:
+            return False
+        if asked.key.endswith(".json") or self.seen >= self.times:
+            return False
+        self.seen += 1
+        return True
+
+
+class _Signer(S3SigV4Auth):
+    """Signs a request with what it says of its payload."""
+
+    def __init__(self, store: Store, payload: str) -> None:
+        super().__init__(Credentials(store.access_key, store.secret_key, store.token), "s3", store.region)
+        self._payload = payload
+
+    def payload(self, request: AWSRequest) -> str:
+        return self._payload
+
+
+class Way:
+    """`async with Way(store, rules) as way:`; `way.endpoint_url` is the store's, `asked` counts operations by key."""
+
+    def __init__(self, store: Store, rules: Rules | None = None) -> None:
+        self.store = store
+        self.rules = rules or Rules()
+        self.flips: list[Flip] = []
+        self.uploads: dict[str, Upload] = {}
+        self.asked: Counter[tuple[str, str]] = Counter()
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", self._pass)
+        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.endpoint_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._http = aiohttp.ClientSession(
+            auto_decompress=False,
+            connector=aiohttp.TCPConnector(force_close=True, limit=0),
+            timeout=aiohttp.ClientTimeout(total=None, sock_read=60),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close()
+        await self._runner.cleanup()
+
+    @property
+    def open_uploads(self) -> list[str]:
+        """The keys of uploads that were begun and neither completed nor aborted."""
+        return [upload.key for upload in self.uploads.values() if not upload.ended]
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
+        headers = CIMultiDict((k, v) for k, v in request.headers.items() if k.lower() not in _HOP)
+        asked = Asked(request.method, request.raw_path, headers)
+        asked.upload = self.uploads.get(asked.query.get("uploadId", ""))
+        is_object = asked.operation in {"PutObject", "UploadPart"}
+        asked.body = None if is_object else await request.read()
+        self.asked[asked.operation, asked.key] += 1
+        for rule in self.rules.asks:
+            answer = rule(asked)
+            if answer is not None:
+                return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        flipped = any(flip.hits(asked) for flip in self.flips)
+        data = _spoilt(request.content, asked.size_bytes, flipped) if is_object else asked.body
+        url = self.store.endpoint_url.rstrip("/") + asked.target
+        sent = self._signed(asked, url) if "Authorization" in request.headers else {**headers, "Host": request.host}
+        try:
+            async with self._http.request(
+                asked.method, URL(url, encoded=True), headers=sent, data=data or None, allow_redirects=False
+            ) as told:
+                return await self._told(request, asked, told, flipped=flipped and not is_object)
+        except (aiohttp.ClientError, ConnectionError, TimeoutError):  # of either side; the other is told likewise
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=502)
+
+    def _signed(self, asked: Asked, url: str) -> CIMultiDict[str]:
+        request = AWSRequest(asked.method, url, headers=dict(asked.headers))
+        _Signer(self.store, asked.headers.get("x-amz-content-sha256", UNSIGNED)).add_auth(request)
+        return CIMultiDict(request.headers.items())
+
+    async def _told(
+        self, request: web.Request, asked: Asked, told: aiohttp.ClientResponse, *, flipped: bool
+    ) -> web.StreamResponse:
+        headers = CIMultiDict((k, v) for k, v in told.headers.items() if k.lower() not in _HOP)
+        is_object = asked.operation == "GetObject" and told.status in {200, 206}
+        answer = Answer(told.status, headers, None if is_object else await told.read())
+        self._note(asked, answer)
+        for rule in self.rules.tells:
+            rule(asked, answer)
+        if answer.body and asked.method != "HEAD":
+            answer.headers["Content-Length"] = str(len(answer.body))
+        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        await response.prepare(request)
+        if answer.body is None:
+            async for chunk in _spoilt(told.content, told.content_length or 0, flipped):
+                await response.write(chunk)
+        elif asked.method != "HEAD":
+            await response.write(answer.body)
+        await response.write_eof()
+        return response
+
+    def _note(self, asked: Asked, answer: Answer) -> None:
+        """Remember uploads, so that rules and the suite may ask for them whatever the store lists."""
+        done = answer.status < 300 and b"<Error>" not in (answer.body or b"")
+        if asked.operation == "CreateMultipartUpload" and done:
+            found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer.body or b"")
+            assert found is not None
+            algorithm = asked.headers.get("x-amz-checksum-algorithm", "")
+            self.uploads[found[1].decode()] = Upload(asked.key, algorithm)
+        if asked.upload is None:
+            return
+        if asked.operation == "UploadPart" and done:
+            asked.upload.parts[asked.part] = asked.size_bytes
+        if asked.operation in {"CompleteMultipartUpload", "AbortMultipartUpload"}:
+            asked.upload.ended |= done or answer.status == 404
+
+
+async def _spoilt(body: aiohttp.StreamReader, size_bytes: int, flipped: bool) -> AsyncIterator[bytes]:
+    """Yield a body of about this size, with a bit of its middle byte changed where it is to be flipped."""
+    middle = size_bytes // 2 if flipped else -1
+    at = 0
+    async for chunk in body.iter_chunked(CHUNK_BYTES):
+        here = middle - at
+        yield chunk[:here] + bytes([chunk[here] ^ 1]) + chunk[here + 1 :] if 0 <= here < len(chunk) else chunk
+        at += len(chunk)

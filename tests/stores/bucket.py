@@ -103,6 +103,14 @@ class SeenBucket:
         for key in self.keys():
             self._client.delete_object(Bucket=self.name, Key=key)
 
+    def dropped(self) -> None:
+        """Remove the bucket and all that lies in it."""
+        self.prefix = ""
+        self.emptied()
+        for upload in self._client.list_multipart_uploads(Bucket=self.name).get("Uploads", []):
+            self._client.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
+        self._client.delete_bucket(Bucket=self.name)
+
     def _listed_versions(self) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=self.prefix)
         for page in pages:

@@ -24,6 +24,7 @@ PARTED_BYTES = 11_000_000
 """Three parts at the least part size, the last one short."""
 OFTEN = 4
 """As often as a run sends one part, so that this run cannot end well."""
+NAMES = {"crc64nvme": "CRC64NVME", "crc32c": "CRC32C", "crc32": "CRC32", "sha256": "SHA-256", "md5": "MD5"}
 FINAL = {"archived", "failed"}
 TIMEOUT_S = 120.0
 
@@ -54,11 +55,14 @@ SPOILT = (
 
 @dataclass
 class Seen:
-    """What the suite saw. `faults` says what must not be; `proofs` has the way of proof, or the refusal, by case."""
+    """What the suite saw. `faults` says what must not be; by case, `proofs` has the way of proof, or the refusal, and
+    `requests` how often each operation was asked for under the recording's keys.
+    """
 
     guard: str
     versions: str
     proofs: dict[str, str] = field(default_factory=dict)
+    requests: dict[str, dict[str, int]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -87,6 +91,7 @@ async def examined(
             cases = await _ran(service, sandbox, way)
             way.flips.clear()
             for case, made, item in cases:
+                seen.requests[case.name] = way.requests(made["_id"])
                 await asyncio.to_thread(_judge, case, made, item, bucket, seen)
             items = [item for _, _, item in cases]
             seen.faults += await asyncio.to_thread(_left, items, bucket)
@@ -135,8 +140,11 @@ def _is_clean_archived(seen: Seen) -> bool:
 
 
 def _proof(archive: dict[str, Any]) -> str:
-    proof = archive.get("proof") or {"method": "unnamed", "algorithm": "", "verified_by": ""}
-    return " ".join(str(proof[name]) for name in ("algorithm", "method", "verified_by") if proof[name])
+    proof = archive.get("proof") or {"method": "full_object", "algorithm": "unnamed", "verified_by": ""}
+    algorithm = NAMES.get(proof["algorithm"], proof["algorithm"])
+    return {"composite": f"{algorithm} of the parts", "etag": f"{algorithm} (ETag)", "read_back": "read back"}.get(
+        proof["method"], algorithm
+    )
 
 
 def _left(items: list[dict[str, Any]], bucket: SeenBucket) -> list[str]:

@@ -196,6 +196,13 @@ class Way:
         """The keys of uploads that were begun and neither completed nor aborted."""
         return [upload.key for upload in self.uploads.values() if not upload.ended]
 
+    def requests(self, word: str) -> dict[str, int]:
+        """Return how often each operation was asked for on keys with this word."""
+        counts: Counter[str] = Counter()
+        for (operation, key), count in self.asked.items():
+            counts[operation] += count if word in key else 0
+        return dict(+counts)
+
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         headers = CIMultiDict((k, v) for k, v in request.headers.items() if k.lower() not in _HOP)
         asked = Asked(request.method, request.raw_path, headers)

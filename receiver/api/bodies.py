@@ -46,6 +46,16 @@ class ErrorBody(Body):
     at: datetime
 
 
+class ProofBody(Body):
+    """How the copy was proven: by which value, who compared the bytes with it (`store` or `read_back`), and when."""
+
+    method: str
+    algorithm: str
+    value: str
+    verified_by: str
+    at: datetime | None
+
+
 class ArchiveBody(Body):
     """Where the proven copy lies. `checksum` is the store's, `sha256` our own.
 
@@ -63,15 +73,20 @@ class ArchiveBody(Body):
     content_type: str
     archived_at: datetime | None
     incomplete: str | None
+    proof: ProofBody | None
 
 
 class TransferBody(Body):
-    """How far the upload is. `bytes_done` lie in the store; rate and time left are known while a run sends."""
+    """How far the upload is. `bytes_done` lie in the store; rate and time left are known while a run sends.
+
+    `read_back_bytes` of them were read back, where that is what proves the copy.
+    """
 
     bytes_done: int
     size_bytes: int
     rate_bytes_s: float | None
     eta_s: float | None
+    read_back_bytes: int | None
 
 
 class FirstSeenBody(Body):
@@ -129,6 +144,7 @@ class RecordingBody(Body):
                 content_type=stored.content_type,
                 archived_at=r.archived_at,
                 incomplete=stored.incomplete,
+                proof=ProofBody.model_validate(stored.proof) if stored.proof else None,
             ),
             transfer=TransferBody.model_validate(r.transfer) if r.transfer else None,
             hold=r.hold,

@@ -41,6 +41,7 @@ from receiver.app.process import (
     raise_descriptor_limit,
 )
 from receiver.app.secrets import Secrets
+from receiver.app.store import StoreLessons, learning_early, store_lessons
 from receiver.app.watch import watch_work
 from receiver.catalogue import Catalogue, Interventions, Runs
 from receiver.errors import ReceiverError
@@ -264,12 +265,15 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
     client = None if config is None else await stack.enter_async_context(api_of(config, database))
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
     runs, keys = Runs(database), KeyTemplate(settings.s3_prefix, settings.key_template)
+    lessons = store_lessons(settings, database, bucket)
+    await stack.enter_async_context(learning_early(lessons))
     pipeline = Pipeline(
         PipelineParts(
             runs=runs,
             api=client,
             copier=copier,
             bucket=bucket,
+            store=lessons,
             keys=keys,
             retries=RetryPolicy(
                 max_attempts=settings.max_attempts, base_s=settings.backoff_base_s, cap_s=settings.backoff_max_s
@@ -281,13 +285,13 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         )
     )
     found = None if client is None else reconcile.reconciler(database, jobs, client)
-    cleaning = None if client is None else cleanup.make_cleanup(database, client, bucket)
+    cleaning = None if client is None else cleanup.make_cleanup(database, client, bucket, lessons)
     return Worker(
         jobs,
         pipeline,
         grace_s=settings.shutdown_grace_s,
         schedules=(
-            *_schedules(bucket, runs, keys),
+            *_schedules(bucket, lessons, runs, keys),
             *reconcile.asking(database, found),
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
@@ -295,8 +299,9 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
     )
 
 
-def _schedules(bucket: Bucket, runs: Runs, keys: KeyTemplate) -> tuple[Schedule, ...]:
+def _schedules(bucket: Bucket, lessons: StoreLessons, runs: Runs, keys: KeyTemplate) -> tuple[Schedule, ...]:
     async def strays() -> None:
+        await lessons.ready()
         await end_strays(bucket, runs, root=keys.root, now=utc_now())
 
     if not keys.root:  # nothing tells this service's uploads from those of others in the bucket

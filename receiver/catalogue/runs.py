@@ -38,7 +38,14 @@ _CLAIMED = (
     *("id", "fence", "attempts", "crashes"),
     *("payload_url", "source_host", "cut_sha256", "listed_at", "object_key"),
 )
-_NO_UPLOAD = {"upload_id": None, "upload_part_size_bytes": None, "source_etag": None, "source_size_bytes": None}
+_NO_UPLOAD = {
+    "upload_id": None,
+    "upload_part_size_bytes": None,
+    "upload_rung": None,
+    "source_etag": None,
+    "source_size_bytes": None,
+    "read_back_bytes": None,
+}
 _NO_OBJECT = {"size_bytes": None, "checksum": None}
 
 
@@ -142,6 +149,10 @@ class Runs:
         """Record that the noted upload was ended, and its parts with it. Raises `FenceLostError`."""
         await self._write(claim, keep_parts=False, **_NO_UPLOAD)
 
+    async def note_read_back(self, claim: Claim, read_bytes: int) -> None:
+        """Record how much of the stored object has been read back. Raises `FenceLostError`."""
+        await self._write(claim, keep_parts=True, read_back_bytes=read_bytes)
+
     async def noted_uploads(self) -> frozenset[OpenUpload]:
         """Return the uploads that recordings with work to do have noted: a run may be or go on with each of them."""
         noted = sa.select(recordings.c.object_key, recordings.c.upload_id).where(
@@ -162,6 +173,7 @@ class Runs:
                 "etag": part.etag,
                 "size_bytes": part.size_bytes,
                 "checksum": part.checksum,
+                "digest": part.digest,
                 "fence": claim.fence,
                 "elapsed_s": elapsed_s,
             }
@@ -194,6 +206,7 @@ class Runs:
             checksum=stored.checksum,
             content_type=stored.content_type,
             incomplete=stored.incomplete,
+            **_proven_by(stored, now),
             cut_sha256=None,
             archived_at=now,
             crashes=0,
@@ -268,6 +281,7 @@ def _begun(key: str, upload: UnfinishedUpload | None, origin: UrlOrigin, source_
         values |= {
             "upload_id": upload.upload.upload_id,
             "upload_part_size_bytes": upload.part_size_bytes,
+            "upload_rung": upload.upload.rung,
             "source_etag": upload.source_etag,
             "source_size_bytes": upload.source_size_bytes,
         }
@@ -284,6 +298,13 @@ def _failed(decision: Decision, failure: Failure) -> dict[str, Any]:
         "error_origin": failure.origin,
         "error_setting": failure.setting,
     }
+
+
+def _proven_by(stored: StoredFile, now: datetime) -> dict[str, Any]:
+    proof = stored.proof
+    if proof is None:
+        return {"proof_rung": None, "proof_value": None, "proof_at": None}
+    return {"proof_rung": proof.rung, "proof_value": proof.value, "proof_at": proof.at or now}
 
 
 def _file_of(claim: Claim) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from receiver.objectstore.probe import (
     open_probe,
     sight_of,
 )
+from receiver.objectstore.trial import learn
 
 __all__ = [
     "Bucket",
@@ -20,6 +21,7 @@ __all__ = [
     "StoreSight",
     "credentials_source",
     "fetched",
+    "learn",
     "open_bucket",
     "open_probe",
     "sight_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from receiver.errors import KeyTakenError, ManifestConflictError
+from receiver.errors import KeyTakenError, ManifestConflictError, StoreChecksumError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,6 +53,7 @@ def write_manifest(recording: Recording, stored: StoredFile, *, archived_at: dat
             "content_type": stored.content_type,
             "incomplete": stored.incomplete,
         },
+        "proof": _proof(stored, archived_at=archived_at),
         "first_seen": {"via": recording.first_seen_via, "at": _iso(recording.first_seen_at)},
         "url_origin": recording.url_origin,
         "archived_at": _iso(archived_at),
@@ -68,13 +69,15 @@ async def store_manifest(bucket: Bucket, recording: Recording, stored: StoredFil
     key = manifest_key(stored.key)
     body = write_manifest(recording, stored, archived_at=archived_at)
     try:
-        await bucket.put(key, body, content_type="application/json")
+        head = await bucket.put(key, body, content_type="application/json")
     except KeyTakenError as e:
         owner = await _owner(bucket, key)
         if owner != recording.id:
             named = f"names recording {owner[:64]}" if isinstance(owner, str) else "is no manifest"
             raise ManifestConflictError(f"what lies under {key} {named}, and was left alone") from e
-        await bucket.replace(key, body, content_type="application/json")
+        head = await bucket.replace(key, body, content_type="application/json")
+    if head.proof is None and b"".join([chunk async for chunk in bucket.read(key)]) != body:
+        raise StoreChecksumError(f"{key} does not hold the bytes that were sent")
 
 
 async def _owner(bucket: Bucket, key: str) -> object:
@@ -86,6 +89,19 @@ async def _owner(bucket: Bucket, key: str) -> object:
         return json.loads(b"".join([chunk async for chunk in bucket.read(key)]))["recording"]["id"]
     except (ValueError, RecursionError, LookupError, TypeError):
         return None
+
+
+def _proof(stored: StoredFile, *, archived_at: datetime) -> dict[str, Any] | None:
+    proof = stored.proof
+    if proof is None:
+        return None
+    return {
+        "method": proof.method,
+        "algorithm": proof.algorithm,
+        "value": proof.value,
+        "verified_by": proof.verified_by,
+        "at": _iso(proof.at or archived_at),
+    }
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -22,6 +22,7 @@ from receiver.records.objects import (
     UploadedPart,
     versions_of,
 )
+from receiver.records.proofs import CopyProof, Learnt, Rung, StoreAbilities
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import (
     Claim,
@@ -40,6 +41,7 @@ __all__ = [
     "ID_PATTERN",
     "Accepted",
     "Claim",
+    "CopyProof",
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
@@ -49,6 +51,7 @@ __all__ = [
     "Host",
     "KnownMeeting",
     "KnownRecording",
+    "Learnt",
     "ListedMeeting",
     "ListedRecording",
     "Meeting",
@@ -65,7 +68,9 @@ __all__ = [
     "RefusedSource",
     "RejectedRecord",
     "Replayed",
+    "Rung",
     "State",
+    "StoreAbilities",
     "StoredFile",
     "Tally",
     "UnfinishedUpload",

@@ -19,6 +19,7 @@ from receiver.tables.metadata import (
     reconciled_meetings,
     reconciliations,
     recordings,
+    store_abilities,
     upload_parts,
     write_probes,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "reconciliations",
     "recordings",
     "schema_status",
+    "store_abilities",
     "try_writing",
     "upgrade",
     "upload_parts",

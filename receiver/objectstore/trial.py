@@ -59,7 +59,7 @@ class AbilityTrial(Bucket):
     """A view of the bucket for one trial: its `abilities` are what was found so far."""
 
     async def learn(self, key: str, *, now: datetime) -> Learnt:
-        """Try the bucket under `key`, which nobody else may use, and under `<key>-large`.
+        """Try the bucket under `key`, which nobody else may use, and under keys that begin with `<key>-large`.
 
         Raises `StoreError` where the store is away or refuses plain writes: then nothing is learnt.
         """
@@ -86,6 +86,10 @@ class AbilityTrial(Bucket):
             return server_of(dict(await self._put_small({})))
 
     async def _try_objects(self) -> None:
+        if await self._taken(self._head(self._small, None)) is None:
+            self._found(head_checksums=False)
+            if await self._head(self._small, None) is None:
+                raise StoreUnavailableError(f"the store confirmed {self._small}, then did not find it")
         self._found(put_proof=Rung.READ_BACK)
         for rung in _PUT_LADDER:
             right, wrong = words.put_value(rung, BODY), words.put_value(rung, OTHER)
@@ -115,11 +119,6 @@ class AbilityTrial(Bucket):
         )
 
     async def _try_uploads(self) -> None:
-        guarded = self.abilities.conditional_complete
-        await self._climb()
-        self._found(conditional_complete=guarded)
-
-    async def _climb(self) -> None:
         """Find the strongest rung; a store that cannot end an upload is not given more of them than it must have."""
         for rung in _UPLOAD_LADDER if self.abilities.aborts else ():
             trailers = await self._refuses_wrong(rung)
@@ -173,15 +172,12 @@ class AbilityTrial(Bucket):
 
     async def _completes(self, rung: Rung) -> bool:
         """Store an object in two parts as a copy would, and tell whether the store proves it on this rung."""
-        first = bytes(_FIRST_PART_BYTES)
-        self._seen.keys.add(self._large)
-        self._found(conditional_complete=False)  # what an earlier rung left here may be replaced
-        await self._taken(self._client.delete_object(Bucket=self.name, Key=self._large))
-        head = await self._taken(self._stored_in_parts(first, BODY))
+        head = await self._taken(self._stored_in_parts(f"{self._large}-{rung}", bytes(_FIRST_PART_BYTES), BODY))
         return head is not None and head.proof is not None and head.proof.rung is rung
 
-    async def _stored_in_parts(self, *bodies: bytes) -> Any:
-        upload = await self.begin_upload(self._large, content_type=_TYPE)
+    async def _stored_in_parts(self, key: str, *bodies: bytes) -> Any:
+        self._seen.keys.add(key)
+        upload = await self.begin_upload(key, content_type=_TYPE)
         self._seen.uploads[upload.upload_id] = upload
         parts = [
             await self.upload_part(upload, number, iter([memoryview(body)]), size_bytes=len(body))
@@ -239,7 +235,7 @@ class AbilityTrial(Bucket):
             with suppress(StoreError, ClientError):  # an upload that is completed is ended too
                 part = await self._part(upload)
                 await self._complete_raw(upload, [{"PartNumber": 1, "ETag": part.get("ETag")}])
-            return False
+            return isinstance(e, StoreDeniedError)  # the store can, this identity may not
         return True
 
     async def _put_small(self, options: dict[str, Any]) -> Any:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import replace
 
 import pytest
 
-from receiver.errors import ProofTooWeakError, StoreChecksumError
+from receiver.app.cleanup import make_cleanup
+from receiver.catalogue import Catalogue
+from receiver.errors import ProofTooWeakError, StoreChecksumError, StoreRefusedError
+from receiver.inbox import Inbox
+from receiver.jobs import MemoryJobs
 from receiver.objectstore import BucketConfig, open_bucket
-from receiver.records import NotedObject, Rung, StoreAbilities
+from receiver.pipeline.manifest import manifest_key, store_manifest, write_manifest
+from receiver.records import NotedObject, RecordingId, Rung, StoreAbilities
+from tests.support.clock import NOW
 from tests.support.copying import KIB, run_of
+from tests.support.intake import STORED, accept
 from tests.support.memory_target import MemoryTarget
+from tests.support.payloads import payload
+from tests.support.s3 import KnownStore
 from tests.support.source_server import MIB, Content, SourceServer, ranged
 from tests.support.store_proxy import Rule, StoreProxy
 
@@ -181,3 +191,49 @@ async def test_a_store_without_conditional_writes_is_looked_at_before_and_after(
     assert await sha256_of(bucket, "recordings/r1.mp4") == hashlib.sha256(b"another").hexdigest()
     assert not any(b"if-none-match" in head.lower() for head in proxy.heads)
     assert proxy.heads[-2].startswith(b"HEAD"), "the last is the test's own GET"
+
+
+async def test_a_manifest_that_came_spoiled_is_replaced_or_removed(proxied, database):
+    bucket, proxy = proxied
+    bucket.abilities = UNPROVEN
+    inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=False)
+    await accept(inbox, payload("a"), now=NOW)
+    recording = await Catalogue(database).recording(RecordingId("a"))
+    key = manifest_key(STORED.key)
+    for flips, is_kept in ((1, True), (2, False)):
+        proxy.rules[:] = [Rule("^PUT ", times=flips, flip_bit=True)]
+        if is_kept:
+            await store_manifest(bucket, recording, STORED, archived_at=NOW)
+            written = b"".join([chunk async for chunk in bucket.read(key)])
+            assert written == write_manifest(recording, STORED, archived_at=NOW)
+            assert json.loads(written)["proof"]["method"] == "full_object"
+            await bucket.delete(key)
+        else:
+            with pytest.raises(StoreChecksumError, match="read back"):
+                await store_manifest(bucket, recording, STORED, archived_at=NOW)
+            assert await bucket.head(key) is None
+
+
+async def test_a_clean_up_reads_again_what_the_store_cannot_vouch_for(bucket, database):
+    bucket.abilities = UNPROVEN
+    content = Content(SMALL)
+    async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
+        stored = await run.copy(bucket)
+    cleanup = make_cleanup(database, None, bucket, KnownStore())
+    assert (await cleanup.head(stored)).checksum == stored.checksum
+    await bucket.replace(stored.key, bytes(SMALL), content_type="video/mp4")
+    assert (await cleanup.head(stored)).checksum is None
+    await bucket.delete(stored.key)
+    assert await cleanup.head(stored) is None
+
+
+async def test_without_a_listing_of_versions_a_deleted_object_is_asked_for(proxied):
+    bucket, proxy = proxied
+    bucket.abilities = StoreAbilities(lists_versions=False)
+    await bucket.replace("k", b"x", content_type="video/mp4")
+    await bucket.delete("k")
+    assert [line.split()[0] for line in proxy.lines[-2:]] == ["DELETE", "GET"]
+    await bucket.replace("k", b"x", content_type="video/mp4")
+    proxy.rules.append(Rule("^DELETE ", answer=b"HTTP/1.1 204 No Content\r\n\r\n"))
+    with pytest.raises(StoreRefusedError, match="still gives the object out"):
+        await bucket.delete("k")

@@ -58,8 +58,11 @@ async def _readyz(parts: ProbeParts) -> Response:
     """`GET /readyz`: a delivery could be stored now."""
     try:
         await parts.ready()
-    except ReceiverError as e:
-        _log.warning("readiness_refused", error=str(e))
+    except Exception as e:  # noqa: BLE001  (whatever it is, nothing can be stored)
+        if isinstance(e, ReceiverError):
+            _log.warning("readiness_refused", error=str(e))
+        else:
+            _log.exception("readiness_refused")
         retry = {"Retry-After": str(RETRY_AFTER_S)}
         return problem(503, "Not ready", "the service cannot store a delivery now; its log says why", headers=retry)
     return answers.json(HealthBody(status="ok"))

@@ -6,7 +6,6 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,17 +40,16 @@ from receiver.app.process import (
     raise_descriptor_limit,
 )
 from receiver.app.secrets import Secrets
-from receiver.app.store import StoreLessons, learning_early, store_lessons
+from receiver.app.store import learning_early, store_lessons, stray_schedules
 from receiver.app.watch import watch_work
 from receiver.catalogue import Catalogue, Interventions, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
-from receiver.jobs import Jobs, Schedule
 from receiver.lifecycle import RetryPolicy
 from receiver.objectstore import Bucket, open_bucket
 from receiver.operators import Actions, Downloads, Guard
-from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
+from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts
 from receiver.settings import rotated_files
 from receiver.tables import Database, open_database, upgrade
 from receiver.transfer import open_copier
@@ -63,6 +61,7 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
+    from receiver.jobs import Jobs
     from receiver.records import Recording
     from receiver.settings import Settings
 
@@ -291,19 +290,9 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         pipeline,
         grace_s=settings.shutdown_grace_s,
         schedules=(
-            *_schedules(bucket, lessons, runs, keys),
+            *stray_schedules(lessons, runs, keys),
             *reconcile.asking(database, found),
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
         ),
     )
-
-
-def _schedules(bucket: Bucket, lessons: StoreLessons, runs: Runs, keys: KeyTemplate) -> tuple[Schedule, ...]:
-    async def strays() -> None:
-        await lessons.ready()
-        await end_strays(bucket, runs, root=keys.root, now=utc_now())
-
-    if not keys.root:  # nothing tells this service's uploads from those of others in the bucket
-        return ()
-    return (Schedule(name="strays", every=timedelta(hours=1), first_after=timedelta(minutes=1), action=strays),)

@@ -13,13 +13,15 @@ from receiver import logs
 from receiver.app.opening import utc_now
 from receiver.catalogue import StoreNotes
 from receiver.errors import ReceiverError
+from receiver.jobs import Schedule
 from receiver.objectstore import learn
-from receiver.pipeline import KeyTemplate
+from receiver.pipeline import KeyTemplate, end_strays
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
+    from receiver.catalogue import Runs
     from receiver.objectstore import Bucket
     from receiver.records import Learnt
     from receiver.settings import Settings
@@ -129,3 +131,15 @@ async def _learnt(lessons: StoreLessons) -> None:
         await lessons.ready()
     except ReceiverError as e:
         _log.warning("store_not_tried", error=str(e))
+
+
+def stray_schedules(lessons: StoreLessons, runs: Runs, keys: KeyTemplate) -> tuple[Schedule, ...]:
+    """Return what ends stray uploads each hour; nothing where no root tells this service's from those of others."""
+
+    async def strays() -> None:
+        await lessons.ready()
+        await end_strays(lessons.bucket, runs, root=keys.root, now=lessons.clock())
+
+    if not keys.root:
+        return ()
+    return (Schedule(name="strays", every=timedelta(hours=1), first_after=timedelta(minutes=1), action=strays),)

@@ -21,6 +21,7 @@ from receiver.errors import StorageUnavailableError, UnreadableError
 from receiver.failpoints import Failpoint
 from receiver.inbox.batch import MOST_WEIGHT, Batcher
 from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RejectedRecord
+from receiver.tables import MISSING_RIGHT
 from receiver.threads import unless_small
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _TRIES = 4
 """PostgreSQL may end one of two transactions that wait for each other; which one is its choice, and once more helps."""
 _LOST_RACES = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 _REFUSALS = frozenset({"22", "23", "42", "54", "P0"})
-"""SQLSTATE classes: data, constraint, syntax or access, limit exceeded, raised in a trigger."""
+"""SQLSTATE classes: data, constraint, syntax (but for a missing right), limit exceeded, raised in a trigger."""
 _TOO_MANY = ("too many SQL variables", "query arguments cannot exceed")
 """What drivers say of a statement that they do not even send; their classes say no more than that of an outage."""
 
@@ -217,6 +218,8 @@ def is_refused(error: Exception) -> bool:
     if not isinstance(error, StorageUnavailableError):
         return True
     cause = error.__cause__
+    if _sqlstate(error) == MISSING_RIGHT:
+        return False
     if isinstance(cause, DataError) or _sqlstate(error)[:2] in _REFUSALS:
         return True
     said = getattr(cause.orig, "__cause__", None) if isinstance(cause, DBAPIError) else None

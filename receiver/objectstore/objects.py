@@ -86,12 +86,12 @@ class Objects:
         return self._head_of(key, answer) if answer is not None else None
 
     async def _head(self, key: str, version_id: str | None) -> dict[str, Any] | None:
-        version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        asked: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        if self.abilities.head_checksums:
+            asked["ChecksumMode"] = "ENABLED"
         with translated("HeadObject", key):
             try:
-                answer: Any = await self._client.head_object(
-                    Bucket=self.name, Key=key, ChecksumMode="ENABLED", **version
-                )
+                answer: Any = await self._client.head_object(Bucket=self.name, Key=key, **asked)
             except ClientError as e:
                 if status_and_code(e)[0] == 404:
                     return None

@@ -5,66 +5,43 @@ A kind of checksum counts only where its right value was taken and its wrong one
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
 
 from receiver import logs
 from receiver.checksums import checksum_of, digest_of, etag_of
-from receiver.errors import KeyTakenError, StoreDeniedError, StoreError, StoreUnavailableError
+from receiver.errors import StoreUnavailableError
 from receiver.objectstore import words
 from receiver.objectstore.body import RelayBody
-from receiver.objectstore.bucket import Bucket
-from receiver.objectstore.faults import status_and_code, translated
+from receiver.objectstore.faults import translated
 from receiver.objectstore.objects import server_of
+from receiver.objectstore.trial_requests import BODY, OTHER, TYPE, LyingBody, Seen, TrialRequests
 from receiver.records import Learnt, OpenUpload, Rung, StoreAbilities
 from receiver.tasks import to_the_end
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
     from datetime import datetime
 
-BODY = b"a trial of what this store can do: may be deleted.\n"
-OTHER = b"A trial of what this store can do: may be deleted.\n"
+    from receiver.objectstore.bucket import Bucket
+
 _FIRST_PART_BYTES = 5 * 1024 * 1024  # no store takes a smaller one before another
-_TYPE = "text/plain"
 _PUT_LADDER = (Rung.CRC64NVME, Rung.CRC32C, Rung.CRC32, Rung.SHA256_PARTS, Rung.MD5)
 _UPLOAD_LADDER = (Rung.CRC64NVME, Rung.CRC32C, Rung.CRC32, Rung.SHA256_PARTS, Rung.CRC32C_PARTS, Rung.MD5)
 _HIGH_NUMBER = 9000
 _FEW_PARTS = 1000
-_PASSING_STATUSES = frozenset({0, 408, 425, 429, 502, 503, 504})
 _log = logs.get("objectstore")
 
 
-class _LyingBody(RelayBody):
-    """Brings the digest of other bytes behind its own."""
-
-    def _trailer(self) -> bytes:
-        algorithm = str(self.trailer_name).removeprefix("x-amz-checksum-")
-        return f"0\r\n{self.trailer_name}:{digest_of(algorithm, OTHER)}\r\n\r\n".encode()
-
-
-@dataclass(slots=True)
-class _Seen:
-    """Uploads that are open and keys that may hold an object; `is_sure` until a step met what may be a bad moment."""
-
-    uploads: dict[str, OpenUpload]
-    keys: set[str]
-    is_sure: bool = True
-
-
-class AbilityTrial(Bucket):
+class AbilityTrial(TrialRequests):
     """A view of the bucket for one trial: its `abilities` are what was found so far."""
 
     async def learn(self, key: str, *, now: datetime) -> Learnt:
-        """Try the bucket under `key`, which nobody else may use, and under `<key>-large`.
+        """Try the bucket under `key`, which nobody else may use, and under keys that begin with `<key>-large`.
 
         Raises `StoreError` where the store is away or refuses plain writes: then nothing is learnt.
         """
         self._small, self._large = key, f"{key}-large"
-        self._seen = _Seen(uploads={}, keys=set())
+        self._seen = Seen()
         try:
             server = await self._baseline()
             await self._try_objects()
@@ -86,6 +63,10 @@ class AbilityTrial(Bucket):
             return server_of(dict(await self._put_small({})))
 
     async def _try_objects(self) -> None:
+        if await self._taken(self._head(self._small, None)) is None:
+            self._found(head_checksums=False)
+            if await self._head(self._small, None) is None:
+                raise StoreUnavailableError(f"the store confirmed {self._small}, then did not find it")
         self._found(put_proof=Rung.READ_BACK)
         for rung in _PUT_LADDER:
             right, wrong = words.put_value(rung, BODY), words.put_value(rung, OTHER)
@@ -115,11 +96,6 @@ class AbilityTrial(Bucket):
         )
 
     async def _try_uploads(self) -> None:
-        guarded = self.abilities.conditional_complete
-        await self._climb()
-        self._found(conditional_complete=guarded)
-
-    async def _climb(self) -> None:
         """Find the strongest rung; a store that cannot end an upload is not given more of them than it must have."""
         for rung in _UPLOAD_LADDER if self.abilities.aborts else ():
             trailers = await self._refuses_wrong(rung)
@@ -156,7 +132,7 @@ class AbilityTrial(Bucket):
     async def _refuses_wrong_trailer(self, upload: OpenUpload) -> bool | None:
         if await self._taken(self._relayed(upload, RelayBody)) is None:
             return None
-        return True if await self._taken(self._relayed(upload, _LyingBody)) is None else None
+        return True if await self._taken(self._relayed(upload, LyingBody)) is None else None
 
     async def _refuses_wrong_total(self, upload: OpenUpload) -> bool | None:
         trailers = False
@@ -173,15 +149,12 @@ class AbilityTrial(Bucket):
 
     async def _completes(self, rung: Rung) -> bool:
         """Store an object in two parts as a copy would, and tell whether the store proves it on this rung."""
-        first = bytes(_FIRST_PART_BYTES)
-        self._seen.keys.add(self._large)
-        self._found(conditional_complete=False)  # what an earlier rung left here may be replaced
-        await self._taken(self._client.delete_object(Bucket=self.name, Key=self._large))
-        head = await self._taken(self._stored_in_parts(first, BODY))
+        head = await self._taken(self._stored_in_parts(f"{self._large}-{rung}", bytes(_FIRST_PART_BYTES), BODY))
         return head is not None and head.proof is not None and head.proof.rung is rung
 
-    async def _stored_in_parts(self, *bodies: bytes) -> Any:
-        upload = await self.begin_upload(self._large, content_type=_TYPE)
+    async def _stored_in_parts(self, key: str, *bodies: bytes) -> Any:
+        self._seen.keys.add(key)
+        upload = await self.begin_upload(key, content_type=TYPE)
         self._seen.uploads[upload.upload_id] = upload
         parts = [
             await self.upload_part(upload, number, iter([memoryview(body)]), size_bytes=len(body))
@@ -216,112 +189,6 @@ class AbilityTrial(Bucket):
         listing = await self._listed(self._client.list_multipart_uploads(Bucket=self.name, Prefix=self._small))
         uploads = [one["UploadId"] for one in (listing or {}).get("Uploads", [])]
         self._found(lists_uploads=listing == {} or upload.upload_id in uploads)
-
-    async def _begun(self, key: str, rung: Rung) -> OpenUpload | None:
-        begun = await self._taken(
-            self._once.create_multipart_upload(
-                Bucket=self.name, Key=key, ContentType=_TYPE, **words.begin_options(rung), **self._write_options
-            )
-        )
-        if begun is None:
-            return None
-        upload = OpenUpload(key=key, upload_id=begun["UploadId"], rung=rung)
-        self._seen.uploads[upload.upload_id] = upload
-        return upload
-
-    async def _ended(self, upload: OpenUpload) -> bool:
-        """Abort an upload, and tell whether the store can; one that is no more is success."""
-        del self._seen.uploads[upload.upload_id]
-        try:
-            await self.abort_upload(upload)
-        except StoreError as e:
-            _log.warning("trial_upload_not_aborted", key=upload.key, reason=e.happened)
-            with suppress(StoreError, ClientError):  # an upload that is completed is ended too
-                part = await self._part(upload)
-                await self._complete_raw(upload, [{"PartNumber": 1, "ETag": part.get("ETag")}])
-            return False
-        return True
-
-    async def _put_small(self, options: dict[str, Any]) -> Any:
-        where: Any = {"Bucket": self.name, "Key": self._small, "ContentType": _TYPE}
-        return await self._once.put_object(Body=BODY, **where, **options, **self._write_options)
-
-    async def _part(self, upload: OpenUpload, *, number: int = 1, **options: Any) -> Any:
-        where: Any = {"Bucket": self.name, "Key": upload.key, "UploadId": upload.upload_id, "PartNumber": number}
-        return await self._once.upload_part(Body=BODY, **where, **options)
-
-    async def _relayed(self, upload: OpenUpload, kind: type[RelayBody]) -> Any:
-        algorithm = words.part_algorithm(upload.rung)
-        chunks = iter([memoryview(BODY)])
-        body: Any = kind(chunks, len(BODY), self._progress_timeout_s, algorithm=algorithm, has_trailer=True)
-        where: Any = {"Bucket": self.name, "Key": upload.key, "UploadId": upload.upload_id, "PartNumber": 1}
-        return await self._once.upload_part(Body=body, ContentLength=body.sent_bytes, **where)
-
-    async def _complete_raw(self, upload: OpenUpload, entries: list[Any], **options: Any) -> Any:
-        self._seen.keys.add(upload.key)
-        return await self._once.complete_multipart_upload(
-            Bucket=self.name,
-            Key=upload.key,
-            UploadId=upload.upload_id,
-            MultipartUpload={"Parts": entries},
-            **options,
-        )
-
-    async def _refuses_as_taken(self, request: Awaitable[Any]) -> bool:
-        try:
-            with translated("conditional write", self._small):
-                await request
-        except KeyTakenError:
-            return True
-        except StoreError as e:
-            await self._unless_refused(e)
-        return False
-
-    async def _listed(self, request: Awaitable[Any]) -> dict[str, Any] | None:
-        """Return a listing, {} where this identity may not have it, None where the store has none."""
-        try:
-            with translated("listing", self._small):
-                return dict(await request)
-        except StoreDeniedError:
-            return {}
-        except StoreError as e:
-            await self._unless_refused(e)
-            return None
-
-    async def _taken(self, request: Awaitable[Any]) -> Any:
-        """Return the answer, None where the store refuses the request."""
-        try:
-            with translated("trial", self._small):
-                return await request
-        except (KeyTakenError, StoreError) as e:
-            await self._unless_refused(e)
-            return None
-
-    async def _unless_refused(self, error: KeyTakenError | StoreError) -> None:
-        """Raise the error again where the store may be away, or has said nothing about what it can do.
-
-        A 500, or a connection that it ends, may be its way to refuse: if it answers a plain question meanwhile, that
-        is taken for one, but not for good.
-        """
-        cause = error.__cause__
-        status, code = status_and_code(cause) if isinstance(cause, ClientError) else (0, "")
-        if status in {401, 403} and code != "SignatureDoesNotMatch":
-            raise error
-        if status == 500 or (status == 0 and isinstance(error, StoreUnavailableError)):
-            await self._head(self._small, None)
-            self._seen.is_sure = False
-        elif status in _PASSING_STATUSES and isinstance(error, StoreUnavailableError):
-            raise error
-
-    async def _removed(self) -> None:
-        """End this trial's uploads and delete its objects; what has to stay is logged."""
-        for upload in list(self._seen.uploads.values()):
-            await self._ended(upload)
-        for key in self._seen.keys:
-            try:
-                await self.delete(key)
-            except StoreError as e:
-                _log.warning("trial_object_left", key=key, reason=str(e))
 
 
 async def learn(bucket: Bucket, key: str, *, now: datetime) -> Learnt:

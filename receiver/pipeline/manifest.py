@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.objectstore import Bucket
-    from receiver.records import Recording, StoredFile
+    from receiver.records import ObjectHead, Recording, StoredFile
 
 MANIFEST_VERSION = 1
 _MOST_BYTES = 4 * 1024 * 1024
@@ -64,7 +64,9 @@ def write_manifest(recording: Recording, stored: StoredFile, *, archived_at: dat
 async def store_manifest(bucket: Bucket, recording: Recording, stored: StoredFile, *, archived_at: datetime) -> None:
     """Store the manifest beside the object, in place of an earlier one of the same recording.
 
-    What names another recording, or none, stays and is a `ManifestConflictError`. Safe to repeat.
+    What names another recording, or none, stays and is a `ManifestConflictError`. Where the store does not verify what
+    it takes, it is read again; one that came spoiled is replaced once, then removed, for a later run to write. Safe to
+    repeat.
     """
     key = manifest_key(stored.key)
     body = write_manifest(recording, stored, archived_at=archived_at)
@@ -76,8 +78,15 @@ async def store_manifest(bucket: Bucket, recording: Recording, stored: StoredFil
             named = f"names recording {owner[:64]}" if isinstance(owner, str) else "is no manifest"
             raise ManifestConflictError(f"what lies under {key} {named}, and was left alone") from e
         head = await bucket.replace(key, body, content_type="application/json")
-    if head.proof is None and b"".join([chunk async for chunk in bucket.read(key)]) != body:
-        raise StoreChecksumError(f"{key} does not hold the bytes that were sent")
+    if not await _holds(bucket, head, body):
+        head = await bucket.replace(key, body, content_type="application/json")
+        if not await _holds(bucket, head, body):
+            await bucket.discard(head)
+            raise StoreChecksumError(f"{key}, read back, does not hold the bytes that were sent")
+
+
+async def _holds(bucket: Bucket, head: ObjectHead, body: bytes) -> bool:
+    return head.proof is not None or b"".join([chunk async for chunk in bucket.read(head.key)]) == body
 
 
 async def _owner(bucket: Bucket, key: str) -> object:

@@ -99,6 +99,8 @@ class StoreAbilities:
     lists_versions: bool = True
     ranges: bool = True
     response_headers: bool = True
+    head_checksums: bool = True
+    """Whether it bears to be asked for checksums with HEAD."""
     most_parts: int = 10_000
 
     @property

@@ -5,7 +5,7 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 
 from __future__ import annotations
 
-from receiver.tables.database import Database, own_instance
+from receiver.tables.database import MISSING_RIGHT, Database, own_instance
 from receiver.tables.metadata import (
     api_pauses,
     audit_log,
@@ -39,6 +39,7 @@ def open_database(url: str) -> Database:
 
 
 __all__ = [
+    "MISSING_RIGHT",
     "Content",
     "Database",
     "MoveReport",

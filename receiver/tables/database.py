@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+MISSING_RIGHT = "42501"
+"""PostgreSQL's `insufficient_privilege`: once the right is granted, the same statement is good."""
 T = TypeVar("T")
 
 
@@ -52,16 +54,24 @@ def outages_told() -> Iterator[None]:
     """Turn what says that the database is away into `StorageUnavailableError`; defects of ours stay as they are."""
     try:
         yield
-    except (IntegrityError, ProgrammingError):
+    except IntegrityError:
         raise
+    except ProgrammingError as e:
+        if getattr(e.orig, "sqlstate", None) != MISSING_RIGHT:
+            raise
+        raise _unavailable(e) from e
     except (DBAPIError, PoolTimeoutError, OSError) as e:
-        told = e.orig if isinstance(e, DBAPIError) else e
-        reason = str(told).splitlines()[0]
-        raise StorageUnavailableError(
-            f"the database did not take the statement: {reason}",
-            reason=reason,
-            code=getattr(told, "sqlstate", None) or getattr(told, "sqlite_errorname", None),
-        ) from e
+        raise _unavailable(e) from e
+
+
+def _unavailable(error: DBAPIError | PoolTimeoutError | OSError) -> StorageUnavailableError:
+    told = error.orig if isinstance(error, DBAPIError) else error
+    reason = str(told).splitlines()[0].rpartition("'>: ")[2]  # what SQLAlchemy puts before an asyncpg error's own words
+    return StorageUnavailableError(
+        f"the database did not take the statement: {reason}",
+        reason=reason,
+        code=getattr(told, "sqlstate", None) or getattr(told, "sqlite_errorname", None),
+    )
 
 
 def own_instance(error: BaseException) -> BaseException:

@@ -33,11 +33,13 @@ class PostgresDatabase(Database):
             connect_args={"timeout": 5, "server_settings": {"synchronous_commit": "on", "timezone": "UTC"}},
         )
         self.engine = self._engine.sync_engine
+        # READ COMMITTED would show each statement of a body another state of the rows
+        self._one_view = self._engine.execution_options(isolation_level="REPEATABLE READ")
 
     async def read(self, body: Callable[[sa.Connection], T]) -> T:
         """See `Database.read`."""
         with outages_told():
-            async with self._engine.connect() as connection:
+            async with self._one_view.connect() as connection:
                 return await connection.run_sync(body)
 
     async def write(self, body: Callable[[sa.Connection], T]) -> T:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ProgrammingError
 
-from receiver.errors import ReceiverError
+from receiver.errors import ReceiverError, StorageUnavailableError
+from receiver.tables.database import MISSING_RIGHT
 from receiver.tables.metadata import NOT_MOVED, metadata
 
 if TYPE_CHECKING:
@@ -53,8 +53,10 @@ async def try_writing(database: Database) -> int:
         await database.write(_try_writing)
     except _TriedError as e:
         return e.tables
-    except ProgrammingError as e:
-        raise WriteRefusedError(str(e.orig).splitlines()[0].rpartition("'>: ")[2]) from e
+    except StorageUnavailableError as e:
+        if e.code == MISSING_RIGHT:
+            raise WriteRefusedError(e.reason) from e
+        raise
     raise AssertionError  # pragma: no cover
 
 

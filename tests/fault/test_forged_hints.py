@@ -149,7 +149,7 @@ async def test_what_the_api_has_confirmed_no_delivery_changes(sandbox: Sandbox, 
     (source,) = made["recordings"]
     service.settings |= {"MAX_ATTEMPTS": "1"}
     fault = await control(
-        sandbox, "POST", "/faults", {"on": "storage", "kind": "status", "status": 503, "match": source["file_uid"]}
+        sandbox, "POST", "/faults", {"on": "storage", "kind": "status", "status": 404, "match": source["file_uid"]}
     )
     await service.start()
     await service.post(body(made))

@@ -19,12 +19,16 @@ async def test_probes(anonymous: httpx.AsyncClient, outside: Outside):
     for path in ("/healthz", "/readyz"):
         answer = await anonymous.get(path)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-    outside.ready_error = ReceiverError("disk of db-7.internal is full")
-    assert (await anonymous.get("/healthz")).status_code == 200
-    answer = await anonymous.get("/readyz")
-    assert_problem(answer, 503, "the service cannot store a delivery now")
-    assert answer.headers["retry-after"] == "5"
-    assert "db-7" not in answer.text
+    for error in (
+        ReceiverError("disk of db-7.internal is full"),
+        RuntimeError("db-7.internal said what nobody foresaw"),
+    ):
+        outside.ready_error = error
+        assert (await anonymous.get("/healthz")).status_code == 200
+        answer = await anonymous.get("/readyz")
+        assert_problem(answer, 503, "the service cannot store a delivery now")
+        assert answer.headers["retry-after"] == "5"
+        assert "db-7" not in answer.text
     exposition = await anonymous.get("/metrics")
     assert exposition.headers["content-type"].startswith("text/plain; version=")
     assert "receiver_deliveries_total" in exposition.text

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 HANG_S = 600
 
 
+async def retry_set_aside(service: Service, ids: Collection[str]) -> None:
+    """Retry what kills hit often in a row and then alone: it would come by itself, but only after five minutes."""
+    async with service.client() as client:
+        for one in await service.recordings():
+            is_set_aside = one["state"] == "waiting" and (one["error"] or {}).get("code") == "worker_crashed"
+            if is_set_aside and one["id"] in ids:
+                assert (await client.post(f"/api/recordings/{one['id']}/retry")).status_code == 200
+
+
 class CrashSeries:
     """`kills` counts the times that the service was killed, `own_kills` those since it ran the guilty recording.
 
@@ -52,7 +61,7 @@ class CrashSeries:
         hashes = {one["_id"]: one["sha256"] for one in innocent["recordings"]}
         async with asyncio.timeout(300):
             while len(await self._archived()) < len(hashes):
-                await self._shorten_waits(hashes)
+                await retry_set_aside(service, hashes)
                 if await self._runs(guilty["_id"], within_s=1):
                     self.own_kills += 1
                     await self._kill()
@@ -79,14 +88,6 @@ class CrashSeries:
     def _claims(self, recording_id: str) -> int:
         found = events([self._service.log_path], "recording_claimed")
         return len([event for event in found if event["recording_id"] == recording_id])
-
-    async def _shorten_waits(self, ids: Collection[str]) -> None:
-        """Retry what a kill hit while it ran alone: it would come by itself, but only after five minutes."""
-        async with self._service.client() as client:
-            for one in await self._service.recordings():
-                is_set_aside = one["state"] == "waiting" and (one["error"] or {}).get("code") == "worker_crashed"
-                if is_set_aside and one["id"] in ids:
-                    assert (await client.post(f"/api/recordings/{one['id']}/retry")).status_code == 200
 
     async def _archived(self) -> list[dict]:
         return [one for one in await self._service.recordings() if one["state"] == "archived"]

@@ -14,7 +14,7 @@ from receiver.app.check.findings import Health, clock, ok, skipped, wrong
 from receiver.app.check.refusals import NO_CREDENTIALS, bucket_remedy
 from receiver.app.configs import bucket_config
 from receiver.app.opening import index_beside, utc_now
-from receiver.app.store import FOLDER, place_of, root_of, trial_key
+from receiver.app.store import FOLDER, place_of, root_of
 from receiver.catalogue import StoreNotes
 from receiver.errors import BucketMissingError, JobError, ReceiverError, StoreDeniedError, StoreUnavailableError
 from receiver.objectstore import StoreSight, credentials_source, learn, open_probe, sight_of
@@ -53,8 +53,9 @@ async def bucket_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
             if finding.name == "bucket" and finding.state is Health.WRONG:
                 yield skipped("bucket rights", "nothing was tried, since the bucket could not be used")
                 return
-        why = await _tried(bucket, settings)
-        trial = Trial(bucket, f"{root}{FOLDER}{secrets.token_hex(6)}")
+        key = f"{root}{FOLDER}{secrets.token_hex(6)}"
+        why = await _tried(bucket, f"{key}-trial", settings)
+        trial = Trial(bucket, key)
         try:
             for step in trial.steps:
                 yield await step()
@@ -69,13 +70,13 @@ async def bucket_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
             yield finding
 
 
-async def _tried(bucket: ProbedBucket, settings: Settings) -> str:
+async def _tried(bucket: ProbedBucket, key: str, settings: Settings) -> str:
     """Learn what the bucket can do and keep it in the index, where there is one; say what was in the way, if anything.
 
     Nothing is learnt from a refused right or a store that fails: the steps that follow name that.
     """
     try:
-        learnt = await learn(bucket, trial_key(settings), now=utc_now())
+        learnt = await learn(bucket, key, now=utc_now())
     except JobError as e:
         return e.happened
     bucket.abilities = learnt.abilities

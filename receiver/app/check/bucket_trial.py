@@ -149,7 +149,7 @@ class Trial:
                 kept = {key for key in kept if not await self._done(self._bucket.delete(key))}
         except TimeoutError:
             pass
-        left = sorted(kept & self._stored)
+        left = sorted(await self._left() | (kept & self._stored))
         if not ended:
             return warning(
                 name, f"an upload of {self._large} stays open", "allow s3:AbortMultipartUpload, and abort it"
@@ -163,6 +163,13 @@ class Trial:
             f"this identity may not delete, so this check left behind: {', '.join(left)}",
             "right where nothing may ever be deleted; erasure would need s3:DeleteObjectVersion, s3:ListBucketVersions",
         )
+
+    async def _left(self) -> set[str]:
+        """Return what lies under this check's keys, also of the trial that came before."""
+        try:
+            return {key async for key in self._bucket.keys(self._small)}
+        except JobError:
+            return set()
 
     async def _still_open(self) -> set[OpenUpload]:
         """Return this trial's uploads, also one whose beginning was not confirmed, where they may be listed."""

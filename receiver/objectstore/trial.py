@@ -14,7 +14,6 @@ from receiver.errors import StoreUnavailableError
 from receiver.objectstore import words
 from receiver.objectstore.body import RelayBody
 from receiver.objectstore.faults import translated
-from receiver.objectstore.objects import server_of
 from receiver.objectstore.trial_requests import BODY, OTHER, TYPE, LyingBody, Seen, TrialRequests
 from receiver.records import Learnt, OpenUpload, Rung, StoreAbilities
 from receiver.tasks import to_the_end
@@ -60,7 +59,8 @@ class AbilityTrial(TrialRequests):
         """Store a small object with nothing asked of the store; without that right nothing can be said."""
         self._seen.keys.add(self._small)
         with translated("PutObject", self._small):
-            return server_of(dict(await self._put_small({})))
+            await self._put_small({})
+        return await self.asked_for_server()
 
     async def _try_objects(self) -> None:
         if await self._taken(self._head(self._small, None)) is None:

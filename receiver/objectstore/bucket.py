@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from receiver import logs
 from receiver.checksums import etag_of, from_store, written
-from receiver.errors import StoreChecksumError, StoreUnavailableError
+from receiver.errors import StoreChecksumError, StoreRefusedError, StoreUnavailableError
 from receiver.objectstore import words
 from receiver.objectstore.body import RelayBody
 from receiver.objectstore.faults import status_and_code, translated
@@ -152,13 +152,35 @@ class Bucket(Objects):
         return dict(answer)
 
     async def abort_upload(self, upload: OpenUpload) -> None:
-        """End an open upload and free its parts; one that is gone already is success."""
-        with translated("AbortMultipartUpload", upload.key):
-            try:
-                await self._client.abort_multipart_upload(Bucket=self.name, Key=upload.key, UploadId=upload.upload_id)
-            except ClientError as e:
-                if status_and_code(e)[1] not in GONE_CODES:
-                    raise
+        """End an open upload and free its parts; one that is gone already is success.
+
+        A store that has no such operation forgets an upload only by its completion: where the key is free, it gets that,
+        of one byte, and the object is deleted. Where the key is taken, that is a `StoreRefusedError`.
+        """
+        try:
+            with translated("AbortMultipartUpload", upload.key):
+                if self.abilities.aborts:
+                    await self._client.abort_multipart_upload(
+                        Bucket=self.name, Key=upload.key, UploadId=upload.upload_id
+                    )
+                else:
+                    await self._end_by_completing(upload)
+        except StoreUnavailableError as e:
+            cause = e.__cause__
+            if not isinstance(cause, ClientError) or status_and_code(cause)[1] not in GONE_CODES:
+                raise
+
+    async def _end_by_completing(self, upload: OpenUpload) -> None:
+        if await self._head(upload.key, None) is not None:
+            raise StoreRefusedError(
+                f"AbortMultipartUpload {upload.key}: the store lacks it, and an object lies where completing the upload "
+                "would end it"
+            )
+        where: Any = {"Bucket": self.name, "Key": upload.key, "UploadId": upload.upload_id}
+        part = await self._once.upload_part(PartNumber=1, Body=b"-", **where)
+        table: Any = {"Parts": [{"PartNumber": 1, "ETag": part.get("ETag")}]}
+        await self._once.complete_multipart_upload(MultipartUpload=table, **where)
+        await self._client.delete_object(Bucket=self.name, Key=upload.key)
 
     async def open_uploads(self, prefix: str) -> list[OpenUpload]:
         """Return every multipart upload under `prefix` that is neither completed nor aborted; none that is not listed.

@@ -67,12 +67,12 @@ class Objects:
         )
 
     async def asked_for_server(self) -> str | None:
-        """Ask for the bucket's head, which not everybody may, and return what the store calls itself."""
+        """Ask for the bucket's head, which not everybody may nor every store has, and return what it calls itself."""
         with translated("HeadBucket", self.name):
             try:
                 answer: Any = await self._client.head_bucket(Bucket=self.name)
             except ClientError as e:
-                if status_and_code(e)[0] != 403:
+                if status_and_code(e)[0] not in {400, 403, 405, 501}:
                     raise
                 answer = e.response
         return server_of(answer)

@@ -14,7 +14,6 @@ from receiver.errors import StoreUnavailableError
 from receiver.objectstore import words
 from receiver.objectstore.body import RelayBody
 from receiver.objectstore.faults import translated
-from receiver.objectstore.objects import server_of
 from receiver.objectstore.trial_requests import BODY, OTHER, TYPE, LyingBody, Seen, TrialRequests
 from receiver.records import Learnt, OpenUpload, Rung, StoreAbilities
 from receiver.tasks import to_the_end
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 _FIRST_PART_BYTES = 5 * 1024 * 1024  # no store takes a smaller one before another
 _PUT_LADDER = (Rung.CRC64NVME, Rung.CRC32C, Rung.CRC32, Rung.SHA256_PARTS, Rung.MD5)
 _UPLOAD_LADDER = (Rung.CRC64NVME, Rung.CRC32C, Rung.CRC32, Rung.SHA256_PARTS, Rung.CRC32C_PARTS, Rung.MD5)
+_MD5 = digest_of("md5", BODY)
 _HIGH_NUMBER = 9000
 _FEW_PARTS = 1000
 _log = logs.get("objectstore")
@@ -57,10 +57,15 @@ class AbilityTrial(TrialRequests):
         self.abilities = replace(self.abilities, **found)
 
     async def _baseline(self) -> str | None:
-        """Store a small object with nothing asked of the store; without that right nothing can be said."""
+        """Store a small object as plainly as may be; without that right nothing can be said.
+
+        A bucket that locks what it is given takes nothing without a checksum, of which all know the oldest.
+        """
         self._seen.keys.add(self._small)
-        with translated("PutObject", self._small):
-            return server_of(dict(await self._put_small({})))
+        if await self._taken(self._put_small({"ContentMD5": _MD5})) is None:
+            with translated("PutObject", self._small):
+                await self._put_small({})
+        return await self.asked_for_server()
 
     async def _try_objects(self) -> None:
         if await self._taken(self._head(self._small, None)) is None:
@@ -76,7 +81,9 @@ class AbilityTrial(TrialRequests):
             if await self._taken(self._put_small(words.put_options(rung, wrong))) is None:
                 self._found(put_proof=rung)
                 break
-        self._found(conditional_put=await self._refuses_as_taken(self._put_small({"IfNoneMatch": "*"})))
+        self._found(
+            conditional_put=await self._refuses_as_taken(self._put_small({"ContentMD5": _MD5, "IfNoneMatch": "*"}))
+        )
         listing = await self._listed(self._client.list_object_versions(Bucket=self.name, Prefix=self._small))
         entries = listing.get("Versions", []) if listing is not None else []
         self._found(lists_versions=listing == {} or any(entry["Key"] == self._small for entry in entries))
@@ -167,7 +174,7 @@ class AbilityTrial(TrialRequests):
     async def _try_bookkeeping(self) -> None:
         """Look at what is needed around an upload: its listings, completing onto an object, its end."""
         upload = await self._begun(self._small, Rung.READ_BACK)
-        part = None if upload is None else await self._taken(self._part(upload))
+        part = None if upload is None else await self._taken(self._part(upload, ContentMD5=_MD5))
         if upload is None or part is None:
             raise StoreUnavailableError("the store takes no multipart upload, which large files need")
         await self._try_listings(upload)
@@ -177,7 +184,7 @@ class AbilityTrial(TrialRequests):
         if not guarded:
             await self._ended(upload)  # it may have been refused for another reason
             upload = await self._begun(self._small, Rung.READ_BACK) or upload
-        many = await self._taken(self._part(upload, number=_HIGH_NUMBER))
+        many = await self._taken(self._part(upload, number=_HIGH_NUMBER, ContentMD5=_MD5))
         self._found(most_parts=self.abilities.most_parts if many is not None else _FEW_PARTS)
         self._found(aborts=await self._ended(upload))
 

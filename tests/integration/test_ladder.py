@@ -24,7 +24,7 @@ from tests.support.memory_target import MemoryTarget
 from tests.support.payloads import payload
 from tests.support.s3 import KnownStore
 from tests.support.source_server import MIB, Content, SourceServer, ranged
-from tests.support.store_proxy import Rule, StoreProxy
+from tests.support.store_proxy import Rule, StoreProxy, s3_error
 
 SMALL, LARGE = 50 * KIB, 11 * MIB
 UNPROVEN = StoreAbilities(put_proof=Rung.READ_BACK, upload_proof=Rung.READ_BACK)
@@ -237,3 +237,25 @@ async def test_without_a_listing_of_versions_a_deleted_object_is_asked_for(proxi
     proxy.rules.append(Rule("^DELETE ", answer=b"HTTP/1.1 204 No Content\r\n\r\n"))
     with pytest.raises(StoreRefusedError, match="still gives the object out"):
         await bucket.delete("k")
+
+
+async def test_a_store_that_cannot_abort_has_a_failed_upload_completed_and_its_object_deleted(proxied):
+    bucket, proxy = proxied
+    bucket.abilities = StoreAbilities(aborts=False, lists_parts=False)
+    content = Content(LARGE)
+    proxy.rules.append(Rule(r"partNumber=2\b", times=99, answer=s3_error(501, "NotImplemented")))
+    async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
+        with pytest.raises(StoreRefusedError):
+            await run.copy(bucket)
+    assert run.forgotten == 1
+    assert not any(line.startswith("DELETE") and "uploadId" in line for line in proxy.lines)
+    assert [key async for key in bucket.keys("")] == []
+    assert await bucket.open_uploads("") == []
+    upload = await bucket.begin_upload("k", content_type="video/mp4")
+    await bucket.abort_upload(upload)
+    await bucket.abort_upload(upload)
+    upload = await bucket.begin_upload("k", content_type="video/mp4")
+    await bucket.put("k", b"another", content_type="video/mp4")
+    with pytest.raises(StoreRefusedError, match="AbortMultipartUpload"):
+        await bucket.abort_upload(upload)
+    assert await sha256_of(bucket, "k") == hashlib.sha256(b"another").hexdigest()

@@ -83,7 +83,10 @@ class Trial:
     async def _abort(self) -> Finding:
         name = "bucket abort"
         if not self._bucket.abilities.aborts:
-            seen = "AbortMultipartUpload is lacking: parts of an upload that fails stay in the store"
+            seen = (
+                "AbortMultipartUpload is lacking: an upload that fails is completed with one byte, and that deleted; one "
+                "that a killed process had only just begun stays"
+            )
             return warning(name, seen, "have the store remove unfinished uploads by itself")
         try:
             if not self._open:

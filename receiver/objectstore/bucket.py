@@ -154,8 +154,8 @@ class Bucket(Objects):
     async def abort_upload(self, upload: OpenUpload) -> None:
         """End an open upload and free its parts; one that is gone already is success.
 
-        A store that has no such operation forgets an upload only by its completion: where the key is free, it gets that,
-        of one byte, and the object is deleted. Where the key is taken, that is a `StoreRefusedError`.
+        A store that has no such operation forgets an upload only by its completion: where the key is free, it gets
+        that, of one byte, and the object is deleted. Where the key is taken, that is a `StoreRefusedError`.
         """
         try:
             with translated("AbortMultipartUpload", upload.key):
@@ -173,8 +173,8 @@ class Bucket(Objects):
     async def _end_by_completing(self, upload: OpenUpload) -> None:
         if await self._head(upload.key, None) is not None:
             raise StoreRefusedError(
-                f"AbortMultipartUpload {upload.key}: the store lacks it, and an object lies where completing the upload "
-                "would end it"
+                f"AbortMultipartUpload {upload.key}: the store lacks it, and an object lies where the upload could be "
+                "completed in its place"
             )
         where: Any = {"Bucket": self.name, "Key": upload.key, "UploadId": upload.upload_id}
         part = await self._once.upload_part(PartNumber=1, Body=b"-", **where)

@@ -178,9 +178,10 @@ class Pipeline:
         if claim.key is None:
             return
         abilities = self._parts.bucket.abilities
-        found = await self._parts.bucket.open_uploads(claim.key)
-        noted = [claim.upload.upload] if claim.upload is not None and not abilities.lists_uploads else []
-        for upload in {*found, *noted}:
+        found = set(await self._parts.bucket.open_uploads(claim.key))
+        if claim.upload is not None and abilities.aborts and not abilities.lists_uploads:
+            found.add(claim.upload.upload)
+        for upload in found:
             if upload.key == claim.key and (keep is None or upload != keep.upload):
                 await self._parts.bucket.abort_upload(upload)
                 _log.info("stray_upload_aborted", key=claim.key)

@@ -84,8 +84,8 @@ class Trial:
         name = "bucket abort"
         if not self._bucket.abilities.aborts:
             seen = (
-                "AbortMultipartUpload is lacking: an upload that fails is completed with one byte, and that deleted; one "
-                "that a killed process had only just begun stays"
+                "AbortMultipartUpload is lacking: an upload that fails is completed with one byte, and that deleted; "
+                "one that a killed process had only just begun stays"
             )
             return warning(name, seen, "have the store remove unfinished uploads by itself")
         try:

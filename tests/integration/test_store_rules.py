@@ -71,7 +71,7 @@ SIZES = (b"x" * (6 << 20), b"x" * (5 << 20), b"x")
 def bucket_behind(seaweed):
     behind = seaweedfs_at(seaweed)
     bucket = SeenBucket(behind, f"test-{secrets.token_hex(8)}", "")
-    bucket.made(keeps_versions=False)
+    bucket.made()
     yield behind, bucket
     bucket.dropped()
 

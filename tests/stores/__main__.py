@@ -1,6 +1,6 @@
 """Try a bucket of yours: `python -m tests.stores https://endpoint/bucket [--region NAME]`; see the README.
 
-Credentials come from the AWS chain. Some 80 MB are written under a prefix of their own, `receiver-suite-…/`, and
+Credentials come from the AWS chain. Some 70 MB are written under a prefix of their own, `receiver-suite-…/`, and
 removed. Exits 1 if something is wrong with the store or the service.
 """
 

@@ -19,10 +19,11 @@ class SeenBucket:
 
     def __init__(self, store: Store, name: str, prefix: str) -> None:
         self._client = store.client()
+        self.store = store
         self.name = name
         self.prefix = prefix
 
-    def made(self, *, keeps_versions: bool) -> None:
+    def made(self, *, keeps_versions: bool = False) -> None:
         """Create the bucket, and have it keep versions if it is to."""
         self._client.create_bucket(Bucket=self.name)
         if keeps_versions:
@@ -54,18 +55,15 @@ class SeenBucket:
         return f"If-None-Match on {' and '.join(refused)}" if refused else "none"
 
     def versions(self) -> str:
-        """Tell whether the bucket keeps versions, and whether the store lists them."""
+        """Tell whether the store lists an object's versions, of which there is one at least."""
         key = f"{self.prefix}suite-versions"
         self._client.put_object(Bucket=self.name, Key=key, Body=b"x")
         try:
             listed = [version["Key"] for version in self._listed_versions()]
-            kept = self._client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled"
         except ClientError:
-            listed, kept = [], False
+            listed = []
         self._removed(key)
-        if key not in listed:
-            return "cannot be listed"
-        return "kept" if kept else "listed"
+        return "listed" if key in listed else "not listed"
 
     def keys(self) -> set[str]:
         """Return the keys under the prefix."""
@@ -97,11 +95,11 @@ class SeenBucket:
 
     def emptied(self) -> None:
         """Remove all that lies under the prefix."""
+        marked = set()
         with contextlib.suppress(ClientError):
-            for entry in list(self._listed_versions()):
-                self._client.delete_object(Bucket=self.name, Key=entry["Key"], VersionId=entry["VersionId"])
-        for key in self.keys():
-            self._client.delete_object(Bucket=self.name, Key=key)
+            marked = {entry["Key"] for entry in self._listed_versions()}
+        for key in marked | self.keys():
+            self._removed(key)
 
     def dropped(self) -> None:
         """Remove the bucket and all that lies in it."""
@@ -117,10 +115,14 @@ class SeenBucket:
             yield from (*page.get("Versions", []), *page.get("DeleteMarkers", []))
 
     def _removed(self, key: str) -> None:
+        """Remove an object and its versions; where they are listed, a plain delete would leave a marker."""
+        versions = []
         with contextlib.suppress(ClientError):
-            for entry in [entry for entry in self._listed_versions() if entry["Key"] == key]:
-                self._client.delete_object(Bucket=self.name, Key=key, VersionId=entry["VersionId"])
-        self._client.delete_object(Bucket=self.name, Key=key)
+            versions = [entry["VersionId"] for entry in self._listed_versions() if entry["Key"] == key]
+        for version in versions:
+            self._client.delete_object(Bucket=self.name, Key=key, VersionId=version)
+        if not versions:
+            self._client.delete_object(Bucket=self.name, Key=key)
 
 
 def _answer(write: Callable[[], None]) -> int:

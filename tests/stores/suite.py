@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from receiver.sandbox import Sandbox, SandboxConfig
 from tests.stores.bucket import SeenBucket
 from tests.support.service import Service, make_meeting
-from tests.support.stores.way import Flip, Way
+from tests.support.stores.way import Flip, Hold, Way
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,7 @@ SMALL_BYTES = 1_000_000
 LARGE_BYTES = 20_000_000
 PARTED_BYTES = 11_000_000
 """Three parts at the least part size, the last one short."""
+HELD_PART = 2
 OFTEN = 4
 """As often as a run sends one part, so that this run cannot end well."""
 NAMES = {"crc64nvme": "CRC64NVME", "crc32c": "CRC32C", "crc32": "CRC32", "sha256": "SHA-256", "md5": "MD5"}
@@ -45,12 +46,13 @@ class Case:
 CLEAN = (Case("1 MB", SMALL_BYTES), Case("20 MB", LARGE_BYTES))
 SPOILT = (
     Case("1 MB, a bit changed on its way in", SMALL_BYTES, (("PutObject", 0, 1),)),
-    *(Case(f"11 MB, a bit of part {n} changed", PARTED_BYTES, (("UploadPart", n, 1),)) for n in (1, 2, 3)),
+    Case("11 MB, a bit of each part changed", PARTED_BYTES, tuple(("UploadPart", part, 1) for part in (1, 2, 3))),
     Case("1 MB, a bit changed on its way back", SMALL_BYTES, (("GetObject", 0, 1),)),
     Case("11 MB, a bit changed on its way back", PARTED_BYTES, (("GetObject", 0, 1),)),
     Case("1 MB, a bit changed four times", SMALL_BYTES, (("PutObject", 0, OFTEN),)),
     Case("11 MB, a bit of part 2 changed four times", PARTED_BYTES, (("UploadPart", 2, OFTEN),)),
 )
+LOST = Case("11 MB, the host lost on the way", PARTED_BYTES)
 
 
 @dataclass
@@ -79,7 +81,10 @@ class Seen:
 async def examined(
     store: Store, bucket_name: str, prefix: str, folder: Path, rules: Rules | None = None, *, forked: bool = False
 ) -> Seen:
-    """Run all checks in a bucket that is there; what they leave under `prefix` is named a fault and removed."""
+    """Run all checks in a bucket that is there; what they leave under `prefix` is named a fault and removed.
+
+    Before the stores that only rules tell of, no host is lost: what follows is the code's, and seen on the others.
+    """
     async with Way(store, rules) as way, Sandbox(SandboxConfig()) as sandbox:
         met = replace(store, endpoint_url=way.endpoint_url)
         bucket = SeenBucket(met, bucket_name, prefix)
@@ -88,7 +93,7 @@ async def examined(
         service = Service(folder=folder, bucket=bucket_name, seaweed=met, sandbox=sandbox, forked=forked)  # type: ignore[arg-type]  # as far as a service asks
         service.settings |= {"PART_SIZE_MB": "5", "MAX_ATTEMPTS": "2", "S3_PREFIX": prefix}
         try:
-            cases = await _ran(service, sandbox, way)
+            cases = await _ran(service, sandbox, way, is_killed=rules is None)
             way.flips.clear()
             for case, made, item in cases:
                 seen.requests[case.name] = way.requests(made["_id"])
@@ -101,21 +106,47 @@ async def examined(
     return seen
 
 
-async def _ran(service: Service, sandbox: Sandbox, way: Way) -> list[tuple[Case, dict[str, Any], dict[str, Any]]]:
+async def _ran(
+    service: Service, sandbox: Sandbox, way: Way, *, is_killed: bool
+) -> list[tuple[Case, dict[str, Any], dict[str, Any]]]:
     """Let the service archive every case, and stop it; return each with the platform's and the service's word of it."""
-    cases = (*CLEAN, *SPOILT)
-    files = [{"kind": "generated", "size_bytes": case.size_bytes} for case in cases]
-    made = await make_meeting(sandbox, *files)
+    cases = [*CLEAN, *SPOILT]
+    async with service:
+        made = await _posted(service, sandbox, way, cases)
+        items = await _ended(service, len(made))
+        if is_killed and any(item["state"] == "archived" for item in items):
+            lost = await _posted(service, sandbox, way, [LOST])
+            await asyncio.wait_for(_held(way).reached.wait(), TIMEOUT_S)
+            await service.kill()
+            await service.start()
+            cases, made = [*cases, LOST], [*made, *lost]
+            items = await _ended(service, len(made))
+    by_id = {item["id"]: item for item in items}
+    return [(case, one, by_id[one["_id"]]) for case, one in zip(cases, made, strict=True)]
+
+
+async def _posted(service: Service, sandbox: Sandbox, way: Way, cases: list[Case]) -> list[dict[str, Any]]:
+    """Make a meeting of these cases at the platform, and deliver it."""
+    made = await make_meeting(sandbox, *({"kind": "generated", "size_bytes": case.size_bytes} for case in cases))
     for case, recording in zip(cases, made["recordings"], strict=True):
         way.flips += case.flips(recording["_id"])
-    async with service:
-        answer = await service.post(json.dumps(made["payload"]).encode())
-        assert answer.status_code == 202
-        items = await service.until(
-            lambda items: len(items) == len(cases) and {item["state"] for item in items} <= FINAL, timeout_s=TIMEOUT_S
-        )
-    by_id = {item["id"]: item for item in items}
-    return [(case, one, by_id[one["_id"]]) for case, one in zip(cases, made["recordings"], strict=True)]
+        if case is LOST:
+            way.hold = Hold(recording["_id"], HELD_PART)
+    answer = await service.post(json.dumps(made["payload"]).encode())
+    assert answer.status_code == 202
+    recordings: list[dict[str, Any]] = made["recordings"]
+    return recordings
+
+
+async def _ended(service: Service, count: int) -> list[dict[str, Any]]:
+    return await service.until(
+        lambda items: len(items) == count and {item["state"] for item in items} <= FINAL, timeout_s=TIMEOUT_S
+    )
+
+
+def _held(way: Way) -> Hold:
+    assert way.hold is not None
+    return way.hold
 
 
 def _judge(case: Case, made: dict[str, Any], item: dict[str, Any], bucket: SeenBucket, seen: Seen) -> None:

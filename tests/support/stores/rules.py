@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from tests.support.stores.way import UNSIGNED, Answer, Asked, Rules, refusal
+from tests.support.stores.asked import UNSIGNED, Answer, Asked, refusal
+from tests.support.stores.way import Rules
 
 ALGORITHMS = ("crc64nvme", "crc32c", "crc32", "sha256", "sha1")
 _SUMS = tuple(f"x-amz-checksum-{name}" for name in ALGORITHMS)
@@ -147,7 +148,8 @@ def no_conditional_put(asked: Asked) -> Answer | None:
 def conditions_are_ignored(asked: Asked) -> None:
     """Garage and GCS: If-None-Match on a write changes nothing.
 
-    Source: Garage 1.2, 2025-06, reads no such header; GCS: aws/aws-sdk-java-v2 #6055, 2025-06.
+    Source: Garage 1.2, 2025-06, reads no such header. GCS: aws/aws-sdk-java-v2 #6055, 2025-06; ClickHouse/ClickHouse
+    #115266, 2026-09: a losing PUT is answered 200.
     """
     if asked.operation in _WRITES:
         asked.take("If-None-Match")
@@ -168,9 +170,9 @@ def crc64nvme_is_unknown(asked: Asked) -> Answer | None:
 
 
 def checksums_are_ignored(asked: Asked) -> None:
-    """GCS: x-amz-checksum-* is no header of the XML API's; it has x-goog-hash and Content-MD5.
+    """GCS: x-amz-checksum-* is no header of the XML API's, which has x-goog-hash and Content-MD5; so it is not read.
 
-    Source: cloud.google.com/storage/docs/xml-api/reference-headers, 2025-06.
+    Source: the list of headers in docs.cloud.google.com/storage/docs/xml-api/reference-headers, 2026.
     """
     asked.take(*_ABOUT_SUMS, "x-amz-checksum-mode")
     asked.rewrite(_IN_XML)

@@ -28,7 +28,7 @@ STOP_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """A server that speaks S3. Where it `keeps_versions`, the suite's bucket there keeps them."""
+    """A server that speaks S3; `token` where the credentials are temporary."""
 
     name: str
     endpoint_url: str
@@ -36,7 +36,6 @@ class Store:
     secret_key: str
     token: str | None = None
     region: str = "us-east-1"
-    keeps_versions: bool = False
 
     def client(self) -> Any:
         """Return a client that sends each request once, as it is asked to."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -16,111 +16,15 @@ from botocore.credentials import Credentials
 from multidict import CIMultiDict
 from yarl import URL
 
+from tests.support.stores.asked import UNSIGNED, Answer, Asked, Upload
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from tests.support.stores.served import Store
 
 CHUNK_BYTES = 64 * 1024
-UNSIGNED = "UNSIGNED-PAYLOAD"
 _HOP = frozenset({"connection", "host", "expect", "transfer-encoding", "authorization", "keep-alive"})
-_OBJECT_OPERATIONS = {
-    "PUT": (("partNumber", "UploadPart"), ("retention", "Retention"), ("legal-hold", "Hold"), ("tagging", "Tagging")),
-    "POST": (("uploads", "CreateMultipartUpload"), ("uploadId", "CompleteMultipartUpload")),
-    "GET": (("uploadId", "ListParts"), ("attributes", "GetObjectAttributes")),
-    "DELETE": (("uploadId", "AbortMultipartUpload"),),
-}
-_BUCKET_OPERATIONS = {
-    "GET": (
-        ("versions", "ListObjectVersions"),
-        ("uploads", "ListMultipartUploads"),
-        ("versioning", "GetBucketVersioning"),
-        ("object-lock", "GetObjectLockConfiguration"),
-    ),
-    "POST": (("delete", "DeleteObjects"),),
-}
-_PLAIN = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
-_PLAIN_OF_BUCKET = {"GET": "ListObjectsV2", "HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
-
-
-@dataclass
-class Upload:
-    """What the proxy knows of a multipart upload: its parts' sizes by number; `ended` once completed or aborted."""
-
-    key: str
-    algorithm: str = ""
-    parts: dict[int, int] = field(default_factory=dict)
-    ended: bool = False
-
-
-@dataclass
-class Asked:
-    """One request, which rules may change before it is signed and sent on. `body` is there unless it is an object's."""
-
-    method: str
-    target: str
-    headers: CIMultiDict[str]
-    body: bytes | None = None
-    upload: Upload | None = None
-    path: str = field(init=False)
-    query: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.target)
-        self.path = unquote(parts.path)
-        self.query = dict(parse_qsl(parts.query, keep_blank_values=True))
-
-    @property
-    def key(self) -> str:
-        """The object's key; empty where the request is the bucket's."""
-        return self.path.lstrip("/").partition("/")[2]
-
-    @property
-    def operation(self) -> str:
-        """The operation's name in S3's model."""
-        named, plain = (_OBJECT_OPERATIONS, _PLAIN) if self.key else (_BUCKET_OPERATIONS, _PLAIN_OF_BUCKET)
-        for parameter, operation in named.get(self.method, ()):
-            if parameter in self.query:
-                return operation
-        return plain.get(self.method, self.method)
-
-    @property
-    def part(self) -> int:
-        """The part's number; 0 where there is none."""
-        return int(self.query.get("partNumber", 0))
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the object's or part's bytes, without the framing of an aws-chunked body."""
-        return int(self.headers.get("x-amz-decoded-content-length") or self.headers.get("Content-Length") or 0)
-
-    def take(self, *names: str) -> None:
-        """Take headers out of the request."""
-        for name in names:
-            self.headers.popall(name, None)
-
-    def rewrite(self, pattern: bytes, by: bytes = b"") -> None:
-        """Change the body."""
-        if self.body:
-            self.body = re.sub(pattern, by, self.body)
-            self.headers["Content-Length"] = str(len(self.body))
-            self.headers["x-amz-content-sha256"] = UNSIGNED
-            self.take("Content-MD5")
-
-
-@dataclass
-class Answer:
-    """An answer whose body is held; that of an object is not held, and None."""
-
-    status: int
-    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
-    body: bytes | None = b""
-
-
-def refusal(status: int, code: str, message: str) -> Answer:
-    """Build an S3 error."""
-    body = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    return Answer(status, CIMultiDict({"Content-Type": "application/xml"}), body.encode())
 
 
 @dataclass(frozen=True)
@@ -151,6 +55,26 @@ class Flip:
         return True
 
 
+@dataclass
+class Hold:
+    """Keep the first part of this number on a key like `key` from the store until its sender is gone."""
+
+    key: str
+    part: int
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def keeps(self, asked: Asked, request: web.Request) -> bool:
+        """Tell, once it is over, whether this request was kept."""
+        if self.reached.is_set() or asked.operation != "UploadPart" or asked.part != self.part:
+            return False
+        if self.key not in asked.key:
+            return False
+        self.reached.set()
+        while request.transport is not None and not request.transport.is_closing():
+            await asyncio.sleep(0.05)
+        return True
+
+
 class _Signer(S3SigV4Auth):
     """Signs a request with what it says of its payload."""
 
@@ -169,6 +93,7 @@ class Way:
         self.store = store
         self.rules = rules or Rules()
         self.flips: list[Flip] = []
+        self.hold: Hold | None = None
         self.uploads: dict[str, Upload] = {}
         self.asked: Counter[tuple[str, str]] = Counter()
 
@@ -214,6 +139,8 @@ class Way:
             answer = rule(asked)
             if answer is not None:
                 return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        if self.hold is not None and await self.hold.keeps(asked, request):
+            return web.Response(status=502)
         flipped = any(flip.hits(asked) for flip in self.flips)
         data = _spoilt(request.content, asked.size_bytes, flipped) if is_object else asked.body
         url = self.store.endpoint_url.rstrip("/") + asked.target

@@ -14,7 +14,7 @@ from receiver.errors import StoreUnavailableError
 from receiver.objectstore import words
 from receiver.objectstore.body import RelayBody
 from receiver.objectstore.faults import translated
-from receiver.objectstore.trial_requests import BODY, OTHER, TYPE, LyingBody, Seen, TrialRequests
+from receiver.objectstore.trial_requests import BODY, OTHER, TYPE, LyingBody, TrialRequests, TrialSight
 from receiver.records import Learnt, OpenUpload, Rung, StoreAbilities
 from receiver.tasks import to_the_end
 
@@ -41,7 +41,7 @@ class AbilityTrial(TrialRequests):
         Raises `StoreError` where the store is away or refuses plain writes: then nothing is learnt.
         """
         self._small, self._large = key, f"{key}-large"
-        self._seen = Seen()
+        self._seen = TrialSight()
         try:
             server = await self._baseline()
             await self._try_objects()

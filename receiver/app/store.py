@@ -14,7 +14,7 @@ from receiver.app.opening import utc_now
 from receiver.catalogue import StoreNotes
 from receiver.errors import ReceiverError
 from receiver.jobs import Schedule
-from receiver.objectstore import learn
+from receiver.objectstore import TRIAL, clear_trials, learn
 from receiver.pipeline import KeyTemplate, end_strays
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _DOUBTED_AFTER = timedelta(hours=1)
 """For so long a store that calls itself something else, or that was tried at a bad moment, is not tried again."""
 _REFUSED_AFTER = timedelta(minutes=10)
 """The same, where it refuses what it took before."""
+_LONGEST_TRIAL = timedelta(minutes=15)
 _log = logs.get("app")
 
 
@@ -45,7 +46,7 @@ def place_of(settings: Settings) -> str:
 
 def trial_key(settings: Settings) -> str:
     """Return a key that nobody else uses."""
-    return f"{root_of(settings)}{FOLDER}{secrets.token_hex(6)}-trial"
+    return f"{root_of(settings)}{FOLDER}{secrets.token_hex(6)}{TRIAL}"
 
 
 def root_of(settings: Settings) -> str:
@@ -83,6 +84,11 @@ class StoreLessons:
                 return False
             self._take(await self._tried())
             return self.bucket.abilities != before.abilities
+
+    async def clear(self) -> None:
+        """Remove what trials left whose process was killed; raises `StoreError`."""
+        folder = f"{self.key().rpartition('/')[0]}/"
+        await clear_trials(self.bucket, folder, before=self.clock() - _LONGEST_TRIAL)
 
     def _is_doubted(self) -> bool:
         learnt = self._learnt
@@ -134,12 +140,15 @@ async def _learnt(lessons: StoreLessons) -> None:
 
 
 def stray_schedules(lessons: StoreLessons, runs: Runs, keys: KeyTemplate) -> tuple[Schedule, ...]:
-    """Return what ends stray uploads each hour; nothing where no root tells this service's from those of others."""
+    """Return what ends each hour what killed trials and runs left.
+
+    Where no root tells this service's uploads from those of others, only those of trials are.
+    """
 
     async def strays() -> None:
         await lessons.ready()
-        await end_strays(lessons.bucket, runs, root=keys.root, now=lessons.clock())
+        if keys.root:
+            await end_strays(lessons.bucket, runs, root=keys.root, now=lessons.clock())
+        await lessons.clear()
 
-    if not keys.root:
-        return ()
     return (Schedule(name="strays", every=timedelta(hours=1), first_after=timedelta(minutes=1), action=strays),)

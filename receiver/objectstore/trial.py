@@ -14,7 +14,7 @@ from receiver.errors import StoreUnavailableError
 from receiver.objectstore import words
 from receiver.objectstore.body import RelayBody
 from receiver.objectstore.faults import translated
-from receiver.objectstore.trial_requests import BODY, OTHER, TYPE, LyingBody, Seen, TrialRequests
+from receiver.objectstore.trial_requests import BODY, OTHER, TYPE, LyingBody, TrialRequests, TrialSight
 from receiver.records import Learnt, OpenUpload, Rung, StoreAbilities
 from receiver.tasks import to_the_end
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from receiver.objectstore.bucket import Bucket
 
+TRIAL = "-trial"
+"""In the name of every object of a trial."""
 _FIRST_PART_BYTES = 5 * 1024 * 1024  # no store takes a smaller one before another
 _PUT_LADDER = (Rung.CRC64NVME, Rung.CRC32C, Rung.CRC32, Rung.SHA256_PARTS, Rung.MD5)
 _UPLOAD_LADDER = (Rung.CRC64NVME, Rung.CRC32C, Rung.CRC32, Rung.SHA256_PARTS, Rung.CRC32C_PARTS, Rung.MD5)
@@ -41,7 +43,7 @@ class AbilityTrial(TrialRequests):
         Raises `StoreError` where the store is away or refuses plain writes: then nothing is learnt.
         """
         self._small, self._large = key, f"{key}-large"
-        self._seen = Seen()
+        self._seen = TrialSight()
         try:
             server = await self._baseline()
             await self._try_objects()
@@ -52,6 +54,18 @@ class AbilityTrial(TrialRequests):
         learnt = Learnt(abilities=self.abilities, server=server, at=now, is_sure=self._seen.is_sure)
         _log.info("store_tried", server=server, is_sure=learnt.is_sure, **vars_of(self.abilities))
         return learnt
+
+    async def clear(self, folder: str, *, before: datetime) -> None:
+        """Remove what trials that were killed left under `folder`, where they began before then. Safe to repeat."""
+        for upload in await self.open_uploads(folder):
+            if TRIAL in upload.key and upload.begun_at is not None and upload.begun_at < before:
+                await self.abort_upload(upload)
+        with translated("ListObjectsV2", folder):
+            listed = await self._client.list_objects_v2(Bucket=self.name, Prefix=folder)
+        for one in listed.get("Contents", []):
+            if TRIAL in one["Key"] and one["LastModified"] < before:
+                await self.delete(one["Key"])
+                _log.warning("trial_object_removed", key=one["Key"])
 
     def _found(self, **found: Any) -> None:
         self.abilities = replace(self.abilities, **found)
@@ -196,6 +210,13 @@ class AbilityTrial(TrialRequests):
         listing = await self._listed(self._client.list_multipart_uploads(Bucket=self.name, Prefix=self._small))
         uploads = [one["UploadId"] for one in (listing or {}).get("Uploads", [])]
         self._found(lists_uploads=listing == {} or upload.upload_id in uploads)
+
+
+async def clear_trials(bucket: Bucket, folder: str, *, before: datetime) -> None:
+    """Remove what killed trials left, as `AbilityTrial.clear` does, by what the bucket is known to do."""
+    view = bucket.again_as(AbilityTrial)
+    view.abilities = bucket.abilities
+    await view.clear(folder, before=before)
 
 
 async def learn(bucket: Bucket, key: str, *, now: datetime) -> Learnt:

@@ -36,7 +36,7 @@ class LyingBody(RelayBody):
 
 
 @dataclass(slots=True)
-class Seen:
+class TrialSight:
     """Uploads that are open and keys that may hold an object; `is_sure` until a step met what may be a bad moment."""
 
     uploads: dict[str, OpenUpload] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class TrialRequests(Bucket):
     """A view of the bucket for one trial under the key `_small`; what it leaves open or stored is in `_seen`."""
 
     _small: str
-    _seen: Seen
+    _seen: TrialSight
 
     async def _begun(self, key: str, rung: Rung) -> OpenUpload | None:
         begun = await self._taken(

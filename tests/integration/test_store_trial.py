@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -109,3 +109,17 @@ async def test_what_was_learnt_is_kept_for_all_processes_and_tried_again_where_t
     await first.ready()
     assert len(tried) == 2, "asked again, it calls itself as before"
     assert bucket.server == noted.server
+
+
+async def test_what_a_killed_trial_left_is_removed_once_it_cannot_be_at_work(bucket, database):
+    now = [datetime.now(UTC)]
+    lessons = StoreLessons(bucket=bucket, notes=StoreNotes(database, "x"), key=lambda: KEY, clock=lambda: now[0])
+    await bucket.begin_upload(f"{KEY}-large", content_type="text/plain")
+    await bucket.put(KEY, b"left", content_type="text/plain")
+    await bucket.put("recordings/.receiver-check/somebodys", b"kept", content_type="text/plain")
+    await lessons.clear()
+    assert await bucket.head(KEY) is not None, "another process may be at it"
+    now[0] += timedelta(hours=1)
+    await lessons.clear()
+    assert [key async for key in bucket.keys("")] == ["recordings/.receiver-check/somebodys"]
+    assert await bucket.open_uploads("") == []

@@ -53,8 +53,8 @@ class StoreProxy:
     """`async with StoreProxy(endpoint_url) as proxy:`; `lines` are the request lines that came, `heads` all of it.
 
     What a receiver tries at its start, under keys that end in `-trial`, is neither spoiled nor noted, unless a rule
-    names it. `begun` has the line of each request that brought a byte of a body. With `tls` the proxy speaks TLS; the
-    server behind it does not.
+    names it or all. `begun` has the line of each request that brought a byte of a body. With `tls` the proxy speaks
+    TLS; the server behind it does not.
     """
 
     def __init__(self, endpoint_url: str, tls: ssl.SSLContext | None = None) -> None:
@@ -123,7 +123,7 @@ class StoreProxy:
 
     def _rule(self, line: str) -> Rule:
         for rule in self.rules:
-            if "-trial" in line and "-trial" not in rule.pattern:
+            if "-trial" in line and "-trial" not in rule.pattern and rule.pattern not in {".", ".*"}:
                 continue
             if rule.times and re.search(rule.pattern, line):
                 rule.times -= 1

@@ -58,7 +58,12 @@ def _two(s: int, great_s: int, great: str, small_s: int, small: str) -> str:
 
 
 def progress(transfer: Transfer) -> str:
-    """Write how far an upload is, and while a run sends, its rate and the time left; 100 % only when all is there."""
+    """Write how far an upload is, and while a run sends, its rate and the time left; 100 % only when all is there.
+
+    Of what is read back to prove it: how much of it was.
+    """
+    if transfer.read_back_bytes is not None:
+        return f"sent, {size(transfer.read_back_bytes)} of {size(transfer.size_bytes)} read back"
     shown = f"{transfer.bytes_done * 100 // transfer.size_bytes} % of {size(transfer.size_bytes)}"
     if transfer.rate_bytes_s is not None and transfer.eta_s is not None:
         shown += f", {size(round(transfer.rate_bytes_s))}/s, {duration(transfer.eta_s)} left"

@@ -17,6 +17,8 @@ class Transfer:
     size_bytes: int
     sent_bytes: int = 0
     elapsed_s: float = 0.0
+    read_back_bytes: int | None = None
+    """How much of the stored object was read back to prove it; None before that, and where the store proves it."""
 
     @property
     def rate_bytes_s(self) -> float | None:

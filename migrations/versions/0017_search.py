@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 compatible_from = "0001"
 
 _STATES = ("pending", "archiving", "archived", "waiting", "failed", "missing", "cancelled", "erased")

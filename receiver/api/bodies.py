@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from receiver.records import ID_PATTERN, DeliveryStatus, State, UrlOrigin, Via
+from receiver.records import ID_PATTERN, State, UrlOrigin, Via
 
 if TYPE_CHECKING:
     from receiver.operators import FoundMeeting
-    from receiver.records import Delivery, Page, Recording, Replayed
+    from receiver.records import Page, Recording
 
 
 class Body(BaseModel):
@@ -67,6 +67,16 @@ class ErrorBody(Body):
     at: datetime
 
 
+class ProofBody(Body):
+    """How the copy was proven: by which value, who compared the bytes with it (`store` or `read_back`), and when."""
+
+    method: str
+    algorithm: str
+    value: str
+    verified_by: str
+    at: datetime | None
+
+
 class ArchiveBody(Body):
     """Where the proven copy lies. `checksum` is the store's, `sha256` our own.
 
@@ -84,15 +94,20 @@ class ArchiveBody(Body):
     content_type: str
     archived_at: datetime | None
     incomplete: str | None
+    proof: ProofBody | None
 
 
 class TransferBody(Body):
-    """How far the upload is. `bytes_done` lie in the store; rate and time left are known while a run sends."""
+    """How far the upload is. `bytes_done` lie in the store; rate and time left are known while a run sends.
+
+    `read_back_bytes` of them were read back, where that is what proves the copy.
+    """
 
     bytes_done: int
     size_bytes: int
     rate_bytes_s: float | None
     eta_s: float | None
+    read_back_bytes: int | None
 
 
 class FirstSeenBody(Body):
@@ -150,6 +165,7 @@ class RecordingBody(Body):
                 content_type=stored.content_type,
                 archived_at=r.archived_at,
                 incomplete=stored.incomplete,
+                proof=ProofBody.model_validate(stored.proof) if stored.proof else None,
             ),
             transfer=TransferBody.model_validate(r.transfer) if r.transfer else None,
             hold=r.hold,
@@ -203,91 +219,6 @@ class RetriedBody(Body):
     error_code: str
     dry_run: bool
     count: int
-
-
-class RejectedBody(Body):
-    """A record of a delivery that could not be used."""
-
-    index: int
-    errors: tuple[str, ...]
-
-
-class DeliveryBody(Body):
-    """One stored POST. `recordings` are the ids it named; `body_bytes` and `body_sha256` are of the body as sent.
-
-    A listing names the first recordings and rejected records only, the counts are of all. `reason` says why nothing of
-    it could be used.
-    """
-
-    id: str
-    received_at: datetime
-    status: DeliveryStatus
-    body_sha256: str
-    body_bytes: int
-    recordings: tuple[str, ...]
-    recordings_count: int
-    rejected: tuple[RejectedBody, ...]
-    rejected_count: int
-    reason: str | None
-    body: str | None
-    """The text with URL signatures blanked; null in listings and for viewers, since it names people."""
-
-    @classmethod
-    def of(cls, delivery: Delivery, *, with_body: bool) -> DeliveryBody:
-        """Make the body of a record."""
-        raw = delivery.body if with_body else None
-        return cls(
-            id=delivery.id,
-            received_at=delivery.received_at,
-            status=delivery.status,
-            body_sha256=delivery.body_sha256,
-            body_bytes=delivery.body_bytes,
-            recordings=delivery.recording_ids,
-            recordings_count=delivery.recordings_count,
-            rejected=tuple(RejectedBody.model_validate(record) for record in delivery.rejected),
-            rejected_count=delivery.rejected_count,
-            reason=delivery.reason,
-            body=raw.decode("utf-8", "replace") if raw is not None else None,
-        )
-
-
-class TakenBody(Body):
-    """A recording that a delivery named, and its state now."""
-
-    id: str
-    state: State
-
-
-class ReplayBody(Body):
-    """A stored delivery that was taken in again, in the webhook's own shape; `note` says what it cannot bring back."""
-
-    delivery_id: str
-    recordings: tuple[TakenBody, ...]
-    rejected: tuple[RejectedBody, ...]
-    note: str | None
-
-    @classmethod
-    def of(cls, replayed: Replayed) -> ReplayBody:
-        """Make the body of a record."""
-        accepted = replayed.accepted
-        return cls(
-            delivery_id=accepted.delivery_id,
-            recordings=tuple(TakenBody(id=one, state=state) for one, state in accepted.recordings),
-            rejected=tuple(RejectedBody.model_validate(record) for record in accepted.rejected),
-            note=replayed.note,
-        )
-
-
-class DeliveriesBody(Body):
-    """A page of deliveries, newest first."""
-
-    items: tuple[DeliveryBody, ...]
-    next: str | None
-
-    @classmethod
-    def of(cls, page: Page[Delivery]) -> DeliveriesBody:
-        """Make the body of a page."""
-        return cls(items=tuple(DeliveryBody.of(d, with_body=False) for d in page.items), next=page.next_cursor)
 
 
 class StatsBody(Body):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from receiver.api import answers
-from receiver.api.bodies import DeliveriesBody, DeliveryBody, ReplayBody
+from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
 from receiver.operators import covers, deliveries_query, delivery_id
 from receiver.settings import Role
 

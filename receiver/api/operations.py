@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 from receiver.api import deliveries, export, meetings, recordings, stats
 from receiver.api.bodies import (
-    DeliveriesBody,
-    DeliveryBody,
     MeetingRecordingsBody,
     RecordingBody,
     RecordingsBody,
-    ReplayBody,
     RetriedBody,
     RetryAllBody,
     StatsBody,
 )
+from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
 from receiver.api.parameters import CURSOR, FILTERED, FORMAT, LIMIT, SORT, STATUS
 from receiver.settings import Role
 

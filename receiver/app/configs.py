@@ -98,6 +98,7 @@ def limits(settings: Settings) -> Limits:
         requests_at_once=settings.concurrency * settings.part_concurrency,
         bandwidth_bytes_s=bandwidth_bytes_s,
         min_rate_bytes_s=max(1, slowest),
+        min_proof=settings.s3_min_proof,
     )
 
 

@@ -6,7 +6,6 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,16 +40,16 @@ from receiver.app.process import (
     raise_descriptor_limit,
 )
 from receiver.app.secrets import Secrets
+from receiver.app.store import learning_early, store_lessons, stray_schedules
 from receiver.app.watch import watch_work
 from receiver.catalogue import Catalogue, Interventions, Overviews, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
-from receiver.jobs import Jobs, Schedule
 from receiver.lifecycle import RetryPolicy
 from receiver.objectstore import Bucket, open_bucket
 from receiver.operators import Actions, Downloads, Guard
-from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts, end_strays
+from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts
 from receiver.settings import rotated_files
 from receiver.tables import Database, open_database, upgrade
 from receiver.transfer import open_copier
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
+    from receiver.jobs import Jobs
     from receiver.records import Recording
     from receiver.settings import Settings
 
@@ -274,12 +274,15 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
     client = None if config is None else await stack.enter_async_context(api_of(config, database))
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
     runs, keys = Runs(database), KeyTemplate(settings.s3_prefix, settings.key_template)
+    lessons = store_lessons(settings, database, bucket)
+    await stack.enter_async_context(learning_early(lessons))
     pipeline = Pipeline(
         PipelineParts(
             runs=runs,
             api=client,
             copier=copier,
             bucket=bucket,
+            store=lessons,
             keys=keys,
             retries=RetryPolicy(
                 max_attempts=settings.max_attempts, base_s=settings.backoff_base_s, cap_s=settings.backoff_max_s
@@ -291,25 +294,16 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         )
     )
     found = None if client is None else reconcile.reconciler(database, jobs, client)
-    cleaning = None if client is None else cleanup.make_cleanup(database, client, bucket)
+    cleaning = None if client is None else cleanup.make_cleanup(database, client, bucket, lessons)
     return Worker(
         jobs,
         pipeline,
         grace_s=settings.shutdown_grace_s,
         schedules=(
-            *_schedules(bucket, runs, keys),
             *indexing.schedules(database),
+            *stray_schedules(lessons, runs, keys),
             *reconcile.asking(database, found),
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
         ),
     )
-
-
-def _schedules(bucket: Bucket, runs: Runs, keys: KeyTemplate) -> tuple[Schedule, ...]:
-    async def strays() -> None:
-        await end_strays(bucket, runs, root=keys.root, now=utc_now())
-
-    if not keys.root:  # nothing tells this service's uploads from those of others in the bucket
-        return ()
-    return (Schedule(name="strays", every=timedelta(hours=1), first_after=timedelta(minutes=1), action=strays),)

@@ -1,8 +1,8 @@
 """The index, and every statement that writes a recording's row: what intake stores (`Intake`), which rows have work due
 (`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what a
 reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
-their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`). One statement changes a state (`states`);
-one table says what a listing can be asked (`filters`).
+their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
+(`StoreNotes`). One statement changes a state (`states`); one table says what a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from receiver.catalogue.order import SORTS
 from receiver.catalogue.overview import Overview, Overviews
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs
+from receiver.catalogue.store_notes import StoreNotes
 from receiver.catalogue.walks import Walks
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Overview",
     "Overviews",
     "Runs",
+    "StoreNotes",
     "Stored",
     "Walks",
     "due_recordings",

@@ -9,9 +9,11 @@ import sqlalchemy as sa
 
 from receiver.catalogue.deliveries import MOST_ROWS, pieces
 from receiver.catalogue.transfers import load_transfers
+from receiver.checksums import for_store
 from receiver.errors import NotFoundError
 from receiver.records import (
     Attendee,
+    CopyProof,
     Delivery,
     DeliveryId,
     DeliveryStatus,
@@ -22,6 +24,7 @@ from receiver.records import (
     RecordingFacts,
     RecordingId,
     RejectedRecord,
+    Rung,
     State,
     StoredFile,
     UrlOrigin,
@@ -195,7 +198,15 @@ def _stored_file(row: sa.Row[Any]) -> StoredFile:
         checksum=row.checksum,
         content_type=row.content_type,
         incomplete=row.incomplete,
+        proof=_proof(row),
     )
+
+
+def _proof(row: sa.Row[Any]) -> CopyProof:
+    """Read how the object was proven; releases before the ladder had one way, and noted no time of its own."""
+    if row.proof_rung is None:
+        return CopyProof(rung=Rung.CRC64NVME, value=for_store(row.checksum), at=row.archived_at)
+    return CopyProof(rung=Rung(row.proof_rung), value=row.proof_value, at=row.proof_at)
 
 
 def load_deliveries(tx: sa.Connection, rows: Sequence[sa.Row[Any]], *, most_named: int | None = None) -> list[Delivery]:

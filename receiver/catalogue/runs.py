@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from receiver.catalogue.listed import ListedRows, was_named_anew
 from receiver.catalogue.rows import one_recording
+from receiver.catalogue.run_columns import NO_OBJECT, NO_UPLOAD, begun, failed, file_of, noted_of, proven_by
 from receiver.catalogue.states import change_state, end_run, forget_parts, lock_held, note, write_held
 from receiver.catalogue.transfers import load_unfinished
 from receiver.errors import NotAloneError
@@ -38,8 +39,6 @@ _CLAIMED = (
     *("id", "fence", "attempts", "crashes"),
     *("payload_url", "source_host", "cut_sha256", "listed_at", "object_key"),
 )
-_NO_UPLOAD = {"upload_id": None, "upload_part_size_bytes": None, "source_etag": None, "source_size_bytes": None}
-_NO_OBJECT = {"size_bytes": None, "checksum": None}
 
 
 class Runs:
@@ -77,7 +76,7 @@ class Runs:
                 .where(is_due, sa.true() if is_alone else crashes < SUSPECT_AFTER)
                 .values(attempts=c.attempts + sa.case((is_running, 0), else_=1), crashes=crashes, next_attempt_at=None)
                 .returning(
-                    *(c[name] for name in (*_CLAIMED, *_NO_OBJECT, *_NO_UPLOAD)),
+                    *(c[name] for name in (*_CLAIMED, *NO_OBJECT, *NO_UPLOAD)),
                 )
             )
             row = taken.one_or_none()
@@ -95,7 +94,7 @@ class Runs:
                 payload_url=row.payload_url,
                 source_host=row.source_host,
                 key=row.object_key,
-                noted=_noted(row),
+                noted=noted_of(row),
                 upload=load_unfinished(tx, row),
                 cut_sha256=row.cut_sha256,
                 is_listed=row.listed_at is not None,
@@ -117,7 +116,7 @@ class Runs:
         Without a `source_host`, the one that intake read from the payload stays. An upload without parts is a new one,
         so the parts noted before were another's and are forgotten. Raises `FenceLostError`.
         """
-        values = _begun(key, upload, origin, source_host) | _NO_OBJECT
+        values = begun(key, upload, origin, source_host) | NO_OBJECT
         return await self._write_and_read(claim, keep_parts=upload is not None and bool(upload.parts), **values)
 
     async def note_object(
@@ -134,13 +133,17 @@ class Runs:
         Without it an object under the key is not known for this recording's. It is of the file that the claim names,
         also where a delivery has named another since. Raises `FenceLostError`.
         """
-        values = _begun(noted.key, upload, origin, source_host) | _file_of(claim)
+        values = begun(noted.key, upload, origin, source_host) | file_of(claim)
         values |= {"size_bytes": noted.size_bytes, "checksum": noted.checksum}
         return await self._write_and_read(claim, keep_parts=upload is not None, **values)
 
     async def forget_upload(self, claim: Claim) -> None:
         """Record that the noted upload was ended, and its parts with it. Raises `FenceLostError`."""
-        await self._write(claim, keep_parts=False, **_NO_UPLOAD)
+        await self._write(claim, keep_parts=False, **NO_UPLOAD)
+
+    async def note_read_back(self, claim: Claim, read_bytes: int) -> None:
+        """Record how much of the stored object has been read back. Raises `FenceLostError`."""
+        await self._write(claim, keep_parts=True, read_back_bytes=read_bytes)
 
     async def noted_uploads(self) -> frozenset[OpenUpload]:
         """Return the uploads that recordings with work to do have noted: a run may be or go on with each of them."""
@@ -162,6 +165,7 @@ class Runs:
                 "etag": part.etag,
                 "size_bytes": part.size_bytes,
                 "checksum": part.checksum,
+                "digest": part.digest,
                 "fence": claim.fence,
                 "elapsed_s": elapsed_s,
             }
@@ -185,7 +189,7 @@ class Runs:
             claim,
             State.ARCHIVED,
             keep_parts=False,
-            **_file_of(claim),
+            **file_of(claim),
             object_bucket=stored.bucket,
             object_key=stored.key,
             object_version_id=stored.version_id,
@@ -194,6 +198,7 @@ class Runs:
             checksum=stored.checksum,
             content_type=stored.content_type,
             incomplete=stored.incomplete,
+            **proven_by(stored, now),
             cut_sha256=None,
             archived_at=now,
             crashes=0,
@@ -204,7 +209,7 @@ class Runs:
             error_setting=None,
             next_attempt_at=None,
             payload_url=None,
-            **_NO_UPLOAD,
+            **NO_UPLOAD,
         )
 
     async def settle(
@@ -229,10 +234,10 @@ class Runs:
             if unless_named and decision.state is not State.WAITING and was_named_anew(tx, claim):
                 settled = replace(decision, state=State.WAITING, attempts=0, next_attempt_at=failure.at)
             again = settled.state is State.WAITING
-            values = _failed(settled, failure) | {"cut_sha256": failure.cut_sha256 or claim.cut_sha256}
+            values = failed(settled, failure) | {"cut_sha256": failure.cut_sha256 or claim.cut_sha256}
             values |= {} if settled.is_outage else {"crashes": 0}
             values |= {} if source_host is None else {"source_host": source_host}
-            ending = end_run(claim, settled.state).values(values if again else values | _NO_UPLOAD)
+            ending = end_run(claim, settled.state).values(values if again else values | NO_UPLOAD)
             write_held(tx, claim, ending, keep_parts=again)
             return settled
 
@@ -240,7 +245,7 @@ class Runs:
 
     async def set_aside(self, claim: Claim, decision: Decision, failure: Failure) -> Decision:
         """Record that a recording seems to end the process that runs it; it is begun anew. Raises `FenceLostError`."""
-        await self._end(claim, decision.state, keep_parts=False, **_failed(decision, failure), **_NO_UPLOAD)
+        await self._end(claim, decision.state, keep_parts=False, **failed(decision, failure), **NO_UPLOAD)
         return decision
 
     async def hand_back(self, claim: Claim, *, now: datetime) -> None:
@@ -260,37 +265,3 @@ class Runs:
     async def _end(self, claim: Claim, state: State, *, keep_parts: bool, **values: Any) -> None:
         ending = end_run(claim, state).values(values)
         await self._database.write(lambda tx: write_held(tx, claim, ending, keep_parts=keep_parts))
-
-
-def _begun(key: str, upload: UnfinishedUpload | None, origin: UrlOrigin, source_host: str | None) -> dict[str, Any]:
-    values: dict[str, Any] = {"object_key": key, "url_origin": origin, **_NO_UPLOAD}
-    if upload is not None:
-        values |= {
-            "upload_id": upload.upload.upload_id,
-            "upload_part_size_bytes": upload.part_size_bytes,
-            "source_etag": upload.source_etag,
-            "source_size_bytes": upload.source_size_bytes,
-        }
-    return values if source_host is None else values | {"source_host": source_host}
-
-
-def _failed(decision: Decision, failure: Failure) -> dict[str, Any]:
-    return {
-        "attempts": decision.attempts,
-        "next_attempt_at": decision.next_attempt_at,
-        "error_code": failure.code,
-        "error_message": failure.message,
-        "error_at": failure.at,
-        "error_origin": failure.origin,
-        "error_setting": failure.setting,
-    }
-
-
-def _file_of(claim: Claim) -> dict[str, Any]:
-    return {"file_uid": claim.recording.vendor.file_uid, "updated_at": claim.recording.vendor.updated_at}
-
-
-def _noted(row: sa.Row[Any]) -> NotedObject | None:
-    if row.checksum is None:
-        return None
-    return NotedObject(key=row.object_key, size_bytes=row.size_bytes, checksum=row.checksum)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from receiver.lifecycle import CLAIMABLE
 from receiver.progress import Transfer
-from receiver.records import OpenUpload, State, UnfinishedUpload, UploadedPart
+from receiver.records import OpenUpload, Rung, State, UnfinishedUpload, UploadedPart
 from receiver.tables import upload_parts
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def _transfer(row: sa.Row[Any], noted: dict[int | None, tuple[int, float]]) -> T
         size_bytes=row.source_size_bytes,
         sent_bytes=sent_bytes,
         elapsed_s=elapsed_s,
+        read_back_bytes=row.read_back_bytes,
     )
 
 
@@ -59,12 +60,22 @@ def load_unfinished(tx: sa.Connection, row: sa.Row[Any]) -> UnfinishedUpload | N
         sa.select(upload_parts).where(upload_parts.c.recording_id == row.id).order_by(upload_parts.c.number)
     )
     return UnfinishedUpload(
-        upload=OpenUpload(key=row.object_key, upload_id=row.upload_id),
+        upload=OpenUpload(
+            key=row.object_key,
+            upload_id=row.upload_id,
+            rung=Rung(row.upload_rung) if row.upload_rung is not None else Rung.CRC64NVME,
+        ),
         part_size_bytes=row.upload_part_size_bytes,
         source_etag=row.source_etag,
         source_size_bytes=row.source_size_bytes,
         parts=tuple(
-            UploadedPart(number=part.number, etag=part.etag, size_bytes=part.size_bytes, checksum=part.checksum)
+            UploadedPart(
+                number=part.number,
+                etag=part.etag,
+                size_bytes=part.size_bytes,
+                checksum=part.checksum,
+                digest=part.digest,
+            )
             for part in noted
         ),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receiver.api.bodies import DeliveriesBody, DeliveryBody, ReplayBody
+from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
 from receiver.app import open_actions, open_catalogue
 from receiver.cli import types
 from receiver.cli.bodies import plain

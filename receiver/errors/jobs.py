@@ -296,7 +296,9 @@ class StoreRefusedError(StoreError):
     """A 4xx that no other class names, or 501: the store would not take the same request another time."""
 
     code = "store_refused"
-    remedy = "correct what the store's code names, often RECEIVER_S3_STORAGE_CLASS, _SSE or _KMS_KEY_ID, then retry"
+    remedy = (
+        "mend what the store's code names, or use a store that has the operation (see `receiver check`), then retry"
+    )
     kind = Kind.PERMANENT
 
 
@@ -325,7 +327,25 @@ class StoreChecksumError(StoreError):
     """The store's checksum of what it received differs from ours; nothing was archived."""
 
     code = "store_checksum_mismatch"
-    remedy = "the next run starts anew; where it lasts, the store lacks CRC64NVME or a proxy changes bodies"
+    remedy = (
+        "the next run starts anew; where it lasts, a proxy changes bodies, or the store is damaged: ask its operator"
+    )
+
+
+class ProofTooWeakError(StoreError):
+    """The bucket proves less than `S3_MIN_PROOF` asks for; nothing was stored."""
+
+    code = "proof_too_weak"
+    side: Side | None = Side.STORE
+    needs_hand = True
+    remedy = (
+        "use a store that verifies more, or lower RECEIVER_S3_MIN_PROOF (`receiver check` says what this store does) "
+        "and start the service again"
+    )
+
+    def __init__(self, happened: str, remedy: str | None = None) -> None:
+        super().__init__(happened, remedy)
+        self.setting = "RECEIVER_S3_MIN_PROOF"
 
 
 class ObjectConflictError(StoreError):

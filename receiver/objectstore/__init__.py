@@ -11,15 +11,19 @@ from receiver.objectstore.probe import (
     open_probe,
     sight_of,
 )
+from receiver.objectstore.trial import TRIAL, clear_trials, learn
 
 __all__ = [
+    "TRIAL",
     "Bucket",
     "BucketConfig",
     "Keeping",
     "ProbedBucket",
     "StoreSight",
+    "clear_trials",
     "credentials_source",
     "fetched",
+    "learn",
     "open_bucket",
     "open_probe",
     "sight_of",

@@ -10,6 +10,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.handlers import add_expect_header
 
+from receiver.objectstore.body import announce_trailer
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.faults import translated
 from receiver.objectstore.relay import RelaySession
@@ -68,6 +69,7 @@ async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
             ]
         # each part would wait a round trip for the store's `100 Continue`
         once.meta.events.unregister("before-call.s3", add_expect_header)
+        once.meta.events.register("before-sign.s3.UploadPart", announce_trailer)
         yield kind(
             name=config.bucket,
             client=plain,

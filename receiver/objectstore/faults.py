@@ -37,8 +37,22 @@ _CHECKSUM_CODES = frozenset(
     {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "ChecksumMismatch"}
 )
 _PASSING_STATUSES = frozenset({408, 409, 425, 429})
-_PASSING_CODES = frozenset({"NoSuchUpload", "NoSuchKey", "InvalidPart", "IncompleteBody", "RequestTimeout", "SlowDown"})
+_PASSING_CODES = frozenset(
+    {
+        "NoSuchUpload",
+        "NoSuchKey",
+        "InvalidPart",
+        "IncompleteBody",
+        "MalformedTrailerError",
+        "RequestTimeout",
+        "SlowDown",
+    }
+)
 """Answers of 4xx that a later run need not meet: an upload or part that is gone, a body that was cut on its way."""
+_TOO_LARGE = (
+    "most likely a proxy before the bucket bounds the body of a request: raise that (nginx: client_max_body_size) "
+    "above the size of a part, which is RECEIVER_PART_SIZE_MB, and up to 128 MiB of a file over 512 MiB; then retry"
+)
 _WRONG_PLACE_CODES = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "301"})
 
 
@@ -88,7 +102,7 @@ def _from_answer(error: ClientError, operation: str, where: str) -> ReceiverErro
     if status in {401, 403} or code in {"ExpiredToken", "InvalidToken"}:
         return StoreDeniedError(said, operation=operation, retry_after_s=OPERATOR_WAIT_S)
     if (400 <= status < 500 and status not in _PASSING_STATUSES and code not in _PASSING_CODES) or status == 501:
-        return StoreRefusedError(said)
+        return StoreRefusedError(said, _TOO_LARGE if status == 413 else None)
     return StoreUnavailableError(said, retry_after_s=_retry_after_s(error))
 
 

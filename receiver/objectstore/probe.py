@@ -12,8 +12,7 @@ import aiohttp
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from receiver.checksums import checksum_of, for_store
-from receiver.errors import StoreChecksumError, StoreUnavailableError
+from receiver.errors import StoreUnavailableError
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.client import opened_as
 from receiver.objectstore.faults import status_and_code, translated
@@ -61,20 +60,15 @@ class ProbedBucket(Bucket):
         with translated("HeadBucket", self.name):
             return _sight(await self._client.head_bucket(Bucket=self.name))
 
-    async def refuses_wrong_checksum(self, key: str, body: bytes) -> bool:
-        """Put `body` under the checksum of other bytes, in place of what is there; tell whether the store noticed."""
-        try:
-            with translated("PutObject", key):
-                await self._client.put_object(
-                    Bucket=self.name,
-                    Key=key,
-                    Body=body,
-                    ChecksumCRC64NVME=for_store(checksum_of(body + b"?")),
-                    **self._write_options,
-                )
-        except StoreChecksumError:
-            return True
-        return False
+    @property
+    def write_settings(self) -> str:
+        """Name the settings that ask for more than a plain write; "" where none is set."""
+        names = {
+            "StorageClass": "RECEIVER_S3_STORAGE_CLASS",
+            "ServerSideEncryption": "RECEIVER_S3_SSE",
+            "SSEKMSKeyId": "RECEIVER_S3_KMS_KEY_ID",
+        }
+        return ", ".join(name for option, name in names.items() if option in self._write_options)
 
     async def keeping(self) -> Keeping:
         """Ask how the bucket keeps versions and whether it locks objects."""
@@ -88,9 +82,7 @@ class ProbedBucket(Bucket):
         with translated("GetObjectLockConfiguration", self.name):
             try:
                 answer = await self._client.get_object_lock_configuration(Bucket=self.name)
-                rule: Any = answer.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention", {})
-                kept = f"{rule.get('Days') or rule.get('Years')} {'days' if rule.get('Days') else 'years'}"
-                lock = f"{rule.get('Mode')} for {kept}" if rule else "on, without a default"
+                lock = _lock_of(answer.get("ObjectLockConfiguration", {}))
             except ClientError as e:
                 if status_and_code(e)[1] in _NO_LOCK_CODES:
                     lock = "off"
@@ -133,6 +125,15 @@ async def fetched(url: str) -> tuple[int, bytes]:
             return answer.status, await answer.content.read(_READ_BYTES)
     except (aiohttp.ClientError, TimeoutError, OSError) as e:
         raise StoreUnavailableError(f"GET of a presigned URL: {type(e).__name__}") from e
+
+
+def _lock_of(told: Any) -> str:
+    """Read the configuration; a store that answers and does not say that it is enabled locks nothing."""
+    if told.get("ObjectLockEnabled") != "Enabled":
+        return "off"
+    rule = told.get("Rule", {}).get("DefaultRetention", {})
+    kept = f"{rule.get('Days') or rule.get('Years')} {'days' if rule.get('Days') else 'years'}"
+    return f"{rule.get('Mode')} for {kept}" if rule else "on, without a default"
 
 
 def _sight(answer: Any) -> StoreSight:

@@ -14,6 +14,10 @@ from receiver.errors import (
     SourceError,
     SourceIncompleteError,
     StorageUnavailableError,
+    StoreChecksumError,
+    StoreError,
+    StoreRefusedError,
+    StoreUnavailableError,
     WorkerCrashedError,
 )
 from receiver.records import Failure, State
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.lifecycle import Decision
+    from receiver.pipeline.parts import StoreKnowledge
 
 _MAX_MESSAGE_CHARS = 1000
 _NAMES = {Side.API: "the Meetings API", Side.STORE: "the bucket", Side.SOURCE: "that host"}
@@ -52,6 +57,20 @@ async def to_the_end(write: Coroutine[Any, Any, None]) -> bool:
 def report_abandoned(error: Exception) -> None:
     metrics.runs.labels(outcome="abandoned").inc()
     _log.warning("run_abandoned", error=str(error))
+
+
+async def judged(error: JobError, store: StoreKnowledge) -> JobError:
+    """Take a refusal of what the store took before for no fault of the recording: it is tried with other requests."""
+    if not isinstance(error, StoreRefusedError | StoreChecksumError):
+        return error
+    try:
+        is_changed = await store.is_changed()
+    except (StoreError, StorageUnavailableError) as e:
+        _log.warning("store_not_tried_again", error=str(e))
+        return error
+    if not is_changed:
+        return error
+    return StoreUnavailableError(f"{error.happened}; the store does other things than before, and was tried anew", "")
 
 
 def failure_of(error: JobError, decision: Decision, *, at: datetime) -> Failure:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from receiver.catalogue import Runs
     from receiver.records import Claim, FreshUrl, NotedObject, ObjectHead, UnfinishedUpload, UploadedPart
 
+_NOTE_READ_EVERY_S = 2.0
 _log = logs.get("pipeline")
 
 
@@ -46,6 +47,25 @@ class DownloadUrls:
         return self._latest
 
 
+class ReadBackNotes:
+    """Notes on the row how much of its object was read back: seldom, and what is read quickly not at all."""
+
+    def __init__(self, runs: Runs, claim: Claim) -> None:
+        self._runs = runs
+        self._claim = claim
+        self._noted_s = time.monotonic()
+
+    async def __call__(self, read_bytes: int) -> None:
+        """Note it where the last note is old; a database that is away ends no read."""
+        if time.monotonic() - self._noted_s < _NOTE_READ_EVERY_S:
+            return
+        try:
+            await self._runs.note_read_back(self._claim, read_bytes)
+        except StorageUnavailableError as e:
+            _log.warning("read_back_not_noted", error=str(e))
+        self._noted_s = time.monotonic()
+
+
 class RowLedger:
     """`receiver.transfer.Ledger` for one run, which reads from `urls` whence the file comes.
 
@@ -65,6 +85,7 @@ class RowLedger:
         self._noting = asyncio.Lock()
         self._began_s = time.monotonic()
         self._noted_s = -math.inf  # the first part is noted at once
+        self._read_back = ReadBackNotes(runs, claim)
         self.recording = claim.recording
 
     async def began(self, upload: UnfinishedUpload | None, key: str) -> None:
@@ -105,6 +126,10 @@ class RowLedger:
             await self._runs.forget_upload(self._claim)
         except StorageUnavailableError as e:
             _log.warning("parts_not_forgotten", error=str(e))
+
+    async def read_back(self, read_bytes: int) -> None:
+        """Note how much of the stored object has been read back."""
+        await self._read_back(read_bytes)
 
     def left_unproven(self, head: ObjectHead) -> bool:
         """Compare with what an earlier run noted before it stored it."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from receiver.errors import KeyTakenError, ManifestConflictError
+from receiver.errors import KeyTakenError, ManifestConflictError, StoreChecksumError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.objectstore import Bucket
-    from receiver.records import Recording, StoredFile
+    from receiver.records import ObjectHead, Recording, StoredFile
 
 MANIFEST_VERSION = 1
 _MOST_BYTES = 4 * 1024 * 1024
@@ -53,6 +53,7 @@ def write_manifest(recording: Recording, stored: StoredFile, *, archived_at: dat
             "content_type": stored.content_type,
             "incomplete": stored.incomplete,
         },
+        "proof": _proof(stored, archived_at=archived_at),
         "first_seen": {"via": recording.first_seen_via, "at": _iso(recording.first_seen_at)},
         "url_origin": recording.url_origin,
         "archived_at": _iso(archived_at),
@@ -63,18 +64,29 @@ def write_manifest(recording: Recording, stored: StoredFile, *, archived_at: dat
 async def store_manifest(bucket: Bucket, recording: Recording, stored: StoredFile, *, archived_at: datetime) -> None:
     """Store the manifest beside the object, in place of an earlier one of the same recording.
 
-    What names another recording, or none, stays and is a `ManifestConflictError`. Safe to repeat.
+    What names another recording, or none, stays and is a `ManifestConflictError`. Where the store does not verify what
+    it takes, it is read again; one that came spoiled is replaced once, then removed, for a later run to write. Safe to
+    repeat.
     """
     key = manifest_key(stored.key)
     body = write_manifest(recording, stored, archived_at=archived_at)
     try:
-        await bucket.put(key, body, content_type="application/json")
+        head = await bucket.put(key, body, content_type="application/json")
     except KeyTakenError as e:
         owner = await _owner(bucket, key)
         if owner != recording.id:
             named = f"names recording {owner[:64]}" if isinstance(owner, str) else "is no manifest"
             raise ManifestConflictError(f"what lies under {key} {named}, and was left alone") from e
-        await bucket.replace(key, body, content_type="application/json")
+        head = await bucket.replace(key, body, content_type="application/json")
+    if not await _holds(bucket, head, body):
+        head = await bucket.replace(key, body, content_type="application/json")
+        if not await _holds(bucket, head, body):
+            await bucket.discard(head)
+            raise StoreChecksumError(f"{key}, read back, does not hold the bytes that were sent")
+
+
+async def _holds(bucket: Bucket, head: ObjectHead, body: bytes) -> bool:
+    return head.proof is not None or b"".join([chunk async for chunk in bucket.read(head.key)]) == body
 
 
 async def _owner(bucket: Bucket, key: str) -> object:
@@ -86,6 +98,19 @@ async def _owner(bucket: Bucket, key: str) -> object:
         return json.loads(b"".join([chunk async for chunk in bucket.read(key)]))["recording"]["id"]
     except (ValueError, RecursionError, LookupError, TypeError):
         return None
+
+
+def _proof(stored: StoredFile, *, archived_at: datetime) -> dict[str, Any] | None:
+    proof = stored.proof
+    if proof is None:
+        return None
+    return {
+        "method": proof.method,
+        "algorithm": proof.algorithm,
+        "value": proof.value,
+        "verified_by": proof.verified_by,
+        "at": _iso(proof.at or archived_at),
+    }
 
 
 def _iso(moment: datetime | None) -> str | None:

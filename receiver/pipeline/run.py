@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from receiver import failpoints, logs, metrics
 from receiver.errors import (
@@ -26,11 +25,11 @@ from receiver.errors import (
     WorkerCrashedError,
 )
 from receiver.failpoints import Failpoint
-from receiver.lifecycle import Decision, RetryPolicy, after_crash, decide, wait_out
+from receiver.lifecycle import Decision, after_crash, decide, wait_out
 from receiver.meetings import url_expiry
-from receiver.pipeline.ending import failure_of, report, report_abandoned, to_the_end
+from receiver.pipeline.ending import failure_of, judged, report, report_abandoned, to_the_end
 from receiver.pipeline.gates import Gates
-from receiver.pipeline.ledger import DownloadUrls, RowLedger
+from receiver.pipeline.ledger import DownloadUrls, ReadBackNotes, RowLedger
 from receiver.pipeline.listing import NOT_LISTED, Listings
 from receiver.pipeline.manifest import store_manifest
 from receiver.pipeline.turns import Turns
@@ -38,38 +37,13 @@ from receiver.records import Claim, FreshUrl, Recording, RecordingId, StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
-    from datetime import datetime
+    from typing import Any
 
-    from receiver.catalogue import Runs
-    from receiver.meetings import MeetingsApi
-    from receiver.objectstore import Bucket
-    from receiver.pipeline.keys import KeyTemplate
+    from receiver.pipeline.parts import PipelineParts
     from receiver.records import Failure, UnfinishedUpload
-    from receiver.transfer import Copier
 
 T = TypeVar("T")
 _log = logs.get("pipeline")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineParts:
-    """What a run works with.
-
-    `api` is None where no credentials are set: then the payload's URL is used while it lives. `listing_grace_s` is how
-    long a recording may stay out of the API's listing before it counts as missing; `note_every_s` is how much of a
-    run's sending its row may lag behind, which is sent again where the run is killed; `jitter` is uniform in [0, 1).
-    """
-
-    runs: Runs
-    api: MeetingsApi | None
-    copier: Copier
-    bucket: Bucket
-    keys: KeyTemplate
-    retries: RetryPolicy
-    listing_grace_s: float
-    note_every_s: float
-    clock: Callable[[], datetime]
-    jitter: Callable[[], float]
 
 
 class Pipeline:
@@ -123,7 +97,7 @@ class Pipeline:
                 report_abandoned(e)
                 self._abandoned[claim.recording.id] = claim.fence
             except JobError as e:
-                await self._fail(claim, e)
+                await self._fail(claim, await judged(e, self._parts.store))
             except Exception:  # noqa: BLE001  (whatever went wrong, the row must end in a named state)
                 _log.exception("run_crashed")
                 await self._fail(claim, InternalError("the service failed on this recording"))
@@ -174,6 +148,7 @@ class Pipeline:
             self._abandoned[claim.recording.id] = claim.fence
 
     async def _archive(self, claim: Claim) -> None:
+        await self._parts.store.ready()
         await self._end_uploads(claim, keep=claim.upload)
         claim, url = await self._confirmed(claim)
         stored, recording = await self._adopted(claim) or await self._copied(claim, url)
@@ -202,7 +177,11 @@ class Pipeline:
         """
         if claim.key is None:
             return
-        for upload in await self._parts.bucket.open_uploads(claim.key):
+        abilities = self._parts.bucket.abilities
+        found = set(await self._parts.bucket.open_uploads(claim.key))
+        if claim.upload is not None and abilities.aborts and not abilities.lists_uploads:
+            found.add(claim.upload.upload)
+        for upload in found:
             if upload.key == claim.key and (keep is None or upload != keep.upload):
                 await self._parts.bucket.abort_upload(upload)
                 _log.info("stray_upload_aborted", key=claim.key)
@@ -211,7 +190,9 @@ class Pipeline:
         """Prove and keep an object that an earlier run completed before it could record it."""
         if claim.noted is None:
             return None
-        stored = await self._parts.copier.prove_existing(target=self._parts.bucket, noted=claim.noted)
+        stored = await self._parts.copier.prove_existing(
+            target=self._parts.bucket, noted=claim.noted, note=ReadBackNotes(self._parts.runs, claim)
+        )
         if stored is None:
             return None
         await self._end_uploads(claim, keep=None)

@@ -22,6 +22,7 @@ from receiver.records.objects import (
     UploadedPart,
     versions_of,
 )
+from receiver.records.proofs import CopyProof, Learnt, Rung, StoreAbilities
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import (
     Attendee,
@@ -42,6 +43,7 @@ __all__ = [
     "Accepted",
     "Attendee",
     "Claim",
+    "CopyProof",
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
@@ -51,6 +53,7 @@ __all__ = [
     "Host",
     "KnownMeeting",
     "KnownRecording",
+    "Learnt",
     "ListedMeeting",
     "ListedRecording",
     "Meeting",
@@ -67,7 +70,9 @@ __all__ = [
     "RefusedSource",
     "RejectedRecord",
     "Replayed",
+    "Rung",
     "State",
+    "StoreAbilities",
     "StoredFile",
     "Tally",
     "UnfinishedUpload",

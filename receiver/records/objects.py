@@ -7,9 +7,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from receiver.records.proofs import Rung
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+
+    from receiver.records.proofs import CopyProof
 
 _VERSION = re.compile(r"\.v([1-9]\d*)\.[a-z0-9]+$")
 
@@ -27,7 +31,12 @@ def versions_of(key: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectHead:
-    """What the store says of an object. `checksum` is `crc64nvme:<base64>` over the whole object, or None."""
+    """What the store says of an object.
+
+    `checksum` is `crc64nvme:<base64>` over the whole object, or None where the store tells none, or none of its own.
+    `proof` is set where the store has verified the bytes as they came; else they are to be read back, unless the object
+    `is_contradicted`: just written, by a store that verifies and yet tells another value of it than was sent.
+    """
 
     key: str
     size_bytes: int
@@ -35,12 +44,15 @@ class ObjectHead:
     checksum: str | None
     content_type: str | None
     version_id: str | None
+    proof: CopyProof | None = None
+    is_contradicted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A proven object: length, own SHA-256 (hex) and the store's checksum all agreed.
+    """A proven object: its length, own SHA-256 (hex) and `proof` all agreed. `checksum` is our own CRC64NVME.
 
+    Without a `proof` the store has verified the checksum, as it had to for earlier releases.
     `incomplete` says what the file itself lacks where its container tells that it is cut or cannot be played.
     """
 
@@ -52,6 +64,7 @@ class StoredFile:
     checksum: str
     content_type: str
     incomplete: str | None = None
+    proof: CopyProof | None = None
 
     @property
     def version(self) -> int:
@@ -82,22 +95,28 @@ class NotedObject:
 class OpenUpload:
     """A multipart upload that a run has begun; kept on the row so that the next run can go on with it or end it.
 
-    `begun_at` is known of an upload that the store listed, by the store's clock.
+    `begun_at` is known of an upload that the store listed, by the store's clock; `rung` of one that a run began: how it
+    is to be proven. Releases before the ladder began all with a CRC64NVME.
     """
 
     key: str
     upload_id: str
     begun_at: datetime | None = field(default=None, compare=False)
+    rung: Rung = field(default=Rung.CRC64NVME, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadedPart:
-    """A part as the store confirmed it. `number` counts from 1; `checksum` is the part's `crc64nvme:<base64>`."""
+    """A part as the store confirmed it. `number` counts from 1; `checksum` is the part's `crc64nvme:<base64>`.
+
+    `digest` is the part's value on its upload's rung, in base64, where that is another than a CRC64NVME.
+    """
 
     number: int
     etag: str
     size_bytes: int
     checksum: str
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from receiver.records import Rung
 from receiver.settings.values import (
     Bucket,
     DatabaseUrl,
@@ -36,6 +37,8 @@ class Settings(BaseModel):
     s3_storage_class: str | None = None
     s3_sse: str | None = None
     s3_kms_key_id: str | None = None
+    s3_min_proof: Rung = Rung.READ_BACK
+    """The weakest proof of a copy that will do: what verifies less is refused before a byte is copied."""
     key_template: Template = "recordings/{created_at:%Y/%m/%d}/{meeting_id}/{recording_id}"
     api_url: HttpUrl = "https://api.connectycube.com"
     api_admin_key: HeaderValue | None = None
@@ -84,6 +87,7 @@ EXAMPLES = {
     "s3_bucket": "team-recordings",
     "s3_endpoint_url": "https://s3.eu-central-1.amazonaws.com",
     "s3_prefix": "meetings/",
+    "s3_min_proof": "crc64nvme",
     "api_app_id": "4567",
     "api_auth_key": "the authorization key of the application's overview page",
     "api_user_login": "archive-bot",

@@ -22,6 +22,7 @@ from receiver.tables.metadata import (
     recordings,
     search_postings,
     state_counts,
+    store_abilities,
     upload_parts,
     write_probes,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "schema_status",
     "search_postings",
     "state_counts",
+    "store_abilities",
     "try_writing",
     "upgrade",
     "upload_parts",

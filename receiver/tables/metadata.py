@@ -103,8 +103,10 @@ recordings = sa.Table(
     sa.Column("source_host", sa.Text),
     sa.Column("upload_id", sa.Text),
     sa.Column("upload_part_size_bytes", sa.BigInteger),
+    sa.Column("upload_rung", sa.Text),
     sa.Column("source_etag", sa.Text),
     sa.Column("source_size_bytes", sa.BigInteger),
+    sa.Column("read_back_bytes", sa.BigInteger),
     sa.Column("error_code", sa.Text),
     sa.Column("error_message", sa.Text),
     sa.Column("error_at", UtcDateTime),
@@ -117,6 +119,10 @@ recordings = sa.Table(
     sa.Column("sha256", sa.Text),
     sa.Column("checksum", sa.Text),
     sa.Column("content_type", sa.Text),
+    # null in rows that releases before the ladder archived: those were proven by the store's CRC64NVME
+    sa.Column("proof_rung", sa.Text),
+    sa.Column("proof_value", sa.Text),
+    sa.Column("proof_at", UtcDateTime),
     sa.Column("archived_at", UtcDateTime),
     sa.Column("incomplete", sa.Text),
     sa.Column("cut_sha256", sa.Text),
@@ -217,6 +223,7 @@ upload_parts = sa.Table(
     sa.Column("etag", sa.Text, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("checksum", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text),
     sa.Column("fence", sa.BigInteger),
     sa.Column("elapsed_s", sa.Double),
 )
@@ -247,6 +254,17 @@ api_pauses = sa.Table(
     info={NOT_MOVED: True},
 )
 """When the pause that an API asked for is over, by this database's clock."""
+
+store_abilities = sa.Table(
+    "store_abilities",
+    metadata,
+    sa.Column("place", sa.Text, primary_key=True),
+    sa.Column("server", sa.Text),
+    sa.Column("abilities", sa.JSON, nullable=False),
+    sa.Column("is_sure", sa.Boolean(name="is_sure"), nullable=False),
+    sa.Column("tried_at", UtcDateTime, nullable=False),
+)
+"""What each bucket was found to do (`place`: endpoint, bucket, and how objects are written there), and when."""
 
 ended_sessions = sa.Table(
     "ended_sessions",

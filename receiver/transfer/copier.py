@@ -16,8 +16,8 @@ from receiver.errors import (
     StoreChecksumError,
 )
 from receiver.media import walker_for
-from receiver.media.sniff import SNIFF_BYTES, UNKNOWN, sniff
-from receiver.records import NotedObject, StoredFile
+from receiver.media.sniff import SNIFF_BYTES, sniff
+from receiver.records import NotedObject
 from receiver.tasks import to_the_end
 from receiver.transfer.cores import Cores
 from receiver.transfer.destination import Destination, abort, held_open
@@ -26,15 +26,16 @@ from receiver.transfer.fetch import Connections, Fetcher
 from receiver.transfer.multipart import PartsRelay
 from receiver.transfer.pace import Pace, Throttle
 from receiver.transfer.parts import confirmed, same_file
+from receiver.transfer.proving import Proving
 from receiver.transfer.read_ahead import ReadAhead
 from receiver.transfer.source import Refresh, Shared, Source
 from receiver.transfer.stop import Stop, Threads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from receiver.media.sniff import Media
-    from receiver.records import ObjectHead, UnfinishedUpload
+    from receiver.records import ObjectHead, StoredFile, UnfinishedUpload
     from receiver.transfer.limits import Limits
     from receiver.transfer.policy import DownloadPolicy
     from receiver.transfer.ports import Ledger, Target
@@ -114,14 +115,16 @@ class Copier:
         stream, head = await self._begun(source)
         try:
             goal = goal_of(sniff(head))
-            if source.size_bytes <= self._limits.small_file_bytes:
-                digest, stored = await self._copy_small(source, stream, goal)
-            else:
-                digest, stored = await self._copy_large(source, stream, goal)
+            proving = self._proving(goal.target, goal.ledger.read_back)
+            is_small = source.size_bytes <= self._limits.small_file_bytes
+            rung = goal.target.abilities.put_proof if is_small else goal.target.abilities.upload_proof
+            proving.check_reachable(rung)
+            copied = self._copy_small if is_small else self._copy_large
+            digest, stored = await copied(source, stream, goal)
         finally:
             stream.close()
         try:
-            return _proven(goal.target, stored, digest, goal.media.content_type)
+            return await proving.of_written(stored, digest, content_type=goal.media.content_type)
         except StoreChecksumError:
             await to_the_end(goal.discarded(stored))
             raise
@@ -150,7 +153,7 @@ class Copier:
 
     async def _copy_large(self, source: Source, stream: Stream, goal: Destination) -> tuple[RunningDigest, ObjectHead]:
         digest = RunningDigest(walker_for(goal.media.content_type))
-        part_size_bytes = self._limits.part_size(source.size_bytes)
+        part_size_bytes = self._limits.part_size(source.size_bytes, goal.target.abilities.most_parts)
         async with goal.upload(source, part_size_bytes=part_size_bytes) as unfinished:
             async with ReadAhead(stream, digest, self._shared.cores) as ahead:
                 relay = PartsRelay(source, goal.ledger.stored, in_order=ahead)
@@ -173,7 +176,8 @@ class Copier:
         This run has not seen the earlier bytes, so the object is read back from the store to be hashed.
         """
         async with held_open(target, resume.upload, ledger):
-            parts = confirmed(resume, await target.list_parts(resume.upload) or ())
+            is_as_now = resume.upload.rung is target.abilities.upload_proof  # else its parts lack what proves them
+            parts = confirmed(resume, await target.list_parts(resume.upload) or ()) if is_as_now else ()
             goal = await self._goal_again(source, goal_of, resume) if parts else None
             if goal is not None:
                 _log.info("upload_resumed", key=resume.upload.key, parts_kept=len(parts))
@@ -186,7 +190,7 @@ class Copier:
             await abort(target, resume.upload)
             return None
         sent_object = NotedObject(key=head.key, size_bytes=source.size_bytes, checksum=checksum)
-        stored = await self.prove_existing(target=target, noted=sent_object)
+        stored = await self._proving(target, ledger.read_back).existing(sent_object, proof=head.proof)
         if stored is None:
             await to_the_end(goal.discarded(head))
             raise StoreChecksumError(f"{head.key} does not hold the bytes that were sent")
@@ -199,7 +203,7 @@ class Copier:
         stream, head = await self._begun(source, SNIFF_BYTES)
         stream.close()
         goal = goal_of(sniff(head))
-        same = same_file(resume, source) and await goal.free_key(source.size_bytes) == resume.upload.key
+        same = same_file(resume, source) and await goal.free_key() == resume.upload.key
         return goal if same else None
 
     async def _soon(self, reading: Callable[[], T], stop: Stop, size_bytes: int) -> T:
@@ -211,20 +215,18 @@ class Copier:
                 f"the file came slower than {self._limits.min_rate_bytes_s} bytes per second"
             ) from e
 
-    async def prove_existing(self, *, target: Target, noted: NotedObject) -> StoredFile | None:
+    async def prove_existing(
+        self, *, target: Target, noted: NotedObject, note: Callable[[int], Awaitable[None]]
+    ) -> StoredFile | None:
         """Prove an object that a run completed but did not record, by reading all of it back.
 
         None where there is no object, or another than the noted one. Bytes that do not agree with the store's own size
-        and checksum are an error.
+        and checksum are an error. `note` hears how much was read.
         """
-        head = await target.head(noted.key)
-        if head is None or not noted.matches(head):
-            return None
-        content_type = head.content_type or UNKNOWN.content_type
-        digest = RunningDigest(walker_for(content_type))
-        async for chunk in target.read(noted.key):
-            digest.feed(digest.position, chunk)
-        return _proven(target, head, digest, content_type)
+        return await self._proving(target, note).existing(noted)
+
+    def _proving(self, target: Target, note: Callable[[int], Awaitable[None]]) -> Proving:
+        return Proving(target=target, weakest=self._limits.min_proof, note=note)
 
 
 def _check_whole(digest: RunningDigest, ledger: Ledger) -> None:
@@ -234,22 +236,3 @@ def _check_whole(digest: RunningDigest, ledger: Ledger) -> None:
         raise SourceIncompleteError(
             f"the file was cut before the platform stored it: {structure.incomplete}", sha256=digest.sha256
         )
-
-
-def _proven(target: Target, head: ObjectHead, digest: RunningDigest, content_type: str) -> StoredFile:
-    """Build the record of a copy, which exists only where the store's size and checksum are our own."""
-    if head.checksum is None:
-        raise StoreChecksumError(f"the store keeps no CRC64NVME of {head.key}, and full-object checksums are a must")
-    if (head.size_bytes, head.checksum) != (digest.position, digest.checksum):
-        raise StoreChecksumError(f"the store reports another size or checksum of {head.key} than its bytes have")
-    structure = digest.structure
-    return StoredFile(
-        bucket=target.name,
-        key=head.key,
-        version_id=head.version_id,
-        size_bytes=head.size_bytes,
-        sha256=digest.sha256,
-        checksum=digest.checksum,
-        content_type=content_type,
-        incomplete=structure.incomplete if structure is not None else None,
-    )

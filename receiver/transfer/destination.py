@@ -19,9 +19,10 @@ from receiver.errors import (
     StoreChecksumError,
     StoreUnavailableError,
 )
-from receiver.records import NotedObject, UnfinishedUpload, versions_of
+from receiver.records import CopyProof, NotedObject, Rung, UnfinishedUpload, versions_of
 from receiver.tasks import to_the_end
 from receiver.transfer.pace import LONGEST_PAUSE_S
+from receiver.transfer.proving import read_back
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -52,10 +53,10 @@ class Destination:
     ledger: Ledger
     limits: Limits
 
-    async def free_key(self, size_bytes: int) -> str:
+    async def free_key(self) -> str:
         """Return the first version of the key that holds no object."""
         for key in versions_of(self.key):
-            if await self._is_free(key, size_bytes):
+            if await self._is_free(key):
                 return key
         raise AssertionError  # pragma: no cover
 
@@ -75,7 +76,7 @@ class Destination:
     @asynccontextmanager
     async def upload(self, source: Source, *, part_size_bytes: int) -> AsyncIterator[UnfinishedUpload]:
         """Hold an upload to the first free version of the key open, as `held_open` does."""
-        upload = await self._at_free_key(source.size_bytes)
+        upload = await self._at_free_key()
         unfinished = UnfinishedUpload(
             upload=upload,
             part_size_bytes=part_size_bytes,
@@ -90,7 +91,7 @@ class Destination:
         async with held_open(self.target, upload, self.ledger):
             yield unfinished
 
-    async def _at_free_key(self, size_bytes: int) -> OpenUpload:
+    async def _at_free_key(self) -> OpenUpload:
         """Open an upload to the first free version of the key, while the store is asked whether it is free.
 
         The ledger hears of the key before: a process killed between the two leaves an upload that the next run finds
@@ -100,7 +101,7 @@ class Destination:
             await self.ledger.began(None, key)
             opening = asyncio.ensure_future(self._opened(key))
             try:
-                is_free = await self._is_free(key, size_bytes)
+                is_free = await self._is_free(key)
                 upload = await asyncio.shield(opening)
             except BaseException:
                 await to_the_end(self._abort_when_open(opening))
@@ -111,10 +112,10 @@ class Destination:
                 raise StoreUnavailableError(f"an upload to {key}, where another file lies, could not be ended")
         raise AssertionError  # pragma: no cover
 
-    async def _is_free(self, key: str, size_bytes: int) -> bool:
+    async def _is_free(self, key: str) -> bool:
         head = await self.target.head(key)
         if head is not None:
-            self._check_comparable(head, size_bytes)
+            self._check_proven(head)
         return head is None
 
     async def _opened(self, key: str) -> OpenUpload:
@@ -156,28 +157,31 @@ class Destination:
             return head
 
     async def _adopted(self, noted: NotedObject, taken: KeyTakenError | None = None) -> ObjectHead | None:
-        """Return the object under the key if its bytes are those that were to be stored."""
+        """Return the object under the key if its bytes are those that were to be stored.
+
+        Where the store's word does not tell, it is read back.
+        """
         head = await self.target.head(noted.key)
         if head is None and taken is not None:
             raise StoreUnavailableError(f"{noted.key} was taken, then gone") from taken
-        if head is None or not noted.matches(head):
-            if head is not None:
-                self._check_comparable(head, noted.size_bytes)
+        if head is None or head.size_bytes != noted.size_bytes:
+            return None
+        checksum = head.checksum
+        if checksum is None:
+            digest = await read_back(self.target, head, self.ledger.read_back)
+            checksum = digest.checksum
+            head = replace(head, proof=CopyProof(rung=Rung.READ_BACK, value=digest.sha256))
+        if checksum != noted.checksum:
+            self._check_proven(head)
             return None
         _log.info("object_adopted", key=noted.key, size_bytes=noted.size_bytes)
         return head
 
-    def _check_comparable(self, head: ObjectHead, size_bytes: int) -> None:
+    def _check_proven(self, head: ObjectHead) -> None:
         """Refuse to store beside what may be the same bytes: such a store would fill with copies."""
         if self.ledger.left_unproven(head):
             raise StoreChecksumError(
-                f"{head.key} holds what an earlier run stored and could not prove, since the store tells another "
-                "checksum than was sent, and it may not be deleted"
-            )
-        if head.checksum is None and head.size_bytes == size_bytes:
-            raise StoreChecksumError(
-                f"{head.key} holds as many bytes as the file, and the store keeps no CRC64NVME of it to compare: it "
-                "must support full-object checksums, or, if the object is another's, that one be moved away"
+                f"{head.key} holds what an earlier run stored and could not prove, and it may not be deleted"
             )
 
     async def discarded(self, head: ObjectHead) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from receiver.records import Rung
+
 MIB = 1024 * 1024
 MAX_PARTS = 9000  # S3 allows 10,000
 MIN_PART_BYTES = 5 * MIB  # S3 takes no smaller part but the last
@@ -23,7 +25,7 @@ class Limits:
     A file of at most `small_file_bytes` is held in memory and stored in one request. `pause_s` is the first wait
     before a cut download or a refused part is tried again; it doubles. No part but the last is smaller than
     `part_size_bytes`, and those of large files are larger. `requests_at_once` and `bandwidth_bytes_s`
-    (None: no bound) are of all copies together.
+    (None: no bound) are of all copies together. `min_proof` is the weakest rung that will do.
     """
 
     max_file_bytes: int
@@ -36,11 +38,12 @@ class Limits:
     pause_s: float = 0.5
     requests_at_once: int = 32
     bandwidth_bytes_s: int | None = None
+    min_proof: Rung = Rung.READ_BACK
 
-    def part_size(self, file_bytes: int) -> int:
-        """Return the size of every part but the last, so that no file has more parts than S3 allows."""
+    def part_size(self, file_bytes: int, most_parts: int = MAX_PARTS) -> int:
+        """Return the size of every part but the last, so that no file has more parts than S3, or this store, allows."""
         few = min(LARGE_PART_BYTES, -(-file_bytes // FEW_PARTS))
-        return max(MIN_PART_BYTES, self.part_size_bytes, few, -(-file_bytes // MAX_PARTS))
+        return max(MIN_PART_BYTES, self.part_size_bytes, few, -(-file_bytes // min(MAX_PARTS, most_parts)))
 
     def deadline_s(self, size_bytes: int) -> float:
         """Return the longest that moving so many bytes may take."""

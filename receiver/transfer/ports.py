@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from receiver.records import HeldPart, NotedObject, ObjectHead, OpenUpload, UnfinishedUpload, UploadedPart
+    from receiver.records import (
+        HeldPart,
+        NotedObject,
+        ObjectHead,
+        OpenUpload,
+        StoreAbilities,
+        UnfinishedUpload,
+        UploadedPart,
+    )
 
 
 class Target(Protocol):
@@ -16,6 +24,10 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """The bucket's name."""
+
+    @property
+    def abilities(self) -> StoreAbilities:
+        """What the bucket was found to do; it may change between two copies."""
 
     async def head(self, key: str) -> ObjectHead | None:
         """Return what lies under the key, or None."""
@@ -43,7 +55,7 @@ class Target(Protocol):
         ...
 
     async def list_parts(self, upload: OpenUpload) -> list[HeldPart] | None:
-        """Return the parts of an open upload, by number; None where the upload is no more."""
+        """Return the parts of an open upload, by number; None where the upload is no more, or nobody can tell."""
         ...
 
     async def complete_upload(self, upload: OpenUpload, parts: Sequence[UploadedPart], *, checksum: str) -> ObjectHead:
@@ -53,7 +65,7 @@ class Target(Protocol):
     async def abort_upload(self, upload: OpenUpload) -> None:
         """End an upload; one that is gone already is success."""
 
-    def read(self, key: str) -> AsyncIterator[bytes]:
+    def read(self, key: str, *, version_id: str | None = None) -> AsyncIterator[bytes]:
         """Yield the whole object in chunks."""
         ...
 
@@ -78,6 +90,10 @@ class Ledger(Protocol):
 
     async def aborted(self) -> None:
         """Note that the upload is no more, nor any of its parts."""
+        ...
+
+    async def read_back(self, read_bytes: int) -> None:
+        """Note how much of the stored object has been read back."""
         ...
 
     def left_unproven(self, head: ObjectHead) -> bool:

@@ -62,7 +62,14 @@ async def test_the_example_payload_is_archived(sandbox: Sandbox, service: Servic
     (source,) = [r for r in made["recordings"] if r["_id"] == item["id"]]
     archive = item.pop("archive")
     assert archive.pop("archived_at") is not None
-    assert archive.pop("checksum").startswith("crc64nvme:")
+    assert archive["proof"].pop("at") is not None
+    assert archive["proof"] == {
+        "method": "full_object",
+        "algorithm": "crc64nvme",
+        "value": archive["checksum"].removeprefix("crc64nvme:"),
+        "verified_by": "store",
+    }
+    assert (archive.pop("checksum").partition(":")[0], archive.pop("proof") is None) == ("crc64nvme", False)
     assert archive.pop("version_id") in (None, "null")
     assert archive == {
         "bucket": service.bucket,

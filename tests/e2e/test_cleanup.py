@@ -19,6 +19,7 @@ from receiver.tables import audit_log as entries
 from receiver.tables import open_database, recordings
 from tests.support.databases import ON_SQLITE
 from tests.support.reconciling import AS_USER, KEY, ago, old_file
+from tests.support.s3 import KnownStore
 from tests.support.service import control, make_meeting, set_fault
 
 AFTER = ("--after-days", "2")
@@ -166,7 +167,7 @@ async def test_a_lost_answer_is_found_out_by_the_next_run(sandbox, service, run)
 async def cleaning(service, bucket, url):
     """Open the clean-up in this process."""
     async with index(service) as database, open_api(ApiConfig(url=url, credentials=lambda: KEY)) as api:
-        yield make_cleanup(database, api, bucket)
+        yield make_cleanup(database, api, bucket, KnownStore())
 
 
 @ON_SQLITE  # for the time it takes; what is compared is one transaction on both

@@ -64,7 +64,13 @@ async def test_the_commands_show_it_for_people_and_as_json(service):
     assert shown in await receiver(service, "list")
     lines = (await receiver(service, "show", "a")).splitlines()
     assert ["transfer", shown] in [line.split(maxsplit=1) for line in lines]
-    expected = {"bytes_done": 504_000_000, "size_bytes": 1_200_000_000, "rate_bytes_s": 18e6, "eta_s": 696 / 18}
+    expected = {
+        "bytes_done": 504_000_000,
+        "size_bytes": 1_200_000_000,
+        "rate_bytes_s": 18e6,
+        "eta_s": 696 / 18,
+        "read_back_bytes": None,
+    }
     assert json.loads(await receiver(service, "show", "a", "--json"))["transfer"] == expected
     (listed,) = json.loads(await receiver(service, "list", "--json"))["items"]
     assert listed["transfer"] == expected

@@ -32,6 +32,7 @@ from tests.support.databases import ON_SQLITE
 from tests.support.intake import accept
 from tests.support.operations import CountedDatabase, CountedProxy, Fate, Operations, counted_listing, counted_source
 from tests.support.payloads import payload
+from tests.support.s3 import KnownStore
 from tests.support.scripted_api import KEY, ScriptedApi, scripted_api
 from tests.support.source_server import MIB, Content, SourceServer
 
@@ -123,6 +124,7 @@ class World:
                 api=self._client,
                 copier=self._copier,
                 bucket=self._store,
+                store=KnownStore(),
                 keys=KeyTemplate("", "recordings/{recording_id}"),
                 retries=RetryPolicy(max_attempts=50, base_s=0, cap_s=0),
                 listing_grace_s=60,

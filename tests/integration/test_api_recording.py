@@ -65,6 +65,13 @@ async def test_a_recording_in_full(database: Database, api_viewer: httpx.AsyncCl
             "content_type": "video/mp4",
             "archived_at": "2026-11-23T12:00:00Z",
             "incomplete": None,
+            "proof": {
+                "method": "full_object",
+                "algorithm": "crc64nvme",
+                "value": "AAAAAAAAAAA=",
+                "verified_by": "store",
+                "at": "2026-11-23T12:00:00Z",
+            },
         },
         "transfer": None,
         "hold": True,

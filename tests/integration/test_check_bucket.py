@@ -17,7 +17,9 @@ from tests.support.checking import bad, expect, found_by, settings_of
 from tests.support.store_proxy import Rule, StoreProxy, s3_error
 
 PUT = r"^PUT /[^?]*/[0-9a-f]{12}(\?| )"
-COMPLETE = r"^POST .*uploadId="
+TRIAL_PUT = r"^PUT /[^?]*-trial(\?| )"
+TRIAL_COMPLETE = r"^POST /[^?]*-trial\?.*uploadId="
+TRIAL_COMPLETE_LARGE = r"^POST /[^?]*-trial-large\?.*uploadId="
 STORED = b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\n\r\n'
 _RESULT = b"<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"
 COMPLETED = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_RESULT) + _RESULT
@@ -105,7 +107,8 @@ async def test_a_versioned_bucket_keeps_no_version_of_the_check(seaweed, bucket)
     await bucket._client.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
     found = await found_by(bucket_findings(settings(seaweed, S3_BUCKET=bucket.name)))
     assert bad(found) == set()
-    expect(found, "bucket versioning", Health.OK, "versioning: Enabled")
+    expect(found, "bucket versions", Health.OK, "versioning: Enabled")
+    expect(found, "bucket object lock", Health.OK, "off")
     listed = await bucket._client.list_object_versions(Bucket=bucket.name)
     assert (listed.get("Versions", []), listed.get("DeleteMarkers", [])) == ([], [])
 
@@ -115,7 +118,7 @@ async def test_without_a_right_to_delete_what_stays_is_named_and_under_the_root_
     found = await look(S3_PREFIX="team/")
     keys, uploads = left_in(store)
     assert uploads == []
-    assert len(keys) == 2
+    assert len(keys) == 4
     assert all(key.startswith("team/recordings/.receiver-check/") for key in keys)
     expect(found, "bucket delete", Health.OK, "may not delete", "left behind", *keys)
 
@@ -248,38 +251,42 @@ async def test_a_clock_that_the_store_refuses(proxied):
     expect(found, "bucket", Health.WRONG, "RequestTimeTooSkewed", "clock")
 
 
-async def test_a_store_that_ignores_if_none_match(proxied):
-    found = await proxied(Rule(PUT), Rule(PUT, answer=STORED))
-    expect(found, "bucket conditional put", Health.WRONG, "replaced the object", "honours If-None-Match")
-    assert bad(found) == {"bucket conditional put"}
-
-
-async def test_a_store_that_knows_no_if_none_match(proxied):
-    found = await proxied(Rule(PUT), Rule(PUT, answer=s3_error(501, "NotImplemented")))
-    expect(found, "bucket conditional put", Health.WRONG, "501 NotImplemented", "honours If-None-Match")
+@pytest.mark.parametrize("answer", [STORED, s3_error(501, "NotImplemented")], ids=["ignored", "not known"])
+async def test_a_store_without_conditional_puts(proxied, answer):
+    found = await proxied(Rule(TRIAL_PUT, times=3), Rule(TRIAL_PUT, answer=answer))
+    guard = "bucket overwrite guard"
+    expect(
+        found, guard, Health.WARNING, "overwriting is not excluded by this store", "PutObject heeds no If-None-Match"
+    )
+    assert bad(found) == {guard}
 
 
 async def test_a_store_that_completes_onto_an_object(proxied):
-    found = await proxied(Rule(COMPLETE, times=2), Rule(COMPLETE, answer=COMPLETED))
-    expect(found, "bucket conditional multipart", Health.WRONG, "replaced the object", "honours If-None-Match")
+    found = await proxied(Rule(TRIAL_COMPLETE, answer=COMPLETED))
+    expect(found, "bucket overwrite guard", Health.WARNING, "overwriting is not excluded", "CompleteMultipartUpload")
 
 
 async def test_a_store_that_ignores_the_checksum_of_a_put(proxied):
-    found = await proxied(Rule(PUT, times=2), Rule(PUT, answer=STORED))
-    expect(found, "bucket checksum", Health.WRONG, "a put with a wrong CRC64NVME", "verifies full-object CRC64NVME")
-    assert bad(found) == {"bucket checksum"}
+    found = await proxied(Rule(TRIAL_PUT, times=2), Rule(TRIAL_PUT, times=99, answer=STORED))
+    expect(found, "bucket proof", Health.WARNING, "up to 2 MiB is proven by reading it back", "read once, whole")
 
 
 async def test_a_store_that_ignores_the_checksum_of_an_upload(proxied):
-    head = b'HTTP/1.1 200 OK\r\nContent-Length: 52\r\nETag: "e"\r\n\r\n'
-    found = await proxied(Rule(COMPLETE, answer=COMPLETED), Rule("^HEAD .*-multipart", answer=head))
-    expect(found, "bucket checksum", Health.WRONG, "a multipart upload with a wrong CRC64NVME", "CRC64NVME")
+    found = await proxied(Rule(TRIAL_COMPLETE_LARGE, times=99, answer=COMPLETED))
+    expect(found, "bucket proof", Health.OK, "CRC64NVME over the whole object", "a larger one by the store's SHA-256")
 
 
-async def test_a_store_that_tells_no_checksum(proxied):
-    head = b'HTTP/1.1 200 OK\r\nContent-Length: 32\r\nETag: "e"\r\n\r\n'
-    found = await proxied(Rule(r"^HEAD /.*/[0-9a-f]{12}(\?| )", answer=head))
-    expect(found, "bucket checksum", Health.WRONG, "does not tell", "CRC64NVME")
+async def test_a_proof_that_is_asked_for_and_not_given(seaweed, store):
+    async with StoreProxy(seaweed.endpoint_url) as proxy:
+        proxy.rules[:] = [Rule(TRIAL_PUT, times=2), Rule(TRIAL_PUT, times=99, answer=STORED)]
+        changed = settings(seaweed, S3_ENDPOINT_URL=proxy.endpoint_url, S3_MIN_PROOF="crc32")
+        found = await found_by(bucket_findings(changed))
+    expect(found, "bucket proof", Health.WRONG, "RECEIVER_S3_MIN_PROOF=crc32", "set RECEIVER_S3_MIN_PROOF=read-back")
+
+
+async def test_a_proxy_that_bounds_bodies(proxied):
+    found = await proxied(Rule(r"^PUT .*partNumber", times=9, answer=s3_error(413, "413")))
+    expect(found, "bucket multipart", Health.WRONG, "413", "client_max_body_size", "RECEIVER_PART_SIZE_MB")
 
 
 async def test_a_storage_class_that_the_store_does_not_know(proxied):
@@ -295,4 +302,4 @@ async def test_an_upload_whose_beginning_was_not_confirmed_is_ended(proxied, sto
 
 async def test_a_store_that_does_not_keep_what_it_confirmed(proxied):
     found = await proxied(Rule(PUT, answer=STORED))
-    expect(found, "bucket put", Health.WRONG, "does not show it")
+    expect(found, "bucket put", Health.WRONG, "then did not find it")

@@ -155,11 +155,10 @@ async def test_other_bytes_that_come_while_the_file_is_on_its_way_are_left_alone
 
 
 @pytest.mark.parametrize("size", [50 * KIB, 6 * MIB])
-@pytest.mark.parametrize("told", [None, "crc64nvme:AAAAAAAAAAA="])
-async def test_a_store_that_tells_other_than_was_sent_keeps_nothing_and_never_a_second_copy(size, told):
+async def test_a_store_that_tells_other_than_was_sent_keeps_nothing_and_never_a_second_copy(size):
     content = Content(size)
     target = MemoryTarget()
-    target.lies["recordings/r1.mp4"] = told
+    target.lies["recordings/r1.mp4"] = "crc64nvme:AAAAAAAAAAA="
     async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
         with pytest.raises(StoreChecksumError):
             await run.copy(target)
@@ -167,7 +166,7 @@ async def test_a_store_that_tells_other_than_was_sent_keeps_nothing_and_never_a_
         target.keeps_all = True
         with pytest.raises(StoreChecksumError):
             await run.copy(target)
-        with pytest.raises(StoreChecksumError, match=r"could not prove|full-object checksums"):
+        with pytest.raises(StoreChecksumError, match="could not prove"):
             await run.copy(target)
     assert list(target.objects) == ["recordings/r1.mp4"]
     assert target.uploads == {}
@@ -179,19 +178,22 @@ async def test_an_object_of_an_earlier_run_is_proven_by_reading_it_back(bucket, 
     async with SourceServer(lambda r: ranged(content, r)) as source, run_of(source.url()) as run:
         stored = await run.copy(bucket)
         (noted,) = run.noted
-        assert await run.copier.prove_existing(target=bucket, noted=noted) == stored
+        assert await run.copier.prove_existing(target=bucket, noted=noted, note=run.read_back) == stored
         await bucket.delete(stored.key)
-        assert await run.copier.prove_existing(target=bucket, noted=noted) is None
+        assert await run.copier.prove_existing(target=bucket, noted=noted, note=run.read_back) is None
 
 
 @pytest.mark.parametrize("told", [None, "crc64nvme:AAAAAAAAAAA="])
 async def test_an_object_other_than_the_noted_one_is_not_taken_for_it(told):
+    """Where the store tells no checksum of it, the object is read back."""
     target = MemoryTarget()
     head = await target.put("k", b"bytes", content_type="video/mp4")
     noted = NotedObject(key="k", size_bytes=head.size_bytes, checksum=head.checksum)
     target.lies["k"] = told
+    if told is None:
+        target.objects["k"] = (b"other", "video/mp4")
     async with run_of("http://127.0.0.1:1/") as run:
-        assert await run.copier.prove_existing(target=target, noted=noted) is None
+        assert await run.copier.prove_existing(target=target, noted=noted, note=run.read_back) is None
 
 
 async def test_an_object_whose_bytes_are_not_what_the_store_says_is_not_proven():
@@ -202,7 +204,7 @@ async def test_an_object_whose_bytes_are_not_what_the_store_says_is_not_proven()
     noted = NotedObject(key="k", size_bytes=head.size_bytes, checksum=head.checksum)
     async with run_of("http://127.0.0.1:1/") as run:
         with pytest.raises(StoreChecksumError):
-            await run.copier.prove_existing(target=target, noted=noted)
+            await run.copier.prove_existing(target=target, noted=noted, note=run.read_back)
 
 
 async def test_the_stores_answers_are_awaited_side_by_side():

@@ -76,6 +76,17 @@ async def test_bytes_grow_with_each_part_and_end_with_the_run(runs, transfer):
     assert await transfer() is None
 
 
+async def test_reading_back_shows_until_the_run_ends_or_begins_anew(runs, transfer):
+    claim = await begun(runs)
+    await runs.note_read_back(claim, 70)
+    assert (await transfer()).read_back_bytes == 70
+    await runs.note_upload(claim, "k.mp4", UPLOAD, UrlOrigin.API)
+    assert (await transfer()).read_back_bytes is None
+    await runs.note_read_back(claim, 220)
+    await runs.finish(claim, STORED, now=NOW)
+    assert await transfer() is None
+
+
 async def test_parts_of_an_earlier_run_are_done_but_not_this_runs_speed(runs, transfer):
     await interrupted(runs)
     again = await begun(runs, replace(UPLOAD, parts=PARTS[:2]))

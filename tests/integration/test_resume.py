@@ -281,6 +281,6 @@ async def test_a_part_that_finds_the_upload_completed_ends_in_adoption(target, s
         winner.began = began
         with pytest.raises(StoreUnavailableError):
             await winner.copy(target)
-        proven = await winner.copier.prove_existing(target=target, noted=loser.noted[-1])
+        proven = await winner.copier.prove_existing(target=target, noted=loser.noted[-1], note=winner.read_back)
     assert proven is not None
     await assert_archived(target, proven)

@@ -20,6 +20,7 @@ from tests.support.clock import NOW, now
 from tests.support.copying import run_of
 from tests.support.intake import accept
 from tests.support.payloads import payload
+from tests.support.s3 import KnownStore
 from tests.support.source_server import MIB, Content, SourceServer, ranged
 
 A = RecordingId("a")
@@ -68,6 +69,7 @@ def machine(runs, copier, bucket):
             api=None,
             copier=copier,
             bucket=bucket,
+            store=KnownStore(),
             keys=KeyTemplate("", "recordings/{recording_id}"),
             retries=RetryPolicy(max_attempts=8, base_s=0, cap_s=0),
             listing_grace_s=60,

@@ -59,6 +59,7 @@ class Run:
     parts: list[UploadedPart] = field(default_factory=list)
     noted: list[NotedObject] = field(default_factory=list)
     forgotten: int = 0
+    was_read_back: list[int] = field(default_factory=list)
     resume: UnfinishedUpload | None = None
     cut_sha256: str | None = None
     noted_before: tuple[NotedObject, ...] = ()
@@ -79,6 +80,9 @@ class Run:
 
     async def completing(self, noted: NotedObject) -> None:
         self.noted.append(noted)
+
+    async def read_back(self, read_bytes: int) -> None:
+        self.was_read_back.append(read_bytes)
 
     async def aborted(self) -> None:
         self.forgotten += 1

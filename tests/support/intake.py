@@ -9,7 +9,7 @@ from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
 from receiver.jobs import MemoryJobs
 from receiver.meetings.payload import parse
-from receiver.records import Accepted, StoredFile
+from receiver.records import Accepted, CopyProof, Rung, StoredFile
 from tests.support.clock import NOW
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ STORED = StoredFile(
     sha256="0" * 64,
     checksum="crc64nvme:x",
     content_type="video/mp4",
+    proof=CopyProof(rung=Rung.CRC64NVME, value="x", at=NOW),
 )
 
 

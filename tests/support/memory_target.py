@@ -6,13 +6,14 @@ import asyncio
 import base64
 import hashlib
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from awscrt.checksums import crc64nvme
 
+from receiver.checksums import for_store
 from receiver.errors import KeyTakenError, StoreChecksumError, StoreDeniedError, StoreUnavailableError
-from receiver.records import HeldPart, ObjectHead, OpenUpload, UploadedPart
+from receiver.records import CopyProof, HeldPart, ObjectHead, OpenUpload, Rung, StoreAbilities, UploadedPart
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -43,6 +44,7 @@ class MemoryTarget:
 
     def __init__(self) -> None:
         self.name = "memory"
+        self.abilities = StoreAbilities()
         self.objects: dict[str, tuple[bytes, str]] = {}
         self.uploads: dict[str, _Upload] = {}
         self.part_faults: dict[int, PartFault] = {}
@@ -59,25 +61,36 @@ class MemoryTarget:
         if key not in self.objects:
             return None
         body, content_type = self.objects[key]
+        told = self.lies.get(key, checksum_of(body)) if self.abilities.tells_crc64nvme else None
         return ObjectHead(
             key=key,
             size_bytes=len(body),
             etag=etag_of(body),
-            checksum=self.lies.get(key, checksum_of(body)),
+            checksum=told,
             content_type=content_type,
             version_id=None,
+            proof=CopyProof(rung=Rung.CRC64NVME, value=for_store(told)) if told is not None else None,
         )
+
+    async def _written(self, key: str) -> ObjectHead:
+        """A store that refuses a wrong checksum has verified what it took, also where it tells nothing of it."""
+        head = await self.head(key)
+        assert head is not None
+        ours = checksum_of(self.objects[key][0])
+        if not self.abilities.tells_crc64nvme:
+            return head
+        if head.checksum not in {None, ours}:
+            return replace(head, proof=None, is_contradicted=True)
+        return replace(head, proof=CopyProof(rung=Rung.CRC64NVME, value=for_store(ours)))
 
     async def put(self, key: str, body: bytes | bytearray, *, content_type: str) -> ObjectHead:
         if key in self.objects:
             raise KeyTakenError(key)
         self.objects[key] = (bytes(body), content_type)
-        head = await self.head(key)
-        assert head is not None
-        return head
+        return await self._written(key)
 
     async def begin_upload(self, key: str, *, content_type: str) -> OpenUpload:
-        upload = OpenUpload(key=key, upload_id=f"upload-{next(self._ids)}")
+        upload = OpenUpload(key=key, upload_id=f"upload-{next(self._ids)}", rung=self.abilities.upload_proof)
         self.uploads[upload.upload_id] = _Upload(key, content_type)
         return upload
 
@@ -127,7 +140,7 @@ class MemoryTarget:
             raise StoreUnavailableError("NoSuchUpload")
         held = self.uploads[upload.upload_id]
         body = b"".join(held.parts[part.number] for part in parts)
-        if checksum_of(body) != checksum:
+        if self.abilities.tells_crc64nvme and checksum_of(body) != checksum:
             raise StoreChecksumError("BadDigest")
         del self.uploads[upload.upload_id]
         return await self.put(upload.key, body, content_type=held.content_type)
@@ -143,7 +156,7 @@ class MemoryTarget:
     async def open_uploads(self, prefix: str) -> list[OpenUpload]:
         return [OpenUpload(key=u.key, upload_id=i) for i, u in self.uploads.items() if u.key.startswith(prefix)]
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
+    async def read(self, key: str, *, version_id: str | None = None) -> AsyncIterator[bytes]:
         if key not in self.objects:
             raise StoreUnavailableError("NoSuchKey")
         yield self.objects[key][0]

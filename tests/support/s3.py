@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
+class KnownStore:
+    """`receiver.pipeline.StoreKnowledge` of a bucket that does what AWS documents, and always will."""
+
+    async def ready(self) -> None: ...
+
+    async def is_changed(self) -> bool:
+        return False
+
+
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServer]:
     """Run one server for all tests of the session."""

@@ -7,75 +7,15 @@ import json
 import os
 import pwd
 import shlex
-from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from receiver.api.bodies import RecordingsBody
-from receiver.catalogue import FILTERS, Catalogue, Filters, Runs
-from receiver.cli import filters, root
-from receiver.inbox import Inbox
-from receiver.jobs import MemoryJobs
-from receiver.lifecycle import Decision
-from receiver.records import Failure, RecordingId, State, StoredFile
-from receiver.tables import open_database, upgrade
-from tests.support.clock import NOW
-from tests.support.intake import accept
-from tests.support.payloads import payload
-
-LATER = NOW + timedelta(minutes=1)
-STORED = StoredFile(
-    bucket="b",
-    key="recordings/2026/11/22/meeting-1/first.mp4",
-    version_id=None,
-    size_bytes=8_000_000,
-    sha256="ab" * 32,
-    checksum="crc64nvme:AAAAAAAAAAA=",
-    content_type="video/mp4",
-)
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run a command against the file `index.db` of an empty folder, with no other settings."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RECEIVER_DATABASE_URL", f"sqlite:///{tmp_path}/index.db")
-
-    def invoke(*arguments):
-        done = CliRunner().invoke(root, arguments)
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-        return done
-
-    return invoke
-
-
-@pytest.fixture
-def index(run, tmp_path):
-    """Fill the index: `first` archived, `second` failed, `third` of another meeting pending; one delivery refused."""
-    asyncio.run(_fill(f"sqlite:///{tmp_path}/index.db"))
-
-
-async def _fill(url):
-    database = open_database(url)
-    try:
-        await upgrade(database)
-        inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=True)
-        await accept(inbox, payload("first", created_at="2026-11-20T10:00:00Z"), now=NOW)
-        await accept(inbox, payload("second", created_at="2026-11-21T10:00:00Z"), now=NOW + timedelta(seconds=1))
-        await accept(inbox, payload("third", meeting_id="meeting-2"), now=NOW + timedelta(seconds=2))
-        await inbox.keep_rejected(b'{"callRecords": 1}', (), now=NOW + timedelta(seconds=3))
-        runs = Runs(database)
-        first = await runs.claim(RecordingId("first"), now=LATER)
-        second = await runs.claim(RecordingId("second"), now=LATER)
-        assert first is not None
-        assert second is not None
-        await runs.finish(first, STORED, now=NOW)
-        failed = Decision(state=State.FAILED, attempts=1, next_attempt_at=None)
-        await runs.settle(second, failed, Failure(code="source_too_large", message="larger than allowed", at=NOW))
-    finally:
-        await database.close()
+from receiver.catalogue import FILTERS, Catalogue, Filters
+from receiver.cli import filters
+from receiver.tables import open_database
+from tests.support.index import STORED
 
 
 async def _page(url):
@@ -266,58 +206,6 @@ def test_retry_needs_an_id(run):
     done = run("recordings", "retry")
     assert done.exit_code == 2
     assert "name ids, or choose with --state or --error-code" in done.stderr
-
-
-def test_deliveries_list_and_show(run, index):
-    done = run("deliveries", "list")
-    head, *rows = [line.split() for line in done.stdout.splitlines()]
-    assert head == ["ID", "STATUS", "RECEIVED", "SIZE", "REJECTED", "RECORDINGS"]
-    assert [row[1] for row in rows] == ["rejected", "accepted", "accepted", "accepted"]
-    assert [row[-1] for row in rows] == ["-", "third", "second", "first"]
-    listed = json.loads(run("deliveries", "list", "--json", "--status", "accepted").stdout)
-    assert [item["recordings"] for item in listed["items"]] == [["third"], ["second"], ["first"]]
-    shown = json.loads(run("deliveries", "show", rows[1][0], "--json").stdout)
-    assert shown == {**listed["items"][0], "body": shown["body"]}
-    assert json.loads(shown["body"])["meeting"]["_id"] == "meeting-2"
-    assert "s1gn" not in shown["body"]
-    assert f"id                {rows[1][0]}" in run("deliveries", "show", rows[1][0]).stdout
-
-
-def test_deliveries_replay(run, index):
-    rejected, good = (run("deliveries", "list").stdout.splitlines()[n].split()[0] for n in (1, 2))
-    with capture_logs() as events:
-        done = run("deliveries", "replay", good, rejected, "nobody")
-    assert [event["os_user"] for event in events] == [pwd.getpwuid(os.getuid()).pw_name]
-    assert (done.exit_code, done.stdout) == (1, f"{good}  1 recordings\n")
-    first, second, note = done.stderr.splitlines()
-    assert first == f"Error: {rejected}: meeting: field required; callRecords: input should be a valid list"
-    assert second == "Error: nobody: there is no delivery nobody"
-    assert note.startswith("Note: without API credentials a recording can be fetched only where its row holds a live")
-    told = run("deliveries", "replay", "--rejected", "--json")
-    found = json.loads(told.stdout)
-    assert (told.exit_code, found["replayed"], [one["delivery_id"] for one in found["refused"]]) == (1, [], [rejected])
-    with capture_logs():
-        replayed = json.loads(run("deliveries", "replay", good, "--json").stdout)["replayed"]
-    assert [one["recordings"] for one in replayed] == [[{"id": "third", "state": "pending"}]]
-
-
-@pytest.mark.parametrize("arguments", [[], ["d1", "--rejected"]])
-def test_a_replay_of_nothing_or_of_both_is_wrong_usage(run, index, arguments):
-    done = run("deliveries", "replay", *arguments)
-    assert (done.exit_code, "name deliveries by their ids, or give --rejected" in done.stderr) == (2, True)
-
-
-def test_deliveries_are_paged(run, index):
-    done = run("deliveries", "list", "--limit", "3")
-    assert len(done.stdout.splitlines()) == 4
-    told, _, cursor = done.stderr.strip().rpartition(" ")
-    assert told == "There are more; go on with: receiver deliveries list --limit 3 --cursor"
-    assert ids(run("deliveries", "list", "--json", "--limit", "3", "--cursor", cursor)) != []
-
-
-def test_an_unknown_delivery_exits_1(run, index):
-    done = run("deliveries", "show", "nobody")
-    assert (done.exit_code, done.stderr) == (1, "Error: there is no delivery nobody\n")
 
 
 def test_a_recording_that_is_not_archived_has_no_file(run, index, monkeypatch):

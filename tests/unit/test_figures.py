@@ -66,3 +66,8 @@ def test_times_are_shown_in_utc():
     assert figures.moment(at) == "2023-07-21 13:40:14Z"
     assert figures.moment(at.astimezone(UTC)) == "2023-07-21 13:40:14Z"
     assert figures.moment(None) == "-"
+
+
+def test_reading_back_is_told_in_the_place_of_sending():
+    transfer = Transfer(bytes_done=1_200_000_000, size_bytes=1_200_000_000, read_back_bytes=504_000_000)
+    assert figures.progress(transfer) == "sent, 504.0 MB of 1.2 GB read back"

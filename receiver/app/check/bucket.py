@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import ProgrammingError
+
+from receiver.app.check.bucket_abilities import abilities_findings, not_tried
 from receiver.app.check.bucket_trial import Trial
 from receiver.app.check.findings import Health, clock, ok, skipped, wrong
 from receiver.app.check.refusals import NO_CREDENTIALS, bucket_remedy
 from receiver.app.configs import bucket_config
-from receiver.errors import BucketMissingError, JobError, StoreDeniedError, StoreUnavailableError
-from receiver.objectstore import StoreSight, credentials_source, open_probe, sight_of
-from receiver.pipeline import KeyTemplate
+from receiver.app.opening import index_beside, utc_now
+from receiver.app.store import FOLDER, place_of, root_of
+from receiver.catalogue import StoreNotes
+from receiver.errors import BucketMissingError, JobError, ReceiverError, StoreDeniedError, StoreUnavailableError
+from receiver.objectstore import StoreSight, credentials_source, learn, open_probe, sight_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -21,8 +26,6 @@ if TYPE_CHECKING:
     from receiver.objectstore import ProbedBucket
     from receiver.settings import Settings
 
-FOLDER = ".receiver-check/"
-"""Under the root of all keys, so that a policy which covers recordings covers the check."""
 _SKEW_LIMIT_S = 15 * 60.0
 
 
@@ -38,7 +41,7 @@ async def bucket_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
         return
     method, key_id = source
     yield ok("bucket credentials", f"key id {key_id}, found by the AWS chain as {method}")
-    root = KeyTemplate(settings.s3_prefix, settings.key_template).root
+    root = root_of(settings)
     async with AsyncExitStack() as stack:
         try:
             bucket = await stack.enter_async_context(open_probe(bucket_config(settings)))
@@ -50,13 +53,37 @@ async def bucket_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
             if finding.name == "bucket" and finding.state is Health.WRONG:
                 yield skipped("bucket rights", "nothing was tried, since the bucket could not be used")
                 return
-        trial = Trial(bucket, f"{root}{FOLDER}{secrets.token_hex(6)}")
+        key = f"{root}{FOLDER}{secrets.token_hex(6)}"
+        why = await _tried(bucket, f"{key}-trial", settings)
+        trial = Trial(bucket, key)
         try:
             for step in trial.steps:
                 yield await step()
         finally:
             removed = await trial.removed()
         yield removed
+        if why:
+            for finding in not_tried(why):
+                yield finding
+            return
+        async for finding in abilities_findings(bucket, min_proof=settings.s3_min_proof):
+            yield finding
+
+
+async def _tried(bucket: ProbedBucket, key: str, settings: Settings) -> str:
+    """Learn what the bucket can do and keep it in the index, where there is one; say what was in the way, if anything.
+
+    Nothing is learnt from a refused right or a store that fails: the steps that follow name that.
+    """
+    try:
+        learnt = await learn(bucket, key, now=utc_now())
+    except JobError as e:
+        return e.happened
+    bucket.abilities = learnt.abilities
+    with suppress(ReceiverError, ProgrammingError):
+        async with index_beside(settings) as database:
+            await StoreNotes(database, place_of(settings)).save(learnt)
+    return ""
 
 
 async def _looked_at(bucket: ProbedBucket, root: str) -> AsyncGenerator[Finding, None]:

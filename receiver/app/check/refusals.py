@@ -28,9 +28,9 @@ _BY_CODE = {
     "301": _REGION,
     "AuthorizationHeaderMalformed": _REGION,
     "IllegalLocationConstraintException": _REGION,
-    "NotImplemented": "the store lacks this: use one that has it",
+    "InvalidStorageClass": "correct RECEIVER_S3_STORAGE_CLASS: this store has no such class",
+    "InvalidEncryptionAlgorithmError": "correct RECEIVER_S3_SSE: this store does not encrypt so",
 }
-_WAYS = "RECEIVER_S3_STORAGE_CLASS, RECEIVER_S3_SSE or RECEIVER_S3_KMS_KEY_ID"
 _RIGHTS = {
     "PutObject": "s3:PutObject under the prefix (and the use of the KMS key, where one is set)",
     "HeadObject": "s3:GetObject under the prefix",
@@ -60,16 +60,19 @@ def bucket_remedy(error: JobError) -> str:
     )
 
 
-def right_remedy(error: JobError) -> str:
-    """Return what to do where one operation failed on a bucket that answers others."""
+def right_remedy(error: JobError, write_settings: str = "") -> str:
+    """Return what to do where one operation failed on a bucket that answers others; `write_settings` asked for more."""
     sight = sight_of(error)
     if sight is not None and (known := _BY_CODE.get(sight.code)):
         return known
     if isinstance(error, StoreDeniedError):
         return f"allow this identity {_RIGHTS.get(error.operation or '', 'the operation')}"
-    if sight is not None and sight.status == 400:
-        return f"correct how objects are to be written: {_WAYS}"
-    return f"look at the store: it could not do this now; {_WAYS} may ask too much of it"
+    asked = f"unset {write_settings}, which this store may lack, or " if write_settings else ""
+    if sight is not None and sight.status == 413:
+        return error.remedy
+    if sight is not None and sight.status in {400, 405, 501}:
+        return f"{asked}use a store that has what its answer names as lacking"
+    return f"{asked}look at the store: it could not do this now"
 
 
 def region_remedy(sight: StoreSight) -> str:

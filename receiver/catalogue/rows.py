@@ -202,10 +202,11 @@ def _stored_file(row: sa.Row[Any]) -> StoredFile:
     )
 
 
-def _proof(row: sa.Row[Any]) -> CopyProof:
+def _proof(row: sa.Row[Any]) -> CopyProof | None:
     """Read how the object was proven; releases before the ladder had one way, and noted no time of its own."""
     if row.proof_rung is None:
-        return CopyProof(rung=Rung.CRC64NVME, value=for_store(row.checksum), at=row.archived_at)
+        checksum = row.checksum
+        return checksum and CopyProof(rung=Rung.CRC64NVME, value=for_store(checksum), at=row.archived_at)
     return CopyProof(rung=Rung(row.proof_rung), value=row.proof_value, at=row.proof_at)
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from receiver.cli import root
 from receiver.cli.demo.platform import PlatformFile
-from receiver.cli.demo.proof import CopyProof, Seen
+from receiver.cli.demo.proof import Proof, Seen
 from receiver.cli.demo.report import print_proofs
 
 SEEN = Seen(sha256="aa", size_bytes=8)
@@ -20,9 +20,7 @@ INDEXED = {
     "archive": {"key": "k.mp4"},
     "error": None,
 }
-PROVEN = CopyProof(
-    indexed=INDEXED, source=PlatformFile(sha256="aa", size_bytes=8), index=SEEN, object=SEEN, manifest=SEEN
-)
+PROVEN = Proof(indexed=INDEXED, source=PlatformFile(sha256="aa", size_bytes=8), index=SEEN, object=SEEN, manifest=SEEN)
 FAILED = replace(
     PROVEN,
     indexed=INDEXED | {"state": "failed", "archive": None, "error": {"code": "source_empty", "message": "no bytes"}},

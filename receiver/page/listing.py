@@ -42,7 +42,7 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Heading:
     """The head of a column. `href` leads to the listing in its order, where there is one; `order` is `aria-sort`."""
 
     title: str
@@ -98,7 +98,7 @@ class Asked:
             if name in labels
         ]
 
-    def columns(self, sorts: Collection[str]) -> list[Column]:
+    def columns(self, sorts: Collection[str]) -> list[Heading]:
         """Return the heads of the columns that can be sorted by; what is sorted by already is turned round."""
         now = self.value("sort") or "-created_at"
         found = []
@@ -106,7 +106,7 @@ class Asked:
             is_there = f"-{name}" in sorts
             other = name if now == f"-{name}" else f"-{name}"
             order = {name: "ascending", f"-{name}": "descending"}.get(now)
-            found.append(Column(title=title, href=self.link(sort=other) if is_there else None, order=order))
+            found.append(Heading(title=title, href=self.link(sort=other) if is_there else None, order=order))
         return found
 
     def tabs(self, name: str, choices: Iterable[tuple[str, int | None]], total: int | None) -> list[Tab]:

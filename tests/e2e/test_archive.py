@@ -88,6 +88,7 @@ async def test_the_example_payload_is_archived(sandbox: Sandbox, service: Servic
             "name": "My meeting",
             "start_date": "2023-07-21T13:40:01Z",
             "end_date": "2023-07-21T14:40:01Z",
+            "attendees": made["payload"]["meeting"]["attendees"],
         },
         "host": {
             "id": 6892473,

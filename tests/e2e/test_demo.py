@@ -93,7 +93,7 @@ async def test_without_once_it_stays_up_to_be_tried_until_ctrl_c(tmp_path):
         report = [await line_with(process.stdout, f"{name} ") for name in names]
         page, token, look, again, commands, logs = (line.split(maxsplit=1)[1].strip() for line in report)
         signed_in = await _shell(f"curl -sL -c {tmp_path}/cookies --data-urlencode token={token} {page}sign-in")
-        assert ">Recordings</h1>" in signed_in
+        assert ">Overview</h1>" in signed_in
         (tmp_path / "cookies").unlink()
         (item,) = json.loads(await _shell(look))["items"]
         assert item["state"] == "archived"

@@ -6,6 +6,7 @@ import http.client
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -85,6 +86,21 @@ class Ends:
         answer = connection.getresponse()
         connection.close()
         return int(answer.headers["Content-Length"]) if answer.status == 200 else -1
+
+    def server(self, bucket: str) -> str | None:
+        """Return what the store calls itself where it is asked for the bucket's head."""
+        where = self.endpoint_url.rpartition("/")[2]
+        connection = (
+            http.client.HTTPConnection(where, timeout=_START_S)
+            if self.certificate is None
+            else http.client.HTTPSConnection(
+                where, timeout=_START_S, context=ssl.create_default_context(cafile=self.certificate)
+            )
+        )
+        connection.request("HEAD", f"/{bucket}")
+        answer = connection.getresponse()
+        connection.close()
+        return answer.headers["Server"]
 
 
 @contextmanager

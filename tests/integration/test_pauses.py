@@ -18,6 +18,7 @@ from receiver.app.check.queue import queue_findings
 from receiver.app.shared_pause import DatabasePause
 from receiver.catalogue import audit_log
 from receiver.cli import root
+from receiver.errors import remedies_by_hand
 from receiver.records import State
 from receiver.tables import audit_log as entries
 from tests.support.checking import expect, found_by, settings_of
@@ -71,3 +72,12 @@ async def test_an_operator_sees_it_and_ends_it(
 
     again = await asyncio.to_thread(CliRunner().invoke, root, ["lift-pause"])
     assert (again.exit_code, again.stdout) == (0, "no pause was running; recordings that are tried now: 0\n")
+
+
+@pytest.mark.parametrize("code", ["api_unauthorized", "bucket_missing", "proof_too_weak"])
+async def test_whatever_waits_for_a_hand_is_told_of_with_what_it_waits_for(
+    code: str, database: Database, database_url: str
+) -> None:
+    await add(database, waiting("r1", code), waiting("r2", "source_unavailable"))
+    found = await found_by(queue_findings(settings_of(DATABASE_URL=database_url)))
+    expect(found, "queue", Health.WARNING, f"waiting with the code {code}: 1", remedies_by_hand()[code])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from receiver.app.check.findings import ok, warning
 from receiver.app.check.index import look_at_index
-from receiver.errors import ApiPausedError, BucketMissingError, StoreDeniedError
+from receiver.errors import ApiPausedError, remedies_by_hand
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from receiver.app.check.findings import Finding
     from receiver.settings import Settings
 
-_REMEDIES = {error.code: error.remedy for error in (ApiPausedError, StoreDeniedError, BucketMissingError)}
+_REMEDIES = {ApiPausedError.code: ApiPausedError.remedy} | remedies_by_hand()
 """What ends runs through no fault of their recordings, and so pauses the queue."""
 
 

@@ -20,6 +20,7 @@ from receiver.errors import StorageUnavailableError, UnreadableError
 from receiver.inbox import is_refused, reason_of
 from receiver.meetings import payload
 from receiver.problems import problem
+from receiver.request_body import read_bounded
 from receiver.threads import unless_small
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ async def _answer(parts: WebhookParts, request: Request) -> Response:
         admitted()
     try:
         async with asyncio.timeout(_BODY_DEADLINE_S):
-            body = await _read(request, parts.max_body_bytes)
+            body = await read_bounded(request, parts.max_body_bytes)
     except TimeoutError:
         return problem(408, "Body too slow", f"the body did not arrive within {_BODY_DEADLINE_S:.0f} s; send it again")
     except ClientDisconnect:
@@ -198,16 +199,3 @@ def _from_allowed(request: Request, networks: Sequence[IPv4Network | IPv6Network
         return False
     address = getattr(address, "ipv4_mapped", None) or address
     return any(address in network for network in networks)
-
-
-async def _read(request: Request, max_bytes: int) -> bytes | None:
-    """Return the raw body, or None as soon as it is known to be longer than `max_bytes`."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
-        return None
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            return None
-    return bytes(body)

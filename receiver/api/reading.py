@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from receiver.request_body import read_bounded
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -26,11 +28,13 @@ async def read_body(request: Request, model: type[T]) -> T:
         raise HTTPException(415, "send the body as application/json")
     try:
         async with asyncio.timeout(_DEADLINE_S):
-            body = await _read(request)
+            body = await read_bounded(request, MAX_BYTES)
     except TimeoutError as e:
         raise HTTPException(408, "the body did not arrive in time; send it again") from e
     except ClientDisconnect as e:
         raise HTTPException(400, "the connection closed before the body was complete; send it again") from e
+    if body is None:
+        raise HTTPException(413, f"a body of this API has at most {MAX_BYTES} bytes")
     try:
         return model.model_validate_json(body)
     except ValidationError as e:
@@ -39,12 +43,3 @@ async def read_body(request: Request, model: type[T]) -> T:
             raise HTTPException(400, "the body is not JSON") from e
         wrong = (f"{'.'.join(map(str, one['loc'])) or 'the body'}: {one['msg'].lower()}" for one in errors)
         raise HTTPException(422, "; ".join(wrong)) from e
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise HTTPException(413, f"a body of this API has at most {MAX_BYTES} bytes")
-    return bytes(body)

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from receiver.request_body import read_bounded
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -40,7 +42,9 @@ async def read_form(request: Request) -> dict[str, str]:
         raise HTTPException(415, "send the form as application/x-www-form-urlencoded")
     try:
         async with asyncio.timeout(_DEADLINE_S):
-            body = await _read(request)
+            body = await read_bounded(request, _MAX_BYTES)
+        if body is None:
+            raise HTTPException(413, f"a form of this page has at most {_MAX_BYTES} bytes")
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except TimeoutError as e:
         raise HTTPException(408, "the form did not arrive in time; send it again") from e
@@ -48,12 +52,3 @@ async def read_form(request: Request) -> dict[str, str]:
         raise HTTPException(400, "the connection closed before the form was complete") from e
     except ValueError as e:
         raise HTTPException(400, "the form is not one of this page's") from e
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BYTES:
-            raise HTTPException(413, f"a form of this page has at most {_MAX_BYTES} bytes")
-    return bytes(body)

@@ -54,7 +54,7 @@ import logging
 from receiver import logs
 logs.redact.remember(["canary-of-logs"])
 logs.configure(pretty=False)
-logging.getLogger("some.library").error("could not use %s", "canary-of-logs")
+logging.getLogger("a.package").error("could not use %s", "canary-of-logs")
 logs.get("app").error("a_thing_failed", reason="canary-of-logs")
 """
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from receiver.api import answers, deliveries, probes, recordings
+from receiver.api import answers, deliveries, probes, record, recordings
 from receiver.api.bodies import StatsBody
 from receiver.api.parts import ApiParts, Call
 from receiver.settings import Role
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def routes(parts: ApiParts) -> list[BaseRoute]:
     """Return the API's routes and the probes; errors become answers by `problems.handlers()`."""
 
-    def get(path: str, handler: Handler) -> Route:
-        return _route(path, "GET", Role.VIEWER, handler)
+    def get(path: str, handler: Handler, needed: Role = Role.VIEWER) -> Route:
+        return _route(path, "GET", needed, handler)
 
     def post(path: str, handler: Handler) -> Route:
         return _route(path, "POST", Role.OPERATOR, handler)
@@ -40,6 +40,7 @@ def routes(parts: ApiParts) -> list[BaseRoute]:
         get("/recordings", recordings.page),
         get("/recordings/{id}", recordings.show),
         get("/recordings/{id}/download", recordings.download),
+        get("/recordings/{id}/history", record.history),
         post("/recordings/{id}/retry", recordings.retry),
         post("/recordings/{id}/cancel", recordings.cancel),
         post("/recordings/{id}/hold", recordings.hold),
@@ -47,6 +48,7 @@ def routes(parts: ApiParts) -> list[BaseRoute]:
         get("/deliveries", deliveries.page),
         get("/deliveries/{id}", deliveries.show),
         post("/deliveries/{id}/replay", deliveries.replay),
+        get("/audit-log", record.acts, Role.ADMIN),
         get("/stats", _stats),
         *probes.routes(parts.probes),
     ]

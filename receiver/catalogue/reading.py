@@ -6,10 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue import audit_log
+from receiver.catalogue.history import History, LogQuery, load_history, read_act, select_entries
 from receiver.catalogue.order import Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
 from receiver.errors import DownloadHostsUnsetError, InvalidQueryError, NotFoundError, SourceUrlForbiddenError
-from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, RefusedSource, State
+from receiver.records import (
+    Delivery,
+    DeliveryId,
+    DeliveryStatus,
+    LoggedAct,
+    Page,
+    Recording,
+    RecordingId,
+    RefusedSource,
+    State,
+)
 from receiver.tables import Database, deliveries, delivery_recordings, recordings
 
 if TYPE_CHECKING:
@@ -91,6 +103,23 @@ class Catalogue:
         if not found:
             raise NotFoundError(f"there is no delivery {delivery_id}")
         return found[0]
+
+    async def history(self, recording_id: RecordingId) -> History:
+        """Return what is on record of a recording from first sight on; raises `NotFoundError`."""
+        return await self._database.read(lambda tx: load_history(tx, recording_id))
+
+    async def acts(self, asked: LogQuery, *, limit: int = 100, cursor: str | None = None) -> Page[LoggedAct]:
+        """Return a page of the log, newest first; what was written until now is sealed before.
+
+        Raises `InvalidQueryError`.
+        """
+        place = None if cursor is None else int(read_cursor(self._cursor_keys(), "audit-log", cursor)[1])
+        query = select_entries(asked, before=place, limit=_limit(limit) + 1)
+        await audit_log.seal(self._database, wait=True)
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        last = rows[limit - 1] if len(rows) > limit else None
+        mark = write_cursor(self._cursor_keys(), "audit-log", (last.at, str(last.id))) if last else None
+        return Page(items=tuple(map(read_act, rows[:limit])), next_cursor=mark)
 
     async def counts(self) -> dict[State, int]:
         """Return how many recordings stand in each state."""

@@ -9,6 +9,7 @@ from receiver.tables.database import MISSING_RIGHT, Database, own_instance
 from receiver.tables.metadata import (
     api_pauses,
     audit_log,
+    audit_log_heads,
     candidate_meetings,
     deliveries,
     delivery_recordings,
@@ -20,6 +21,7 @@ from receiver.tables.metadata import (
     reconciliations,
     recordings,
     store_abilities,
+    unsealed_audit_log,
     upload_parts,
     write_probes,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "WriteRefusedError",
     "api_pauses",
     "audit_log",
+    "audit_log_heads",
     "candidate_meetings",
     "check_head",
     "deliveries",
@@ -65,6 +68,7 @@ __all__ = [
     "schema_status",
     "store_abilities",
     "try_writing",
+    "unsealed_audit_log",
     "upgrade",
     "upload_parts",
     "write_probes",

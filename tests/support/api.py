@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from receiver.settings import OpsToken
     from receiver.tables import Database
 
-READS = ("/api/recordings", "/api/recordings/r1", "/api/recordings/r1/download", "/api/deliveries", "/api/stats")
+READS = (
+    "/api/recordings",
+    "/api/recordings/r1",
+    "/api/recordings/r1/download",
+    "/api/recordings/r1/history",
+    "/api/deliveries",
+    "/api/stats",
+)
 _ACTIONS = ("retry", "cancel", "hold", "release")
 WRITES = (*(f"/api/recordings/r1/{action}" for action in _ACTIONS), "/api/deliveries/d1/replay")
 ALL = [("GET", path) for path in (*READS, "/api/deliveries/d1")] + [("POST", path) for path in WRITES]
@@ -34,11 +41,12 @@ def bearer(token: str) -> dict[bytes, bytes]:
 def client_of(
     catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
 ) -> httpx.AsyncClient:
+    actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
     parts = api.ApiParts(
         catalogue=catalogue,
         guard=Guard(lambda: tokens),
-        actions=Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay),
-        downloads=Downloads(catalogue=catalogue, presign=outside.presign),
+        actions=actions,
+        downloads=Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note),
         probes=outside.probes(catalogue),
     )
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())

@@ -46,7 +46,7 @@ def browser_of(
     """Return a client that keeps cookies and follows no redirect, of the page and the API as `app` composes them."""
     guard = Guard(lambda: tokens)
     actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
-    downloads = Downloads(catalogue=catalogue, presign=outside.presign)
+    downloads = Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note)
     html = page.PageParts(
         catalogue=catalogue,
         guard=guard,

@@ -130,14 +130,15 @@ def holds(tx: sa.Connection, head: ChainHead) -> bool:
     return found == head.hash
 
 
-async def inspect(database: Database, *, kept: ChainHead | None = None) -> ChainReport:
-    """Read the whole log, and tell whether every entry is as it was written and none is missing.
+async def inspect(database: Database, *, kept: ChainHead | None = None, newest: int | None = None) -> ChainReport:
+    """Read the whole log, or its end from `newest` places ago, and tell whether it is as it was written, and complete.
 
     `kept` is a head that was noted elsewhere before this is called. What is not sealed is counted and not vouched for.
     """
     heads = [head for head in (await database.read(read_head), kept) if head is not None]
     unsealed = await database.read(lambda tx: tx.execute(_COUNT_UNSEALED).scalar_one())
-    previous, after, entries = _FIRST, 0, 0
+    previous, after = (_FIRST, 0) if newest is None else await database.read(partial(_start, newest=newest))
+    entries = 0
     met: dict[int, str] = {}
     while rows := await database.read(partial(_page, after=after)):
         for row in rows:
@@ -154,6 +155,14 @@ async def inspect(database: Database, *, kept: ChainHead | None = None) -> Chain
                 fault = "it is another than was noted of it, as all after it may be: the log was written anew"
             return ChainReport(entries=entries, unsealed=unsealed, head=end, broken_at=head.entry_id, fault=fault)
     return ChainReport(entries=entries, unsealed=unsealed, head=end)
+
+
+def _start(tx: sa.Connection, *, newest: int) -> tuple[str, int]:
+    """Return the hash and the place of the last entry before the newest."""
+    end = sa.select(sa.func.max(audit_log.c.id)).scalar_subquery()
+    before = sa.select(audit_log.c.hash, audit_log.c.id).where(audit_log.c.id <= end - newest)
+    row = tx.execute(before.order_by(audit_log.c.id.desc()).limit(1)).first()
+    return (_FIRST, 0) if row is None else (row.hash, row.id)
 
 
 async def verify(database: Database) -> int | None:

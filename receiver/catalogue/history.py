@@ -13,11 +13,12 @@ from receiver.tables import audit_log, delivery_recordings, recordings
 from receiver.tables import unsealed_audit_log as unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from receiver.records import Recording, RecordingId
 
+_MOST_DELIVERIES = 500
 MOST_ACTS = 1000
 """The newest acts that a history names; the log has all."""
 _OF_MEETING = frozenset(action for action in Action if action.startswith("source_"))
@@ -34,7 +35,7 @@ class LogQuery:
     since: datetime | None = None
     until: datetime | None = None
 
-    def clauses(self) -> Iterator[sa.ColumnElement[bool]]:
+    def clauses(self, tx: sa.Connection) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions on the sealed log."""
         c = audit_log.c
         if self.actor is not None:
@@ -42,25 +43,29 @@ class LogQuery:
         if self.action is not None:
             yield c.action == self.action
         if self.recording_id is not None:
-            yield about(self.recording_id, audit_log)
+            yield c.subject.in_(_subjects(tx, self.recording_id))
         if self.since is not None:
             yield c.at >= self.since
         if self.until is not None:
             yield c.at < self.until
 
 
-def about(recording_id: RecordingId, log: sa.Table) -> sa.ColumnElement[bool]:
-    """Return the condition that an entry may be of a recording: it, its meeting or a delivery that named it."""
+def _subjects(tx: sa.Connection, recording_id: RecordingId) -> list[str]:
+    """Return what entries of a recording may be about: itself, its meeting and the newest deliveries that named it.
+
+    As values and not as a subquery, so that their index is used whatever a database guesses of their number.
+    """
     meeting = sa.select(recordings.c.meeting_id).where(recordings.c.id == recording_id)
-    named = sa.select(delivery_recordings.c.delivery_id).where(delivery_recordings.c.recording_id == recording_id)
-    subjects = sa.union_all(sa.select(sa.literal(recording_id)), meeting, named)
-    return log.c.subject.in_(subjects)
+    c = delivery_recordings.c
+    named = sa.select(c.delivery_id).where(c.recording_id == recording_id).order_by(c.delivery_id.desc())
+    found = [recording_id, *tx.execute(meeting).scalars(), *tx.execute(named.limit(_MOST_DELIVERIES)).scalars()]
+    return list(dict.fromkeys(found))
 
 
-def select_entries(asked: LogQuery, *, before: int | None, limit: int) -> sa.Select[Any]:
-    """Return the query of the newest entries that match, from the place `before` on."""
-    query = sa.select(audit_log).where(*asked.clauses()).order_by(audit_log.c.id.desc()).limit(limit)
-    return query if before is None else query.where(audit_log.c.id < before)
+def load_entries(tx: sa.Connection, asked: LogQuery, *, before: int | None, limit: int) -> Sequence[sa.Row[Any]]:
+    """Read the newest entries that match, from the place `before` on."""
+    query = sa.select(audit_log).where(*asked.clauses(tx)).order_by(audit_log.c.id.desc()).limit(limit)
+    return tx.execute(query if before is None else query.where(audit_log.c.id < before)).all()
 
 
 def read_act(row: sa.Row[Any], *, is_sealed: bool = True) -> LoggedAct:
@@ -97,8 +102,9 @@ def load_history(tx: sa.Connection, recording_id: RecordingId) -> History:
     """Read a recording's history: what its row tells, and the newest acts of the log; raises `NotFoundError`."""
     recording = one_recording(tx, recording_id)
     acts: list[LoggedAct] = []
+    subjects = _subjects(tx, recording_id)
     for log in (audit_log, unsealed):
-        query = sa.select(log).where(about(recording_id, log)).order_by(log.c.id.desc()).limit(MOST_ACTS + 1)
+        query = sa.select(log).where(log.c.subject.in_(subjects)).order_by(log.c.id.desc()).limit(MOST_ACTS + 1)
         acts += (read_act(row, is_sealed=log is audit_log) for row in reversed(tx.execute(query).all()))
     acts = sorted((act for act in acts if _names(act, recording_id)), key=lambda act: act.at)
     events = sorted([*_told_by_row(recording, acts), *acts[-MOST_ACTS:]], key=lambda event: event.at)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
-from receiver.catalogue.history import History, LogQuery, load_history, read_act, select_entries
+from receiver.catalogue.history import History, LogQuery, load_entries, load_history, read_act
 from receiver.catalogue.order import Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
 from receiver.errors import DownloadHostsUnsetError, InvalidQueryError, NotFoundError, SourceUrlForbiddenError
@@ -114,9 +114,9 @@ class Catalogue:
         Raises `InvalidQueryError`.
         """
         place = None if cursor is None else int(read_cursor(self._cursor_keys(), "audit-log", cursor)[1])
-        query = select_entries(asked, before=place, limit=_limit(limit) + 1)
+        most = _limit(limit) + 1
         await audit_log.seal(self._database, wait=True)
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        rows = await self._database.read(lambda tx: load_entries(tx, asked, before=place, limit=most))
         last = rows[limit - 1] if len(rows) > limit else None
         mark = write_cursor(self._cursor_keys(), "audit-log", (last.at, str(last.id))) if last else None
         return Page(items=tuple(map(read_act, rows[:limit])), next_cursor=mark)

@@ -258,3 +258,13 @@ async def test_what_is_not_sealed_is_counted(database: Database) -> None:
     assert (report.entries, report.unsealed, report.broken_at) == (1, 1, None)
     left = sa.select(unsealed_audit_log.c.subject)
     assert await database.read(lambda tx: tx.execute(left).scalars().all()) == ["m7"]
+
+
+@pytest.mark.parametrize(("place", "is_found"), [(2, False), (3, True), (5, True)])
+async def test_the_end_of_a_long_log_can_be_looked_at_alone(database: Database, place: int, *, is_found: bool) -> None:
+    await chain_of(database, 5)
+    report = await audit_log.inspect(database, newest=3)
+    assert (report.entries, report.broken_at) == (3, None)
+    await database.write(lambda tx: tx.execute(sa.update(entries).where(at(place)).values(actor="x")))
+    report = await audit_log.inspect(database, newest=3)
+    assert report.broken_at == (place if is_found else None)

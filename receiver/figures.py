@@ -33,6 +33,30 @@ def duration(seconds: float) -> str:
     return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
 
 
+def span(seconds: float) -> str:
+    """Write a length of time in its one or two greatest units, rounded down: `3 d 4 h`, `12 min`, `1 min 8 s`."""
+    s = int(max(0.0, seconds))
+    if s < 60:
+        return f"{s} s"
+    if s < 600:
+        return _two(s, 60, "min", 1, "s")
+    if s < 3600:
+        return f"{s // 60} min"
+    if s < 86_400:
+        return _two(s, 3600, "h", 60, "min")
+    return _two(s, 86_400, "d", 3600, "h")
+
+
+def ago(seconds: float) -> str:
+    """Write how long ago something was, to the minute: that is as exact as anybody needs it who looks at a page."""
+    return f"{span(seconds if seconds < 60 else seconds // 60 * 60)} ago"
+
+
+def _two(s: int, great_s: int, great: str, small_s: int, small: str) -> str:
+    rest = s % great_s // small_s
+    return f"{s // great_s} {great}" + (f" {rest} {small}" if rest else "")
+
+
 def progress(transfer: Transfer) -> str:
     """Write how far an upload is, and while a run sends, its rate and the time left; 100 % only when all is there.
 

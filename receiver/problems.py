@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,21 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_S = 5
 """What a client is asked to wait for a database that is down or locked; such outages end in seconds or in minutes."""
+EXPLAINED_AT = "/docs/errors"
+"""Where the service shows deploy/errors.md; the `type` of a problem is the section there that has its title."""
+TITLES = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    408: "Request timeout",
+    413: "Content too large",
+    415: "Unsupported media type",
+    422: "Unprocessable content",
+    429: "Too many requests",
+}
+"""The names that RFC 9110 has for them; those of `http` differ from one Python to the next, and a type must not."""
 _log = logs.get("http")
 
 
@@ -45,10 +61,20 @@ class ProblemResponse(JSONResponse):
 def problem(
     status: int, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **extensions: Any
 ) -> JSONResponse:
-    """Make a problem response; `extensions` become members beside the standard ones (`type` replaces about:blank)."""
-    content = {"type": "about:blank", "title": title, "status": status, "detail": detail} | extensions
+    """Make a problem response; `extensions` become members beside the standard ones."""
+    content = {
+        "type": f"{EXPLAINED_AT}#{anchor(title)}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+    } | extensions
     never_kept = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return ProblemResponse(content, status_code=status, headers=never_kept | dict(headers or {}))
+
+
+def anchor(title: str) -> str:
+    """Return the anchor that a heading gets, here and wherever else Markdown is shown as GitHub shows it."""
+    return re.sub(r"[^a-z0-9_-]", "", title.lower().replace(" ", "-"))
 
 
 def handlers() -> dict[Any, ExceptionHandler]:
@@ -68,9 +94,10 @@ def handlers() -> dict[Any, ExceptionHandler]:
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  (starlette hands each handler its own class)
     headers = dict(error.headers or {})
-    title = HTTPStatus(error.status_code).phrase
+    phrase = HTTPStatus(error.status_code).phrase
+    title = TITLES.get(error.status_code, phrase)
     detail = error.detail
-    if detail == title and error.status_code == 404:
+    if detail == phrase and error.status_code == 404:
         detail = "nothing is served at this path"
     if error.status_code == 405:
         headers["Allow"] = ", ".join(sorted(headers.get("Allow", "").split(", ")))

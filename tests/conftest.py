@@ -8,6 +8,7 @@ from tests.support.api import anonymous, api_operator, api_viewer
 from tests.support.browser import chromium
 from tests.support.databases import database, database_url, empty_database_url, postgres, sqlite_file
 from tests.support.fixtures import logs_stay_as_they_are, sandbox, service, store_proxy
+from tests.support.index import index, run
 from tests.support.page import browser, operator, outside, viewer
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
 from tests.support.tls import certificate, tls
@@ -27,10 +28,12 @@ __all__ = [
     "database_url",
     "empty_database_url",
     "host",
+    "index",
     "logs_stay_as_they_are",
     "operator",
     "outside",
     "postgres",
+    "run",
     "sandbox",
     "seaweed",
     "service",

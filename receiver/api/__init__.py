@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from receiver.api.openapi import document
 from receiver.api.parts import ApiParts
 from receiver.api.probes import ProbeParts
 from receiver.api.probes import routes as probe_routes
 from receiver.api.routes import routes
 
-__all__ = ["ApiParts", "ProbeParts", "probe_routes", "routes"]
+__all__ = ["ApiParts", "ProbeParts", "document", "probe_routes", "routes"]

@@ -6,12 +6,13 @@ from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from receiver.records import DeliveryStatus, State, UrlOrigin, Via
+from receiver.records import ID_PATTERN, State, UrlOrigin, Via
 
 if TYPE_CHECKING:
-    from receiver.records import Delivery, Page, Recording, Replayed
+    from receiver.operators import FoundMeeting
+    from receiver.records import Page, Recording
 
 
 class Body(BaseModel):
@@ -20,13 +21,33 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True, ser_json_inf_nan="null")
 
 
+class InvitedBody(Body):
+    """Somebody who was invited, by user id, e-mail or both."""
+
+    id: int | None
+    email: str | None
+
+
 class MeetingBody(Body):
-    """The meeting that was recorded."""
+    """The meeting that was recorded, and who was invited to it as far as deliveries said."""
 
     id: str
     name: str | None
     start_date: datetime | None
     end_date: datetime | None
+    attendees: tuple[InvitedBody, ...]
+
+    @classmethod
+    def of(cls, recording: Recording) -> MeetingBody:
+        """Make the body of a recording's meeting."""
+        known = recording.meeting
+        return cls(
+            id=known.id,
+            name=known.name,
+            start_date=known.start_date,
+            end_date=known.end_date,
+            attendees=tuple(InvitedBody.model_validate(one) for one in recording.attendees),
+        )
 
 
 class HostBody(Body):
@@ -125,7 +146,7 @@ class RecordingBody(Body):
         r, stored = recording, recording.archive
         return cls(
             id=r.id,
-            meeting=MeetingBody.model_validate(r.meeting),
+            meeting=MeetingBody.of(r),
             host=HostBody.model_validate(r.host),
             **{one.name: getattr(r.vendor, one.name) for one in fields(r.vendor)},
             state=r.state,
@@ -165,95 +186,56 @@ class RecordingsBody(Body):
         return cls(items=tuple(RecordingBody.of(r) for r in page.items), next=page.next_cursor)
 
 
-class RejectedBody(Body):
-    """A record of a delivery that could not be used."""
+class MeetingRecordingsBody(MeetingBody):
+    """A meeting as its newest recording has it, and a page of its recordings, newest first."""
 
-    index: int
-    errors: tuple[str, ...]
-
-
-class DeliveryBody(Body):
-    """One stored POST. `recordings` are the ids it named; `body_bytes` and `body_sha256` are of the body as sent.
-
-    A listing names the first recordings and rejected records only, the counts are of all. `reason` says why nothing of
-    it could be used.
-    """
-
-    id: str
-    received_at: datetime
-    status: DeliveryStatus
-    body_sha256: str
-    body_bytes: int
-    recordings: tuple[str, ...]
-    recordings_count: int
-    rejected: tuple[RejectedBody, ...]
-    rejected_count: int
-    reason: str | None
-    body: str | None
-    """The text with URL signatures blanked; null in listings and for viewers, since it names people."""
-
-    @classmethod
-    def of(cls, delivery: Delivery, *, with_body: bool) -> DeliveryBody:
-        """Make the body of a record."""
-        raw = delivery.body if with_body else None
-        return cls(
-            id=delivery.id,
-            received_at=delivery.received_at,
-            status=delivery.status,
-            body_sha256=delivery.body_sha256,
-            body_bytes=delivery.body_bytes,
-            recordings=delivery.recording_ids,
-            recordings_count=delivery.recordings_count,
-            rejected=tuple(RejectedBody.model_validate(record) for record in delivery.rejected),
-            rejected_count=delivery.rejected_count,
-            reason=delivery.reason,
-            body=raw.decode("utf-8", "replace") if raw is not None else None,
-        )
-
-
-class TakenBody(Body):
-    """A recording that a delivery named, and its state now."""
-
-    id: str
-    state: State
-
-
-class ReplayBody(Body):
-    """A stored delivery that was taken in again, in the webhook's own shape; `note` says what it cannot bring back."""
-
-    delivery_id: str
-    recordings: tuple[TakenBody, ...]
-    rejected: tuple[RejectedBody, ...]
-    note: str | None
-
-    @classmethod
-    def of(cls, replayed: Replayed) -> ReplayBody:
-        """Make the body of a record."""
-        accepted = replayed.accepted
-        return cls(
-            delivery_id=accepted.delivery_id,
-            recordings=tuple(TakenBody(id=one, state=state) for one, state in accepted.recordings),
-            rejected=tuple(RejectedBody.model_validate(record) for record in accepted.rejected),
-            note=replayed.note,
-        )
-
-
-class DeliveriesBody(Body):
-    """A page of deliveries, newest first."""
-
-    items: tuple[DeliveryBody, ...]
+    host: HostBody
+    recordings: tuple[RecordingBody, ...]
     next: str | None
 
     @classmethod
-    def of(cls, page: Page[Delivery]) -> DeliveriesBody:
-        """Make the body of a page."""
-        return cls(items=tuple(DeliveryBody.of(d, with_body=False) for d in page.items), next=page.next_cursor)
+    def found(cls, found: FoundMeeting) -> MeetingRecordingsBody:
+        """Make the body of a meeting."""
+        return cls(
+            **dict(MeetingBody.of(found.newest)),
+            host=HostBody.model_validate(found.newest.host),
+            recordings=tuple(RecordingBody.of(r) for r in found.page.items),
+            next=found.page.next_cursor,
+        )
+
+
+class RetryAllBody(Body):
+    """Which recordings to try anew: all that did not succeed and whose last run ended with this code."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    error_code: str = Field(pattern=ID_PATTERN)
+    dry_run: bool = Field(default=False, strict=True, description="Change nothing; say how many they are.")
+
+
+class RetriedBody(Body):
+    """How many recordings are tried anew, or would be by the same without `dry_run`."""
+
+    error_code: str
+    dry_run: bool
+    count: int
 
 
 class StatsBody(Body):
     """How many recordings stand in each state."""
 
     recordings: dict[State, int]
+
+
+class ProblemBody(Body):
+    """Why a request was refused (RFC 9457). `type` leads to the section that says what to do."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
 
 
 class HealthBody(Body):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from receiver.api import answers
-from receiver.api.bodies import DeliveriesBody, DeliveryBody, ReplayBody
+from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
 from receiver.operators import covers, deliveries_query, delivery_id
 from receiver.records import Action
 from receiver.settings import Role
@@ -29,7 +29,7 @@ async def show(call: Call) -> Response:
     with_body = covers(call.token.role, Role.OPERATOR)
     if with_body:
         await call.parts.actions.note(Action.BODY_SHOWN, delivery.id, call.token)
-    return answers.json(DeliveryBody.of(delivery, with_body=with_body))
+    return answers.single(call.request, DeliveryBody.of(delivery, with_body=with_body))
 
 
 async def replay(call: Call) -> Response:

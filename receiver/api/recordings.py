@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from receiver.api import answers
-from receiver.api.bodies import RecordingBody, RecordingsBody
+from receiver.api.bodies import RecordingBody, RecordingsBody, RetriedBody, RetryAllBody
+from receiver.api.reading import read_body
 from receiver.operators import recording_id, recordings_query
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ async def page(call: Call) -> Response:
 
 async def show(call: Call) -> Response:
     """`GET /api/recordings/{id}`."""
-    return answers.json(RecordingBody.of(await call.parts.catalogue.recording(recording_id(call.request))))
+    found = await call.parts.catalogue.recording(recording_id(call.request))
+    return answers.single(call.request, RecordingBody.of(found))
 
 
 async def download(call: Call) -> Response:
@@ -35,6 +37,13 @@ async def download(call: Call) -> Response:
 async def retry(call: Call) -> Response:
     """`POST /api/recordings/{id}/retry`."""
     return _changed(await call.parts.actions.retry(recording_id(call.request), call.token))
+
+
+async def retry_all(call: Call) -> Response:
+    """`POST /api/recordings/retry`."""
+    asked = await read_body(call.request, RetryAllBody)
+    retried = call.parts.actions.retry_all(error_code=asked.error_code, by=call.token, dry_run=asked.dry_run)
+    return answers.json(RetriedBody(error_code=asked.error_code, dry_run=asked.dry_run, count=await retried))
 
 
 async def cancel(call: Call) -> Response:

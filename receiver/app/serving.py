@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, refusals, webhook
-from receiver.app import audit_log, cleanup, reconcile
+from receiver.app import audit_log, cleanup, indexing, reconcile
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -42,7 +42,7 @@ from receiver.app.process import (
 from receiver.app.secrets import Secrets
 from receiver.app.store import learning_early, store_lessons, stray_schedules
 from receiver.app.watch import watch_work
-from receiver.catalogue import Catalogue, Interventions, Runs
+from receiver.catalogue import Catalogue, Interventions, Overviews, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
@@ -57,7 +57,7 @@ from receiver.worker import Worker
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from starlette.routing import BaseRoute
 
@@ -94,15 +94,23 @@ async def open_store(settings: Settings) -> AsyncIterator[Bucket]:
         yield bucket
 
 
-async def migrate(settings: Settings) -> tuple[str | None, str | None]:
-    """Bring the database to this release's schema; return the revisions before and after."""
+async def migrate(
+    settings: Settings, progress: Callable[[int, int], None] | None = None
+) -> tuple[str | None, str | None]:
+    """Bring the database to this release's schema; return the revisions before and after.
+
+    With `progress`, index the rows that an earlier release wrote too; without, the service does that beside its work.
+    """
     learn_secrets(settings)
     path = sqlite_path(settings)
     if path is not None:
         make_private_file(path)
     database = open_database(settings.database_url)
     try:
-        return await upgrade(database)
+        revisions = await upgrade(database)
+        if progress is not None:
+            await indexing.index_all(database, progress)
+        return revisions
     finally:
         await database.close()
 
@@ -233,11 +241,13 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
     )
     html = page.PageParts(
         catalogue=catalogue,
+        overviews=Overviews(database),
         guard=guard,
         actions=actions,
         downloads=downloads,
         session_keys=lambda: session_keys(secrets.now()),
         ended_sessions=DatabaseEndedSessions(database, utc_now),
+        document=api.document(),
     )
     return _application([*webhook.routes(parts), *api.routes(json), *page.routes(html)])
 
@@ -290,6 +300,7 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         pipeline,
         grace_s=settings.shutdown_grace_s,
         schedules=(
+            *indexing.schedules(database),
             *stray_schedules(lessons, runs, keys),
             *audit_log.schedules(settings, database, lessons),
             *reconcile.asking(database, found),

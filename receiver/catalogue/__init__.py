@@ -19,6 +19,7 @@ from receiver.catalogue.known import KnownMeetings
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
 from receiver.catalogue.order import SORTS
+from receiver.catalogue.overview import Overview, Overviews
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs
 from receiver.catalogue.store_notes import StoreNotes
@@ -42,6 +43,8 @@ __all__ = [
     "KnownMeetings",
     "LogQuery",
     "NamedMeetings",
+    "Overview",
+    "Overviews",
     "Runs",
     "StoreNotes",
     "Stored",

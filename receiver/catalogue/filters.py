@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from receiver.catalogue import kinds
+from receiver.catalogue import kinds, words
+from receiver.catalogue.order import COLUMNS, HAS_VALUE, OF_ANOTHER_COLUMN
+from receiver.catalogue.ways import Way, by_column, by_token, has_token
 from receiver.records import State
-from receiver.tables import participants, recordings
+from receiver.tables import recordings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,14 +44,17 @@ class Field:
 class Filter(Generic[T]):
     """`option` is None where commands do not offer it, `field` where the page's form does not show it.
 
-    The page keeps what its form does not show, unseen, from one page of the list to the next.
+    The page keeps what its form does not show, unseen, from one page of the list to the next. `ways` are the ways
+    in that indexes offer to the rows; `bounds` names what is compared where the filter bounds what can be sorted by.
     """
 
     name: str
     kind: kinds.ValueKind[T]
     clause: Callable[[T], sa.ColumnElement[bool]]
-    option: Option | None
-    field: Field | None
+    ways: Callable[[sa.Connection, T], list[Way]] = lambda _tx, _value: []
+    bounds: str | None = None
+    option: Option | None = None
+    field: Field | None = None
 
     def __call__(self, value: T) -> Condition:
         """Return the condition that recordings match this filter with this value."""
@@ -70,6 +75,10 @@ class Condition:
     def clause(self) -> sa.ColumnElement[bool]:
         """Return the SQL condition, the value a bound parameter."""
         return self.filter.clause(self.value)
+
+    def ways(self, tx: sa.Connection) -> list[Way]:
+        """Return the ways in to the rows that match, each of which leads to all of them."""
+        return self.filter.ways(tx, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,63 +101,82 @@ _COMPARED: dict[str, Callable[[Any, Any], sa.ColumnElement[bool]]] = {
 
 
 def _bounds(
-    name: str,
-    kind: kinds.ValueKind[T],
-    column: sa.ColumnElement[Any],
-    *,
-    options: Mapping[str, Option],
-    fields: Mapping[str, Field],
+    name: str, kind: kinds.ValueKind[T], *, options: Mapping[str, Option], fields: Mapping[str, Field]
 ) -> Iterator[Filter[T]]:
-    """Make the four filters that bound a column; a row without a value matches none of them."""
+    """Make the four filters that bound what can be sorted by; a row without a value matches none of them."""
 
     def bounded_by(compare: Callable[[Any, Any], sa.ColumnElement[bool]]) -> Callable[[T], sa.ColumnElement[bool]]:
-        return lambda value: compare(column, value)
+        if name in OF_ANOTHER_COLUMN:
+            return lambda value: sa.and_(HAS_VALUE[name], compare(COLUMNS[name], value))
+        return lambda value: compare(COLUMNS[name], value)
 
     for sign, compare in _COMPARED.items():
         yield Filter(
             name=f"{name}[{sign}]",
             kind=kind,
             clause=bounded_by(compare),
+            bounds=name,
             option=options.get(sign),
             field=fields.get(sign),
         )
 
 
-def _took_part(user_id: int) -> sa.ColumnElement[bool]:
-    return recordings.c.id.in_(sa.select(participants.c.recording_id).where(participants.c.user_id == user_id))
+def _equal(
+    column: sa.Column[Any], rank: int
+) -> tuple[Callable[[Any], sa.ColumnElement[bool]], Callable[[sa.Connection, Any], list[Way]]]:
+    """Return clause and ways of a column with an index of its own."""
+    return lambda value: column == value, lambda _tx, value: [by_column(rank, column == value)]
 
 
-def _has_words(words: Sequence[str]) -> sa.ColumnElement[bool]:
-    """Match words within the meeting's name and the host's name, login and e-mail."""
-    text = recordings.c.search_text
-    return sa.and_(sa.true(), *(text.contains(word.casefold(), autoescape=True) for word in words))
+def _pieces(asked: Sequence[str]) -> list[words.Piece]:
+    return list(dict.fromkeys(piece for word in asked for piece in words.pieces(word)))
 
+
+def _has_words(asked: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Match words from their beginning; one without letters and digits is passed over, unless there is no other."""
+    pieces = _pieces(asked)
+    if asked and not pieces:
+        return sa.false()
+    return sa.and_(sa.true(), *(has_token(piece) for piece in pieces))
+
+
+_HELD: sa.ColumnElement[bool] = sa.literal_column("recordings.hold")
+"""As the partial index has it: SQLite is not told that `hold = 1` is the same."""
+_INCOMPLETE = recordings.c.incomplete.is_not(None)
+_is_meeting, _by_meeting = _equal(recordings.c.meeting_id, 1)
+_is_host, _by_host = _equal(recordings.c.host_id, 2)
+_is_code, _by_code = _equal(recordings.c.error_code, 4)
+_is_type, _by_type = _equal(recordings.c.content_type, 7)
 
 STATE = Filter(
     name="state",
     kind=kinds.some_of({state.value: state for state in State}),
     clause=recordings.c.state.in_,
+    ways=lambda _tx, states: [by_column(6, *(recordings.c.state == one for one in states))],
     option=Option("--state", "May be repeated."),
     field=None,  # the page has tabs for it
 )
 MEETING_ID = Filter(
     name="meeting_id",
     kind=kinds.ID,
-    clause=lambda meeting_id: recordings.c.meeting_id == meeting_id,
+    clause=_is_meeting,
+    ways=_by_meeting,
     option=Option("--meeting-id", "Recordings of this meeting."),
     field=Field("Meeting id"),
 )
 HOST_ID = Filter(
     name="host_id",
     kind=kinds.USER_ID,
-    clause=lambda user_id: recordings.c.host_id == user_id,
+    clause=_is_host,
+    ways=_by_host,
     option=Option("--host-id", "Recordings of meetings of this host."),
     field=Field("Host id"),
 )
 PARTICIPANT_ID = Filter(
     name="participant_id",
     kind=kinds.USER_ID,
-    clause=_took_part,
+    clause=lambda user_id: has_token(words.participant(user_id)),
+    ways=lambda tx, user_id: [by_token(tx, words.participant(user_id), 2)],
     option=Option("--participant-id", "Recordings in which this user took part."),
     field=None,
 )
@@ -156,15 +184,49 @@ WORDS = Filter(
     name="q",
     kind=kinds.WORDS,
     clause=_has_words,
-    option=Option("--q", "Words in the meeting's name or the host's name, login or e-mail."),
+    ways=lambda tx, asked: [by_token(tx, piece, 3) for piece in _pieces(asked)],
+    option=Option("--q", "Words in the meeting's name, the host's name or login, or an e-mail of host or attendees."),
     field=Field("Search", placeholder="Meeting, host, login or e-mail"),
 )
 INCOMPLETE = Filter(
     name="incomplete",
     kind=kinds.one_of({"true": True, "false": False}),
-    clause=lambda wanted: recordings.c.incomplete.is_not(None) if wanted else recordings.c.incomplete.is_(None),
+    clause=lambda wanted: _INCOMPLETE if wanted else recordings.c.incomplete.is_(None),
+    ways=lambda _tx, wanted: [by_column(5, _INCOMPLETE)] if wanted else [],
     option=Option("--incomplete", "Recordings whose file is cut, or cannot be played."),
     field=Field("Incomplete"),
+)
+ATTENDEE = Filter(
+    name="attendee",
+    kind=kinds.PERSON,
+    clause=lambda who: has_token(words.attendee(who)),
+    ways=lambda tx, who: [by_token(tx, words.attendee(who), 2)],
+    option=Option("--attendee", "Recordings of meetings to which this user id or e-mail was invited."),
+    field=Field("Attendee", placeholder="User id or e-mail"),
+)
+CONTENT_TYPE = Filter(
+    name="content_type",
+    kind=kinds.CONTENT_TYPE,
+    clause=_is_type,
+    ways=_by_type,
+    option=Option("--content-type", "Archived files of this kind: video/mp4."),
+    field=Field("Content type", placeholder="video/mp4"),
+)
+ERROR_CODE = Filter(
+    name="error_code",
+    kind=kinds.CODE,
+    clause=_is_code,
+    ways=_by_code,
+    option=Option("--error-code", "Recordings whose last run ended with this code."),
+    field=Field("Error code"),
+)
+HOLD = Filter(
+    name="hold",
+    kind=kinds.one_of({"true": True, "false": False}),
+    clause=lambda wanted: _HELD if wanted else sa.not_(recordings.c.hold),
+    ways=lambda _tx, wanted: [by_column(5, _HELD)] if wanted else [],
+    option=Option("--hold", "Recordings on hold, or not."),
+    field=Field("On hold"),
 )
 
 FILTERS: tuple[Filter[Any], ...] = (
@@ -174,16 +236,37 @@ FILTERS: tuple[Filter[Any], ...] = (
     PARTICIPANT_ID,
     WORDS,
     INCOMPLETE,
+    ATTENDEE,
+    CONTENT_TYPE,
+    ERROR_CODE,
+    HOLD,
     *_bounds(
         "created_at",
         kinds.TIME,
-        recordings.c.created_at,
         options={
             "gte": Option("--since", "Created at this time or later: 2026-01-31, or an age: 30d."),
             "lt": Option("--until", "Created before this time."),
         },
         fields={"gte": Field("From day (UTC)"), "lt": Field("Before day (UTC)")},
     ),
-    *_bounds("archived_at", kinds.TIME, recordings.c.archived_at, options={}, fields={}),
-    *_bounds("start_date", kinds.TIME, recordings.c.meeting_start_at, options={}, fields={}),
+    *_bounds("archived_at", kinds.TIME, options={}, fields={}),
+    *_bounds("start_date", kinds.TIME, options={}, fields={}),
+    *_bounds(
+        "size_bytes",
+        kinds.BYTES,
+        options={
+            "gte": Option("--size-from", "Archived files of so many bytes or more."),
+            "lte": Option("--size-to", "Archived files of so many bytes or fewer."),
+        },
+        fields={"gte": Field("Bytes from"), "lte": Field("Bytes to")},
+    ),
+    *_bounds(
+        "duration_s",
+        kinds.SECONDS,
+        options={
+            "gte": Option("--duration-from", "Recordings that last so many seconds or longer."),
+            "lte": Option("--duration-to", "Recordings that last so many seconds or less."),
+        },
+        fields={"gte": Field("Seconds from"), "lte": Field("Seconds to")},
+    ),
 )

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from receiver.catalogue.audit_log import AuditEntry, append_all
 from receiver.catalogue.deliveries import DeliveryRows, pieces
+from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.news import Changes, News, compare_delivery, compare_listing, gather, other_meetings
-from receiver.catalogue.rows import columns_of, write_facts, write_participants
+from receiver.catalogue.rows import columns_of, write_attendees, write_facts, write_participants
 from receiver.catalogue.states import change_state
 from receiver.lifecycle import FINAL, reopened_by
 from receiver.records import (
@@ -25,7 +26,7 @@ from receiver.records import (
     Via,
     source_host,
 )
-from receiver.tables import candidate_meetings, participants, recordings
+from receiver.tables import attendees, candidate_meetings, participants, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +116,11 @@ class Intake:
         new = set(tx.execute(self._add_recordings, rows).scalars())
         known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
         changes = self._refresh(tx, known) if known else Changes()
-        write_participants(tx, [one.latest for key, one in news.items() if key in new] + changes.refreshed)
+        added = [one.latest for key, one in news.items() if key in new]
+        write_participants(tx, added + changes.refreshed)
+        write_attendees(tx, added + changes.invited)
+        index_new(tx, rows, new)
+        reindex(tx, sorted({fact.id for fact in changes.refreshed + changes.invited}))
         for key in sorted(new):
             changes.candidates += other_meetings(key, news[key].latest.meeting.id, news[key])
         if changes.candidates:
@@ -135,6 +140,8 @@ class Intake:
             tx.execute(update, rows)
             for ids in pieces([fact.id for fact in changes.refreshed]):
                 tx.execute(sa.delete(participants).where(participants.c.recording_id.in_(ids)))
+        for ids in pieces([fact.id for fact in changes.invited]):
+            tx.execute(sa.delete(attendees).where(attendees.c.recording_id.in_(ids)))
         if changes.hinted:
             names = ["file_uid", "updated_at"]
             hint = sa.update(recordings).where(_ROW_ID).values({name: sa.bindparam(name) for name in names})
@@ -154,10 +161,13 @@ class Intake:
         return changes
 
     def _new_row(self, news: News) -> dict[str, Any]:
+        created_at = news.latest.vendor.created_at or news.at
         return self._values(news.latest) | {
             "id": news.latest.id,
             "state": State.PENDING,
-            "created_at": news.latest.vendor.created_at or news.at,
+            "created_at": created_at,
+            "search_text": text_of_facts(news.latest),
+            "place": place_of(created_at, news.latest.id),
             "first_seen_via": news.via,
             "first_seen_at": news.at,
             "next_attempt_at": news.at,

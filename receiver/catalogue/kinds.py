@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 MAX_WORDS = 16
 MAX_WORDS_CHARS = 256
+MAX_EMAIL_CHARS = 320
 _MAX_INT64 = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_SECONDS = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _SPACE_FOR_PLUS = re.compile(r"(:[0-9]{2}\S*) ([0-9]{2}(:?[0-9]{2})?)$")
 T = TypeVar("T")
 
@@ -36,12 +38,16 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueKind(Generic[T]):
-    """`read` takes a parameter's name and its texts, which is one unless `is_list`; it raises `InvalidQueryError`."""
+    """`read` takes a parameter's name and its texts, which is one unless `is_list`; it raises `InvalidQueryError`.
+
+    `is_whole`: of numbers only the whole ones.
+    """
 
     shape: Shape
     read: Callable[[str, Sequence[str]], T]
     choices: tuple[str, ...] = ()
     is_list: bool = False
+    is_whole: bool = False
 
 
 def one_of(choices: Mapping[str, T]) -> ValueKind[T]:
@@ -82,7 +88,7 @@ def whole_number(what: str) -> ValueKind[int]:
             raise InvalidQueryError(f"{name}={shown(texts[0])} is not {what}: a whole number from 0 to {_MAX_INT64}")
         return int(texts[0])
 
-    return ValueKind(shape=Shape.NUMBER, read=read)
+    return ValueKind(shape=Shape.NUMBER, read=read, is_whole=True)
 
 
 def _words(name: str, texts: Sequence[str]) -> tuple[str, ...]:
@@ -109,9 +115,20 @@ def _time(name: str, texts: Sequence[str]) -> datetime:
         ) from e
 
 
+def _seconds(name: str, texts: Sequence[str]) -> float:
+    if _SECONDS.fullmatch(texts[0]) is None:
+        raise InvalidQueryError(f"{name}={shown(texts[0])} is not a number of seconds: 90, or 90.5")
+    return float(texts[0])
+
+
 ID = text(is_id, "an id: 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
 USER_ID = whole_number("a user id")
 WORDS = ValueKind(shape=Shape.WORDS, read=_words)
+PERSON = text(lambda given: 0 < len(given.strip()) <= MAX_EMAIL_CHARS, "a user id or an e-mail")
+CODE = text(is_id, "an error's code, as `error.code` has it")
+CONTENT_TYPE = text(lambda given: 0 < len(given) <= 128, "a content type, such as video/mp4")
+BYTES = whole_number("a number of bytes")
+SECONDS = ValueKind(shape=Shape.NUMBER, read=_seconds)
 TIME = ValueKind(shape=Shape.TIME, read=_time)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue.indexing import reindex
 from receiver.catalogue.rows import one_recording, read_row, write_facts, write_participants
 from receiver.catalogue.states import note, write_held
 from receiver.records import Host, KnownMeeting, Meeting, RecordingFacts, is_another_file
-from receiver.tables import candidate_meetings, participants, recordings
+from receiver.tables import attendees, candidate_meetings, participants, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,9 @@ class ListedRows:
             write_held(tx, claim, note(claim, values), keep_parts=True)
             tx.execute(sa.delete(participants).where(participants.c.recording_id == facts.id))
             write_participants(tx, [facts])
+            if facts.meeting.id != claim.recording.meeting.id:  # they were invited to another one
+                tx.execute(sa.delete(attendees).where(attendees.c.recording_id == facts.id))
+            reindex(tx, [facts.id])
             # the meetings that were named beside the true one have been answered
             tx.execute(sa.delete(candidate_meetings).where(candidate_meetings.c.recording_id == facts.id))
             noted = None if "checksum" in values else claim.noted

@@ -40,6 +40,7 @@ class Changes:
 
     `replaced` were known by another file until now, so an object that a run noted but did not record is not of this
     one; of those `hinted` the API has said more, so they are told of the file alone, which has it asked anew.
+    The attendees of the `invited` take the place of those that the row has.
     `unfetched` are archived and were named with another file, which changes nothing. `candidates` are rows of meetings
     that were named for a recording beside the one its row has.
     """
@@ -48,6 +49,7 @@ class Changes:
     refreshed: list[RecordingFacts] = field(default_factory=list)
     replaced: list[RecordingId] = field(default_factory=list)
     hinted: list[RecordingFacts] = field(default_factory=list)
+    invited: list[RecordingFacts] = field(default_factory=list)
     unfetched: list[RecordingId] = field(default_factory=list)
     reopened: list[RecordingId] = field(default_factory=list)
     candidates: list[dict[str, Any]] = field(default_factory=list)
@@ -99,8 +101,11 @@ def compare_delivery(changes: Changes, row: sa.Row[Any], one: News, *, is_hint: 
         changes.replaced.append(row.id)
     if is_taken and not is_hint:
         changes.refreshed.append(one.latest)
+        _invite(changes, row, one.latest)
     elif is_taken and is_another:
         changes.hinted.append(one.latest)
+    if is_taken and is_hint and one.latest.attendees is not None and one.latest.meeting.id == row.meeting_id:
+        changes.invited.append(one.latest)  # the API says nothing of them
     if not is_hint:
         changes.candidates += other_meetings(row.id, one.latest.meeting.id if is_taken else row.meeting_id, one, row)
     if state in reopened:
@@ -119,10 +124,17 @@ def compare_listing(changes: Changes, row: sa.Row[Any], one: News) -> None:
         changes.candidates.append(_candidate(row.id, one.latest.meeting, one.latest.host))
     elif is_moved:
         changes.refreshed.append(one.latest)
+        _invite(changes, row, one.latest)
         if is_another_file(one.latest.vendor, row):
             changes.replaced.append(row.id)
     if state in reopened:
         changes.reopened.append(row.id)
+
+
+def _invite(changes: Changes, row: sa.Row[Any], latest: RecordingFacts) -> None:
+    """Let attendees go with their meeting; of the same one they stay where nothing is said of them."""
+    if latest.attendees is not None or latest.meeting.id != row.meeting_id:
+        changes.invited.append(latest)
 
 
 def other_meetings(

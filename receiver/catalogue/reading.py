@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
+from receiver.catalogue.counts import count_states
 from receiver.catalogue.history import History, LogQuery, load_entries, load_history, read_act
-from receiver.catalogue.order import Order, read_cursor, write_cursor
-from receiver.catalogue.rows import load_deliveries, load_recordings, one_recording
+from receiver.catalogue.listing import PageQuery
+from receiver.catalogue.order import Mark, Order, read_cursor, write_cursor
+from receiver.catalogue.rows import load_by_id, load_deliveries, one_recording
 from receiver.errors import DownloadHostsUnsetError, InvalidQueryError, NotFoundError, SourceUrlForbiddenError
 from receiver.records import (
     Delivery,
@@ -58,20 +60,24 @@ class Catalogue:
         Raises `InvalidQueryError` for an unknown sort, a limit out of 1..1000, or a cursor of another listing.
         """
         order = Order(sort)
-        query = sa.select(recordings).where(*filters.clauses()).order_by(*order.by()).limit(_limit(limit) + 1)
-        if cursor is not None:
-            query = query.where(order.after(read_cursor(self._cursor_keys(), sort, cursor)))
+        after = None if cursor is None else read_cursor(self._cursor_keys(), sort, cursor)
+        _limit(limit)
 
-        def load(tx: sa.Connection) -> tuple[Sequence[sa.Row[Any]], list[Recording]]:
-            rows = tx.execute(query).all()
-            return rows, load_recordings(tx, rows[:limit])
+        def load(tx: sa.Connection) -> tuple[list[Mark], list[Recording]]:
+            marks = PageQuery(tx, filters, order, limit + 1, after).marks()
+            return marks, load_by_id(tx, [RecordingId(mark.id) for mark in marks[:limit]])
 
-        rows, items = await self._database.read(load)
-        more = len(rows) > limit
+        marks, items = await self._database.read(load)
+        more = len(marks) > limit
         return Page(
             items=tuple(items),
-            next_cursor=write_cursor(self._cursor_keys(), sort, order.mark(rows[limit - 1])) if more else None,
+            next_cursor=write_cursor(self._cursor_keys(), sort, marks[limit - 1]) if more else None,
         )
+
+    async def following(self, filters: Filters, *, sort: str, cursor: str, most: int) -> int:
+        """Return how many recordings come after a page, counted no further than `most`; raises as `page` does."""
+        order, after = Order(sort), read_cursor(self._cursor_keys(), sort, cursor)
+        return await self._database.read(lambda tx: len(PageQuery(tx, filters, order, most, after).marks()))
 
     async def deliveries(
         self, *, limit: int = 100, cursor: str | None = None, status: DeliveryStatus | None = None
@@ -83,8 +89,8 @@ class Catalogue:
         if status is not None:
             query = query.where(deliveries.c.status == status)
         if cursor is not None:
-            at, delivery_id = read_cursor(self._cursor_keys(), "deliveries", cursor)
-            there = sa.tuple_(sa.literal(at, deliveries.c.received_at.type), sa.literal(delivery_id))
+            mark = read_cursor(self._cursor_keys(), "deliveries", cursor)
+            there = sa.tuple_(sa.literal(mark.value, deliveries.c.received_at.type), sa.literal(mark.id))
             query = query.where(sa.tuple_(*place) < there)
 
         def load(tx: sa.Connection) -> tuple[Sequence[sa.Row[Any]], list[Delivery]]:
@@ -93,8 +99,8 @@ class Catalogue:
 
         rows, items = await self._database.read(load)
         last = rows[limit - 1] if len(rows) > limit else None
-        mark = write_cursor(self._cursor_keys(), "deliveries", (last.received_at, last.id)) if last else None
-        return Page(items=tuple(items), next_cursor=mark)
+        more = write_cursor(self._cursor_keys(), "deliveries", Mark(last.received_at, last.id)) if last else None
+        return Page(items=tuple(items), next_cursor=more)
 
     async def delivery(self, delivery_id: DeliveryId) -> Delivery:
         """Return one delivery with its body; raises `NotFoundError`."""
@@ -113,20 +119,17 @@ class Catalogue:
 
         Raises `InvalidQueryError`.
         """
-        place = None if cursor is None else int(read_cursor(self._cursor_keys(), "audit-log", cursor)[1])
+        place = None if cursor is None else int(read_cursor(self._cursor_keys(), "audit-log", cursor).id)
         most = _limit(limit) + 1
         await audit_log.seal(self._database, wait=True)
         rows = await self._database.read(lambda tx: load_entries(tx, asked, before=place, limit=most))
         last = rows[limit - 1] if len(rows) > limit else None
-        mark = write_cursor(self._cursor_keys(), "audit-log", (last.at, str(last.id))) if last else None
+        mark = write_cursor(self._cursor_keys(), "audit-log", Mark(last.at, str(last.id))) if last else None
         return Page(items=tuple(map(read_act, rows[:limit])), next_cursor=mark)
 
     async def counts(self) -> dict[State, int]:
         """Return how many recordings stand in each state."""
-        query = sa.select(recordings.c.state, sa.func.count()).group_by(recordings.c.state)
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
-        found = {State(state): count for state, count in rows}
-        return {state: found.get(state, 0) for state in State}
+        return await count_states(self._database)
 
     async def error_codes(self, state: State) -> dict[str, int]:
         """Return how many recordings of a state stand there with each error code, the most frequent first."""

@@ -12,6 +12,7 @@ from receiver.catalogue.transfers import load_transfers
 from receiver.checksums import for_store
 from receiver.errors import NotFoundError
 from receiver.records import (
+    Attendee,
     CopyProof,
     Delivery,
     DeliveryId,
@@ -30,7 +31,7 @@ from receiver.records import (
     VendorFacts,
     Via,
 )
-from receiver.tables import delivery_recordings, participants, recordings
+from receiver.tables import attendees, delivery_recordings, participants, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,11 +77,9 @@ def write_facts(facts: RecordingFacts) -> dict[str, Any]:
 
     That sorts the listings and may be part of the object's key, so it is not every source's to change.
     """
-    meeting, host = facts.meeting, facts.host
-    words = (meeting.name, host.name, host.login, host.email)
-    values = write_row(meeting) | write_row(host) | write_row(facts.vendor)
+    values = write_row(facts.meeting) | write_row(facts.host) | write_row(facts.vendor)
     del values["created_at"]
-    return values | {"search_text": "\n".join(word.casefold() for word in words if word)}
+    return values
 
 
 def write_participants(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> None:
@@ -94,20 +93,53 @@ def write_participants(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> No
         tx.execute(sa.insert(participants), piece)
 
 
+def write_attendees(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> None:
+    """Add the attendees of recordings that have none yet."""
+    rows = [
+        {"recording_id": fact.id, "position": position, "user_id": one.id, "email": one.email}
+        for fact in facts
+        for position, one in enumerate(fact.attendees or ())
+    ]
+    for piece in pieces(rows, MOST_ROWS):
+        tx.execute(sa.insert(attendees), piece)
+
+
 def load_recordings(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Recording]:
-    """Make records of recordings rows; participants and transfers are read for all of them together."""
-    taking_part: dict[str, list[int]] = {row.id: [] for row in rows}
-    for start in range(0, len(rows), 500):  # SQLite takes a bounded number of parameters
-        ids = [row.id for row in rows[start : start + 500]]
-        found = tx.execute(
-            sa.select(participants.c.recording_id, participants.c.user_id)
-            .where(participants.c.recording_id.in_(ids))
-            .order_by(participants.c.recording_id, participants.c.position)
-        )
-        for recording_id, user_id in found:
-            taking_part[recording_id].append(user_id)
+    """Make records of recordings rows; people and transfers are read for all of them together."""
+    ids = [row.id for row in rows]
+    taking_part, invited = load_participants(tx, ids), load_attendees(tx, ids)
     transfers = load_transfers(tx, rows)
-    return [_recording(row, tuple(taking_part[row.id]), transfers.get(row.id)) for row in rows]
+    return [_recording(row, taking_part, invited, transfers.get(row.id)) for row in rows]
+
+
+def load_participants(tx: sa.Connection, ids: Sequence[str]) -> dict[str, list[int]]:
+    """Return the user ids of those who took part, in the order in which they were named."""
+    found: dict[str, list[int]] = {}
+    c = participants.c
+    for piece in pieces(ids):
+        query = sa.select(c.recording_id, c.user_id).where(c.recording_id.in_(piece))
+        for recording_id, user_id in tx.execute(query.order_by(c.recording_id, c.position)):
+            found.setdefault(recording_id, []).append(user_id)
+    return found
+
+
+def load_attendees(tx: sa.Connection, ids: Sequence[str]) -> dict[str, list[Attendee]]:
+    """Return those who were invited, in the order in which they were named."""
+    found: dict[str, list[Attendee]] = {}
+    c = attendees.c
+    for piece in pieces(ids):
+        query = sa.select(c.recording_id, c.user_id, c.email).where(c.recording_id.in_(piece))
+        for recording_id, user_id, email in tx.execute(query.order_by(c.recording_id, c.position)):
+            found.setdefault(recording_id, []).append(Attendee(id=user_id, email=email))
+    return found
+
+
+def load_by_id(tx: sa.Connection, ids: Sequence[RecordingId]) -> list[Recording]:
+    """Make records of the rows with these ids, in this order."""
+    rows: dict[str, sa.Row[Any]] = {}
+    for piece in pieces(ids):
+        rows |= {row.id: row for row in tx.execute(sa.select(recordings).where(recordings.c.id.in_(piece)))}
+    return load_recordings(tx, [rows[one] for one in ids if one in rows])
 
 
 def one_recording(tx: sa.Connection, recording_id: RecordingId) -> Recording:
@@ -118,14 +150,19 @@ def one_recording(tx: sa.Connection, recording_id: RecordingId) -> Recording:
     return load_recordings(tx, [row])[0]
 
 
-def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Transfer | None) -> Recording:
+def _recording(
+    row: sa.Row[Any],
+    taking_part: dict[str, list[int]],
+    invited: dict[str, list[Attendee]],
+    transfer: Transfer | None,
+) -> Recording:
     state = State(row.state)
     archived = state is State.ARCHIVED
     return Recording(
         id=RecordingId(row.id),
         meeting=read_row(Meeting, row),
         host=read_row(Host, row),
-        vendor=read_row(VendorFacts, row, participant_ids=participant_ids),
+        vendor=read_row(VendorFacts, row, participant_ids=tuple(taking_part.get(row.id, ()))),
         state=state,
         attempts=row.attempts,
         next_attempt_at=row.next_attempt_at,
@@ -137,6 +174,7 @@ def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Tra
         url_origin=UrlOrigin(row.url_origin) if row.url_origin else None,
         first_seen_via=Via(row.first_seen_via),
         first_seen_at=row.first_seen_at,
+        attendees=tuple(invited.get(row.id, ())),
     )
 
 

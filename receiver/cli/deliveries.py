@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receiver.api.bodies import DeliveriesBody, DeliveryBody, ReplayBody
+from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
 from receiver.app import open_actions, open_catalogue
 from receiver.cli import types
 from receiver.cli.bodies import plain
 from receiver.cli.environment import os_user, settings_for
 from receiver.cli.output import Column, clean, print_fields, print_json, print_table
+from receiver.cli.paging import tell_more
 from receiver.errors import NotFoundError, UnreadableError
 from receiver.figures import moment, size
 from receiver.records import Action, DeliveryId, DeliveryStatus
@@ -39,7 +40,8 @@ _COLUMNS = (
 @types.limit
 @types.cursor
 @types.as_json
-def list_(*, status: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
+@click.pass_context
+def list_(ctx: click.Context, /, *, status: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
     """List webhook deliveries, newest first."""
     wanted = DeliveryStatus(status) if status else None
     page = asyncio.run(_page(settings_for(Needs.DATABASE), wanted, limit, cursor))
@@ -48,7 +50,7 @@ def list_(*, status: str | None, limit: int, cursor: str | None, as_json: bool) 
         return
     print_table(_COLUMNS, [_row(item) for item in page.items])
     if page.next_cursor is not None:
-        click.echo(f"There are more: --cursor {page.next_cursor}", err=True)
+        tell_more(ctx, page.next_cursor)
 
 
 async def _page(settings: Settings, status: DeliveryStatus | None, limit: int, cursor: str | None) -> Page[Delivery]:

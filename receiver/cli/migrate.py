@@ -35,7 +35,9 @@ _COLUMNS = (
 @click.option("--to", "target_url", metavar="URL", help="… to this empty database: postgresql://user@host/db.")
 @types.as_json
 def migrate(*, source_url: str | None, target_url: str | None, as_json: bool) -> None:
-    """Bring the database to this release's schema. Safe to repeat, and to run twice at once.
+    """Bring the database to this release's schema, and index the recordings that an earlier one wrote.
+
+    Safe to repeat, to run twice at once, and to cut off: run again, it goes on.
 
     With --from and --to: bring the second database to this release's schema, copy every row of the first into it and
     prove each table's content equal, all in one transaction. Stop the service before. A password is better left out
@@ -47,7 +49,8 @@ def migrate(*, source_url: str | None, target_url: str | None, as_json: bool) ->
         return
     if source_url is not None or target_url is not None:
         raise click.UsageError("--from and --to go together: where the index is, and where it shall be")
-    before, after = asyncio.run(app.migrate(settings))
+    with _indexing() as tell:
+        before, after = asyncio.run(app.migrate(settings, tell))
     if as_json:
         print_json({"before": before, "after": after})
     elif before == after:
@@ -78,6 +81,20 @@ def _move_and_print(settings: Settings, *, source_url: str, target_url: str, as_
         f"Moved {clean(between.source)} to {clean(between.target)}. Set RECEIVER_DATABASE_URL to the new database "
         "before you start the service; the old file is as it was."
     )
+
+
+@contextmanager
+def _indexing() -> Iterator[Callable[[int, int], None]]:
+    """Say on stderr how many recordings are indexed so far, a line for every twentieth part."""
+    said = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal said
+        if done * 20 // total > said:
+            said = done * 20 // total
+            click.echo(f"indexed {done:,} of {total:,} recordings", err=True)
+
+    yield tell
 
 
 @contextmanager

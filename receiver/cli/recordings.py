@@ -14,10 +14,11 @@ from receiver.cli import filters, types
 from receiver.cli.bodies import plain
 from receiver.cli.environment import os_user, settings_for
 from receiver.cli.output import Column, clean, print_fields, print_json, print_table
+from receiver.cli.paging import tell_more
 from receiver.errors import NotFoundError, WrongStateError
 from receiver.figures import moment, progress, size
 from receiver.lifecycle import REPLAYABLE
-from receiver.operators import recordings_query
+from receiver.operators import UNDONE, recordings_query
 from receiver.records import RecordingId, State
 from receiver.settings import Needs
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from receiver.records import Page, Recording
     from receiver.settings import Settings
 
+_MOST_COUNTED = 10_000
 _COLUMNS = (
     Column("ID", whole=True),
     Column("STATE", whole=True),
@@ -46,22 +48,29 @@ _COLUMNS = (
 @types.limit
 @types.cursor
 @types.as_json
-def list_(*, sort: str, limit: int, cursor: str | None, as_json: bool, **given: Any) -> None:
+@click.pass_context
+def list_(ctx: click.Context, /, *, sort: str, limit: int, cursor: str | None, as_json: bool, **given: Any) -> None:
     """List recordings, newest first. All the filters given must hold."""
     paging = [("sort", sort), ("limit", str(limit)), *([("cursor", cursor)] if cursor is not None else [])]
     asked = recordings_query([*filters.pairs(given), *paging])
-    page = asyncio.run(_page(settings_for(Needs.DATABASE), asked))
+    page, following = asyncio.run(_page(settings_for(Needs.DATABASE), asked))
     if as_json:
         print_json(plain(RecordingsBody.of(page)))
         return
     print_table(_COLUMNS, [_row(item) for item in page.items])
     if page.next_cursor is not None:
-        click.echo(f"There are more: --cursor {page.next_cursor}", err=True)
+        tell_more(ctx, page.next_cursor, count=following, most=_MOST_COUNTED)
 
 
-async def _page(settings: Settings, asked: RecordingsQuery) -> Page[Recording]:
+async def _page(settings: Settings, asked: RecordingsQuery) -> tuple[Page[Recording], int]:
+    """Return a page, and how many recordings come after it."""
     async with open_catalogue(settings) as catalogue:
-        return await catalogue.page(asked.filters, sort=asked.sort, limit=asked.limit, cursor=asked.cursor)
+        page = await catalogue.page(asked.filters, sort=asked.sort, limit=asked.limit, cursor=asked.cursor)
+        if page.next_cursor is None:
+            return page, 0
+        return page, await catalogue.following(
+            asked.filters, sort=asked.sort, cursor=page.next_cursor, most=_MOST_COUNTED
+        )
 
 
 def _row(recording: Recording) -> list[str]:
@@ -120,7 +129,7 @@ def retry(*, recording_ids: tuple[str, ...], states: tuple[str, ...], error_code
     if recording_ids:
         _change("retry", recording_ids)
         return
-    chosen = {State(state) for state in states} or REPLAYABLE - {State.CANCELLED}
+    chosen = {State(state) for state in states} or UNDONE
     settings = settings_for(Needs.DATABASE)
     count = asyncio.run(_retry_all(settings, chosen, error_code=error_code, dry_run=dry_run))
     noun = "recording" if count == 1 else "recordings"

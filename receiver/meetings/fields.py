@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from receiver.records import VendorFacts
+from receiver.records import Attendee, VendorFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,8 @@ MAX_FILE_UID_CHARS = 512
 """Eight times as long as those that the vendor's page shows (61)."""
 MAX_PARTICIPANTS = 1000
 """Of one recording; how many there were in all is a count of its own."""
+MAX_ATTENDEES = 1000
+MAX_EMAIL_CHARS = 320
 _INT64 = 2**63 - 1
 _FIRST_MS = 10**11
 """Numbers beyond are milliseconds (in seconds, the year 5138): the vendor's own samples write both."""
@@ -91,6 +93,18 @@ def user_ids(value: Any, *, most: int = MAX_PARTICIPANTS) -> tuple[int, ...]:
     """Read user ids, each once, of the first `most` items."""
     items = value[: min(most, MAX_PARTICIPANTS)] if isinstance(value, list) else []
     return tuple(dict.fromkeys(user for item in items if (user := user_id(item)) is not None))
+
+
+def attendees(value: Any) -> tuple[Attendee, ...] | None:
+    """Read who was invited, each once; an item with neither user id nor e-mail is nobody, no array says nothing."""
+    if not isinstance(value, list):
+        return None
+    found = (
+        Attendee(id=user_id(item.get("id")), email=(text(item.get("email")) or "")[:MAX_EMAIL_CHARS].strip() or None)
+        for item in value[:MAX_ATTENDEES]
+        if isinstance(item, dict)
+    )
+    return tuple(dict.fromkeys(one for one in found if one != Attendee()))
 
 
 def time(value: Any) -> datetime | None:

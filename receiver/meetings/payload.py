@@ -20,7 +20,17 @@ from pydantic import ValidationError
 from receiver.errors import UnreadableError
 from receiver.meetings import fields
 from receiver.meetings.payload_models import PayloadBody, RecordBody, explain
-from receiver.records import Host, Meeting, MeetingId, Parsed, RecordingFacts, RecordingId, RejectedRecord, is_id
+from receiver.records import (
+    Attendee,
+    Host,
+    Meeting,
+    MeetingId,
+    Parsed,
+    RecordingFacts,
+    RecordingId,
+    RejectedRecord,
+    is_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +41,8 @@ MAX_EXPLAINED = 20
 """Rejected records that are named and explained; the others are counted."""
 MAX_MEETINGS_ASKED = 100
 """Of one webhook, as long as `MAX_RECORDS` holds."""
-_MAX_PARTICIPANTS = 20_000  # of all recordings of a body together
+_MAX_PEOPLE = 20_000
+"""Participants, and attendees as well, of all recordings of a body together."""
 _REPLAY = "`receiver deliveries replay` takes them"
 
 
@@ -53,9 +64,10 @@ def parse(body: bytes, *, bounded: bool = True) -> Parsed:
     index = 0
     for delivery in _deliveries(document, reading):
         meeting, host = _described(delivery)
+        invited = delivery.meeting.attendees
         before = reading.left_out
         for record in delivery.records:
-            reading.take(record, index, meeting, host)
+            reading.take(record, index, meeting, host, invited)
             index += 1
         if not delivery.records or reading.left_out > before:
             reading.ask_for(meeting.id)
@@ -76,7 +88,7 @@ class _Reading:
         self._most_records = MAX_RECORDS if bounded else math.inf
         self._most_asked = MAX_MEETINGS_ASKED if bounded else math.inf
         self._not_asked: set[MeetingId] = set()
-        self._participants_left = _MAX_PARTICIPANTS
+        self._participants_left = self._attendees_left = _MAX_PEOPLE
         self._explained: list[RejectedRecord] = []
         self._unusable = 0
         self._beyond = 0
@@ -105,7 +117,7 @@ class _Reading:
         else:
             self._not_asked.add(meeting_id)
 
-    def take(self, record: Any, index: int, meeting: Meeting, host: Host) -> None:
+    def take(self, record: Any, index: int, meeting: Meeting, host: Host, invited: tuple[Attendee, ...] | None) -> None:
         ids = _ids(record)
         if ids is None:
             self.reject(index, _record_errors(record, index) if self.explains else ())
@@ -120,12 +132,16 @@ class _Reading:
         self._participants_left -= len(vendor.participant_ids)
         if room_id not in (None, meeting.id):
             # the record belongs to another meeting than the one described beside it
-            meeting, host = Meeting(id=MeetingId(room_id or "")), Host()
+            meeting, host, invited = Meeting(id=MeetingId(room_id or "")), Host(), None
+        if invited is not None:
+            invited = invited[: self._attendees_left]
+            self._attendees_left -= len(invited)
         facts = RecordingFacts(
             id=recording_id,
             meeting=meeting,
             host=host,
             vendor=vendor,
+            attendees=invited,
             payload_url=fields.url(record.get("download_url")),
         )
         self.recordings[recording_id] = facts if known is None else _newer(known, facts)

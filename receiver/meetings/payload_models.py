@@ -35,6 +35,7 @@ class PayloadMeetingBody(_WireModel):
     start_date: Time = None
     end_date: Time = None
     host_id: UserId = None
+    attendees: Annotated[Any, BeforeValidator(fields.attendees)] = None
 
 
 class PayloadHostBody(_WireModel):

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from receiver.operators.access import Guard, covers, require
-from receiver.operators.actions import Actions, OsUser, actor_of
+from receiver.operators.actions import UNDONE, Actions, OsUser, actor_of
 from receiver.operators.downloads import Downloads
-from receiver.operators.ids import delivery_id, recording_id
-from receiver.operators.query import acts_query, deliveries_query, recordings_query
+from receiver.operators.exports import every_page
+from receiver.operators.ids import delivery_id, meeting_id, recording_id
+from receiver.operators.meetings import FoundMeeting, one_meeting
+from receiver.operators.query import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    ExportFormat,
+    ExportQuery,
+    acts_query,
+    deliveries_query,
+    export_query,
+    recordings_query,
+)
 
 __all__ = [
+    "DEFAULT_LIMIT",
+    "MAX_LIMIT",
+    "UNDONE",
     "Actions",
     "Downloads",
+    "ExportFormat",
+    "ExportQuery",
+    "FoundMeeting",
     "Guard",
     "OsUser",
     "actor_of",
@@ -18,6 +35,10 @@ __all__ = [
     "covers",
     "deliveries_query",
     "delivery_id",
+    "every_page",
+    "export_query",
+    "meeting_id",
+    "one_meeting",
     "recording_id",
     "recordings_query",
     "require",

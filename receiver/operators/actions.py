@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from receiver import logs
 from receiver.catalogue.audit_log import AuditEntry
-from receiver.records import Action, Actor
+from receiver.lifecycle import REPLAYABLE
+from receiver.records import Action, Actor, State
 from receiver.settings import OpsToken
 
 if TYPE_CHECKING:
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.catalogue import Interventions
-    from receiver.records import DeliveryId, Recording, RecordingId, Replayed, State
+    from receiver.operators.query import ExportQuery
+    from receiver.records import DeliveryId, Recording, RecordingId, Replayed
 
+UNDONE = REPLAYABLE - {State.CANCELLED}
+"""What did not succeed, and nobody gave up."""
 _log = logs.get("operators")
 
 
@@ -43,9 +47,17 @@ class Actions:
         return _noted("recording_retried", recording, by)
 
     async def retry_all(
-        self, states: Collection[State], *, error_code: str | None, by: OpsToken | OsUser, dry_run: bool = False
+        self,
+        states: Collection[State] = UNDONE,
+        *,
+        error_code: str | None,
+        by: OpsToken | OsUser,
+        dry_run: bool = False,
     ) -> int:
-        """Have all that are in one of the states tried anew, with `error_code` only those; return how many they are."""
+        """Have all that are in one of the states tried anew, with `error_code` only those; return how many they are.
+
+        With `dry_run` nothing is done.
+        """
         count = await self.interventions.retry_all(
             states, error_code=error_code, now=self.clock(), by=actor_of(by), dry_run=dry_run
         )
@@ -77,6 +89,10 @@ class Actions:
     async def note(self, action: Action, subject: str, by: OpsToken | OsUser, **details: Any) -> None:
         """Put on record what only reads, before its answer leaves."""
         await self.interventions.note(AuditEntry.of(actor_of(by), action, subject, at=self.clock(), **details))
+
+    async def note_export(self, asked: ExportQuery, by: OpsToken | OsUser) -> None:
+        """Put an export on record before it leaves: the filters' names, since their values may be people's."""
+        await self.note(Action.EXPORTED, "recordings", by, format=asked.format.value, filters=asked.names)
 
     async def _set_hold(self, recording_id: RecordingId, hold: bool, by: OpsToken | OsUser) -> Recording:  # noqa: FBT001
         return await self.interventions.set_hold(recording_id, hold, by=actor_of(by), now=self.clock())

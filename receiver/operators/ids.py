@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from receiver.errors import NotFoundError
-from receiver.records import DeliveryId, RecordingId, is_id
+from receiver.records import DeliveryId, MeetingId, RecordingId, is_id
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,6 +19,11 @@ def recording_id(request: Request) -> RecordingId:
 def delivery_id(request: Request) -> DeliveryId:
     """Return the path's delivery id; raises `NotFoundError` for text that no id can be."""
     return DeliveryId(_path_id(request, "delivery"))
+
+
+def meeting_id(request: Request) -> MeetingId:
+    """Return the path's meeting id; raises `NotFoundError` for text that no id can be."""
+    return MeetingId(_path_id(request, "meeting"))
 
 
 def _path_id(request: Request, what: str) -> str:

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from receiver.catalogue import FILTERS, Filters, LogQuery
+from receiver.catalogue.filters import MEETING_ID
 from receiver.catalogue.kinds import ID, TIME, nearest, one_of, shown
 from receiver.catalogue.kinds import text as text_of
 from receiver.errors import InvalidQueryError
 from receiver.records import DeliveryStatus, RecordingId
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from receiver.catalogue.kinds import ValueKind
+    from receiver.records import MeetingId
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
-_RECORDINGS = (*(one.name for one in FILTERS), "sort", "limit", "cursor")
+_FILTERS = tuple(one.name for one in FILTERS)
+_RECORDINGS = (*_FILTERS, "sort", "limit", "cursor")
+_EXPORT = (*_FILTERS, "sort", "format")
 _LISTS = frozenset(one.name for one in FILTERS if one.kind.is_list)
+_MEETING = ("limit", "cursor")
 _DELIVERIES = ("status", "limit", "cursor")
 _LOG = ("actor", "action", "recording_id", "since", "until", "limit", "cursor")
 _ACTION = text_of(lambda given: re.fullmatch(r"[a-z_]{1,64}", given) is not None, "an action, such as url_issued")
 _ACTOR = text_of(lambda given: 0 < len(given) <= 128, "a name: 1 to 128 characters")
+_FIRST = "-created_at"
 _STATUS = one_of({status.value: status for status in DeliveryStatus})
 
 
@@ -37,6 +44,27 @@ class RecordingsQuery:
     sort: str
     limit: int
     cursor: str | None
+
+
+class ExportFormat(StrEnum):
+    """What an export is written as."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+_FORMAT = one_of({one.value: one for one in ExportFormat})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportQuery:
+    """A question for all recordings that match; the catalogue checks `sort`."""
+
+    filters: Filters
+    names: tuple[str, ...]
+    """Of the filters that were given."""
+    sort: str
+    format: ExportFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +89,36 @@ def recordings_query(pairs: Iterable[tuple[str, str]]) -> RecordingsQuery:
     """Read the recordings listing's parameters; raises `InvalidQueryError` that names the parameter and the remedy."""
     given = _collect(pairs, known=_RECORDINGS, repeatable=_LISTS)
     one = {name: values[0] for name, values in given.items()}
-    filters = Filters(tuple(each.read(given[each.name]) for each in FILTERS if each.name in given))
     return RecordingsQuery(
-        filters=filters, sort=one.get("sort", "-created_at"), limit=_limit(one.get("limit")), cursor=one.get("cursor")
+        filters=_filters(given),
+        sort=one.get("sort", _FIRST),
+        limit=_limit(one.get("limit")),
+        cursor=one.get("cursor"),
+    )
+
+
+def meeting_query(meeting_id: MeetingId, pairs: Iterable[tuple[str, str]]) -> RecordingsQuery:
+    """Read the parameters of one meeting's recordings, newest first; raises `InvalidQueryError`."""
+    given = _collect(pairs, known=_MEETING, repeatable=())
+    one = {name: values[0] for name, values in given.items()}
+    return RecordingsQuery(
+        filters=Filters((MEETING_ID(meeting_id),)),
+        sort=_FIRST,
+        limit=_limit(one.get("limit")),
+        cursor=one.get("cursor"),
+    )
+
+
+def export_query(pairs: Iterable[tuple[str, str]]) -> ExportQuery:
+    """Read the parameters of an export; raises `InvalidQueryError`."""
+    given = _collect(pairs, known=_EXPORT, repeatable=_LISTS)
+    if "format" not in given:
+        raise InvalidQueryError("format= is missing", f"choose from {', '.join(ExportFormat)}")
+    return ExportQuery(
+        filters=_filters(given),
+        names=tuple(name for name in _FILTERS if name in given),
+        sort=given.get("sort", [_FIRST])[0],
+        format=_FORMAT.read("format", given["format"]),
     )
 
 
@@ -94,6 +149,10 @@ def acts_query(pairs: Iterable[tuple[str, str]]) -> ActsQuery:
         limit=_limit(given.get("limit", [None])[0]),
         cursor=given.get("cursor", [None])[0],
     )
+
+
+def _filters(given: Mapping[str, Sequence[str]]) -> Filters:
+    return Filters(tuple(each.read(given[each.name]) for each in FILTERS if each.name in given))
 
 
 def _collect(

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from receiver.catalogue import FILTERS
 from receiver.catalogue.kinds import MAX_WORDS_CHARS, Shape
 
 if TYPE_CHECKING:
+    from receiver.catalogue import Filter
     from receiver.page.listing import Asked
 
 SHOWN = frozenset(one.name for one in FILTERS if one.field)
 """Parameters that the form shows; others are kept, unseen."""
+_BOUNDS = {"gt": "after", "gte": "from", "lt": "before", "lte": "to"}
+
+
+def _label(one: Filter[Any]) -> str:
+    """Return what a chip calls the filter: the form's word, or the parameter's own name."""
+    name, _, sign = one.name.rstrip("]").partition("[")
+    own = f"{name.replace('_', ' ').capitalize()} {_BOUNDS.get(sign, '')}".rstrip()
+    return one.field.label if one.field else own
+
+
+LABELS = {one.name: _label(one) for one in FILTERS}
+"""What each filter is called where it is set."""
 _DAY_CHARS = len("2026-01-31")
 
 

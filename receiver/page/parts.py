@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from receiver.operators import covers
 from receiver.settings import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
-    from receiver.catalogue import Catalogue
+    from receiver.catalogue import Catalogue, Overviews
     from receiver.operators import Actions, Downloads, Guard
     from receiver.page.sessions import EndedSessions
     from receiver.settings import OpsToken
@@ -21,24 +21,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageParts:
-    """`session_keys` and `ended_sessions` are the same in every process: a session is good in all, or in none."""
+    """`session_keys` and `ended_sessions` are the same in every process: a session is good in all, or in none.
+
+    `document` describes the API (OpenAPI).
+    """
 
     catalogue: Catalogue
+    overviews: Overviews
     guard: Guard
     actions: Actions
     downloads: Downloads
     session_keys: Callable[[], tuple[bytes, ...]]
     ended_sessions: EndedSessions
+    document: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One request of an operator who is signed in. `form_key` must come back with each of the visitor's forms."""
+    """One request of an operator who is signed in. `form_key` must come back with each of the visitor's forms.
+
+    `form` are the fields of the one that was sent.
+    """
 
     parts: PageParts
     request: Request
     token: OpsToken
     form_key: str
+    form: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def may_act(self) -> bool:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from receiver import logs
+from receiver.catalogue import SORTS, Filters
+from receiver.catalogue.filters import MEETING_ID
 from receiver.errors import InvalidQueryError, JobError
-from receiver.lifecycle import CANCELLABLE, CLAIMABLE, REPLAYABLE
+from receiver.lifecycle import CANCELLABLE, REPLAYABLE
 from receiver.operators import recording_id, recordings_query
-from receiver.page.filters import SHOWN, filter_fields
-from receiver.page.listing import Asked
+from receiver.page.filters import LABELS, SHOWN, filter_fields
+from receiver.page.listing import Asked, refresh_s
 from receiver.page.rendering import redirect, render
-from receiver.records import State
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from starlette.responses import Response
 
@@ -23,13 +24,12 @@ if TYPE_CHECKING:
     from receiver.records import Page, Recording
 
 VERBS = ("retry", "cancel", "hold", "release")
-_SOON_S, _LATER_S = 2, 15
-"""How long an open page waits before it looks again: while a run is at work, and otherwise."""
+_MOST_SIBLINGS = 10
 _log = logs.get("page")
 
 
 async def listing(visit: Visit) -> Response:
-    """`GET /`; takes the parameters of `GET /api/recordings`."""
+    """`GET /recordings`; takes the parameters of `GET /api/recordings`."""
     asked = Asked.of(visit.request)
     found: Page[Recording] | None = None
     refusal = None
@@ -50,7 +50,10 @@ async def listing(visit: Visit) -> Response:
         fields=filter_fields(asked),
         kept=asked.without(SHOWN | {"cursor"}),
         tabs=asked.tabs("state", ((state, count) for state, count in counts.items()), sum(counts.values())),
-        refresh_s=_refresh_s(found.items if found else ()),
+        chips=asked.chips(LABELS),
+        columns=asked.columns(SORTS),
+        total=sum(counts.values()),
+        refresh_s=refresh_s(found.items if found else ()),
     )
 
 
@@ -68,7 +71,8 @@ async def show(visit: Visit) -> Response:
         history=history,
         player=recording.archive.content_type.partition("/")[0] if recording.archive and media_origin else None,
         verbs=_verbs(recording) if visit.may_act else (),
-        refresh_s=_refresh_s([recording]),
+        siblings=await _siblings(visit, recording),
+        refresh_s=refresh_s([recording]),
     )
 
 
@@ -88,6 +92,13 @@ def change(verb: str) -> Callable[[Visit], Awaitable[Response]]:
         return redirect(f"/recordings/{changed.id}")
 
     return handler
+
+
+async def _siblings(visit: Visit, recording: Recording) -> list[Recording]:
+    """Return the newest of the meeting's other recordings."""
+    of_meeting = Filters((MEETING_ID(recording.meeting.id),))
+    found = await visit.parts.catalogue.page(of_meeting, limit=_MOST_SIBLINGS + 1)
+    return [one for one in found.items if one.id != recording.id][:_MOST_SIBLINGS]
 
 
 def _verbs(recording: Recording) -> tuple[str, ...]:
@@ -115,8 +126,3 @@ async def _media_origin(visit: Visit, recording: Recording) -> str | None:
         _log.warning("recording_not_playable", recording_id=recording.id, code=e.code, error=str(e))
         return None
     return f"{url.scheme}://{url.netloc}"
-
-
-def _refresh_s(recordings: Iterable[Recording]) -> int:
-    at_work = any(r.state in CLAIMABLE and r.state is not State.WAITING for r in recordings)
-    return _SOON_S if at_work else _LATER_S

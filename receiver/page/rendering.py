@@ -53,6 +53,8 @@ _ENVIRONMENT.filters |= {
     "about": lambda act: ABOUT.get(act.action, act.action.replace("_", " ")),
     "size": figures.size,
     "duration": figures.duration,
+    "span": figures.span,
+    "ago": figures.ago,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from starlette.routing import Mount, Route
 
 from receiver.errors import ReceiverError
 from receiver.operators import require
-from receiver.page import deliveries, recordings, sign_in
+from receiver.page import deliveries, docs, failed, meetings, overview, recordings, sign_in
 from receiver.page.forms import check_own_site, read_form
 from receiver.page.parts import PageParts, Visit
 from receiver.page.rendering import OwnFiles, redirect, refuse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     Endpoint = Callable[[Request], Awaitable[Response]]
     Handler = Callable[[Visit], Awaitable[Response]]
+    OpenHandler = Callable[[PageParts, Request, Visit | None], Awaitable[Response]]
 
 
 def routes(parts: PageParts) -> list[BaseRoute]:
@@ -40,31 +42,50 @@ def routes(parts: PageParts) -> list[BaseRoute]:
 
         return _route(path, ["GET"], endpoint)
 
+    def open_page(path: str, handler: OpenHandler) -> Route:
+        """Lead to what everybody may read, signed in or not."""
+
+        async def endpoint(request: Request) -> Response:
+            value = read_cookie(request)
+            token = await known.find(value, now=parts.actions.clock()) if value else None
+            visit = Visit(parts=parts, request=request, token=token, form_key=known.form_key(value)) if token else None
+            return await handler(parts, request, visit)
+
+        return _route(path, ["GET"], endpoint)
+
     def form(path: str, needed: Role, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
             check_own_site(request)
             visit = await _visit(parts, known, request)
             if visit is None:
                 return redirect("/sign-in")
-            given = (await read_form(request)).get("form_key", "")
+            fields = await read_form(request)
+            given = fields.get("form_key", "")
             if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), visit.form_key.encode()):
                 raise HTTPException(403, "this form is not of your session; go back, load the page anew and try again")
             require(visit.token, needed)
-            return await handler(visit)
+            return await handler(replace(visit, form=fields))
 
         return _route(path, ["POST"], endpoint)
 
     return [
-        page("/", recordings.listing),
+        page("/", overview.show),
+        page("/recordings", recordings.listing),
         page("/recordings/{id}", recordings.show),
         page("/recordings/{id}/download", recordings.download),
         *(form(f"/recordings/{{id}}/{verb}", Role.OPERATOR, recordings.change(verb)) for verb in recordings.VERBS),
+        page("/meetings/{id}", meetings.show),
+        page("/failed", failed.groups),
+        page("/failed/retry", failed.ask),
+        form("/failed/retry", Role.OPERATOR, failed.retry),
         page("/deliveries", deliveries.listing),
         page("/deliveries/{id}", deliveries.show),
         form("/deliveries/{id}/replay", Role.OPERATOR, deliveries.replay),
         _route("/sign-in", ["GET", "POST"], sign_in.endpoint(parts, known)),
         form("/sign-out", Role.VIEWER, sign_in.leaving(known)),
         Mount("/static", OwnFiles()),
+        open_page("/docs", docs.api),
+        open_page("/docs/errors", docs.errors),
     ]
 
 

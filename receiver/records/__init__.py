@@ -26,6 +26,7 @@ from receiver.records.objects import (
 from receiver.records.proofs import CopyProof, Learnt, Rung, StoreAbilities
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import (
+    Attendee,
     Claim,
     Failure,
     Host,
@@ -46,6 +47,7 @@ __all__ = [
     "Accepted",
     "Action",
     "Actor",
+    "Attendee",
     "ChainHead",
     "ChainReport",
     "Claim",

@@ -38,6 +38,14 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attendee:
+    """Somebody who was invited to a meeting: a user of the platform, or an e-mail address, or both."""
+
+    id: int | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VendorFacts:
     """What the vendor says of a recording, in the webhook and in its listings: all but ids and URL, and all advisory.
 
@@ -83,6 +91,8 @@ class RecordingFacts:
     meeting: Meeting
     host: Host
     vendor: VendorFacts
+    attendees: tuple[Attendee, ...] | None = None
+    """Of the meeting; deliveries alone name them, and None is of a source that says nothing of them."""
     payload_url: str | None = None
     """The download URL of the POST; kept only where no API credentials are set, and dropped once archived."""
 
@@ -122,6 +132,7 @@ class Recording:
     url_origin: UrlOrigin | None
     first_seen_via: Via
     first_seen_at: datetime
+    attendees: tuple[Attendee, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from receiver.tables.database import MISSING_RIGHT, Database, own_instance
 from receiver.tables.metadata import (
     api_pauses,
+    attendees,
     audit_log,
     audit_log_heads,
     candidate_meetings,
@@ -20,6 +21,8 @@ from receiver.tables.metadata import (
     reconciled_meetings,
     reconciliations,
     recordings,
+    search_postings,
+    state_counts,
     store_abilities,
     unsealed_audit_log,
     upload_parts,
@@ -48,6 +51,7 @@ __all__ = [
     "SqliteDatabase",
     "WriteRefusedError",
     "api_pauses",
+    "attendees",
     "audit_log",
     "audit_log_heads",
     "candidate_meetings",
@@ -66,6 +70,8 @@ __all__ = [
     "reconciliations",
     "recordings",
     "schema_status",
+    "search_postings",
+    "state_counts",
     "store_abilities",
     "try_writing",
     "unsealed_audit_log",

@@ -1,4 +1,7 @@
-"""Table definitions. All times are UTC; all text is free of NUL (PostgreSQL refuses it)."""
+"""Table definitions. All times are UTC; all text is free of NUL (PostgreSQL refuses it).
+
+Ids and tokens are sorted by their bytes on both databases, on PostgreSQL by the collation that migration 0017 gave.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ metadata = sa.MetaData(
 
 NOT_MOVED = "not_moved"
 """Key of `Table.info` for a table whose rows belong to the database they lie in."""
+DERIVED = "derived"
+"""Key of `Table.info` for a table whose rows follow from those of other tables, and are made anew by a move."""
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -45,6 +50,11 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 
 _RECONCILED = sa.text("first_seen_via = 'reconcile'")
 
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"postgresql_where": sa.text(condition), "sqlite_where": sa.text(condition)}
+
+
 deliveries = sa.Table(
     "deliveries",
     metadata,
@@ -66,15 +76,16 @@ recordings = sa.Table(
     "recordings",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("meeting_id", sa.Text, nullable=False, index=True),
+    sa.Column("meeting_id", sa.Text, nullable=False),
     sa.Column("meeting_name", sa.Text),
     sa.Column("meeting_start_at", UtcDateTime),
     sa.Column("meeting_end_at", UtcDateTime),
-    sa.Column("host_id", sa.BigInteger, index=True),
+    sa.Column("host_id", sa.BigInteger),
     sa.Column("host_name", sa.Text),
     sa.Column("host_login", sa.Text),
     sa.Column("host_email", sa.Text),
     sa.Column("search_text", sa.Text, nullable=False),
+    sa.Column("place", sa.BigInteger, index=True),
     sa.Column("participants_count", sa.BigInteger),
     sa.Column("file_uid", sa.Text),
     sa.Column("duration_s", sa.Double),
@@ -118,13 +129,29 @@ recordings = sa.Table(
     sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
     sa.Column("first_seen_via", sa.Text, nullable=False),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
+    # what listings are sorted by; rows without the value come in the order of `created_at`
     sa.Index(None, "created_at", "id"),
-    sa.Index(None, "archived_at", "id"),
-    sa.Index(None, "meeting_start_at", "id"),
+    sa.Index("ix_recordings_start", "meeting_start_at", "id", **_where("meeting_start_at IS NOT NULL")),
+    sa.Index("ix_recordings_duration", "duration_s", "id", **_where("duration_s IS NOT NULL")),
+    sa.Index("ix_recordings_archived", "archived_at", "id", **_where("archived_at IS NOT NULL")),
+    sa.Index("ix_recordings_archived_size", "size_bytes", "id", **_where("archived_at IS NOT NULL")),
+    sa.Index("ix_recordings_not_archived", "created_at", "id", **_where("archived_at IS NULL")),
+    sa.Index("ix_recordings_no_start", "created_at", "id", **_where("meeting_start_at IS NULL")),
+    sa.Index("ix_recordings_no_duration", "created_at", "id", **_where("duration_s IS NULL")),
+    # what they are narrowed by, in the order of `created_at`
+    sa.Index(None, "meeting_id", "created_at", "id"),
+    sa.Index(None, "host_id", "created_at", "id"),
+    sa.Index(None, "state", "created_at", "id"),
+    sa.Index("ix_recordings_content_type", "content_type", "created_at", "id", **_where("content_type IS NOT NULL")),
+    sa.Index("ix_recordings_error_code", "error_code", "created_at", "id", **_where("error_code IS NOT NULL")),
+    sa.Index("ix_recordings_held", "created_at", "id", **_where("hold")),
+    sa.Index("ix_recordings_incomplete", "created_at", "id", **_where("incomplete IS NOT NULL")),
     sa.Index(None, "state", "next_attempt_at"),
     # the missed webhooks are counted at every scrape
     sa.Index("ix_recordings_reconciled", "first_seen_via", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
 )
+"""`search_text` holds the tokens by which a recording is found, each between spaces; `place` is where it stands in
+their postings, in the order of `created_at`, and null until the row is indexed."""
 
 participants = sa.Table(
     "participants",
@@ -132,8 +159,42 @@ participants = sa.Table(
     sa.Column("recording_id", sa.Text, sa.ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("user_id", sa.BigInteger, nullable=False),
-    sa.Index(None, "user_id", "recording_id"),
 )
+
+attendees = sa.Table(
+    "attendees",
+    metadata,
+    sa.Column("recording_id", sa.Text, sa.ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("user_id", sa.BigInteger),
+    sa.Column("email", sa.Text),
+    sqlite_with_rowid=False,
+)
+"""Who was invited, as the newest delivery said. Further copies lie in `recordings.search_text`, in `search_postings`
+and in the deliveries' bodies."""
+
+search_postings = sa.Table(
+    "search_postings",
+    metadata,
+    sa.Column("token", sa.Text, primary_key=True),
+    sa.Column("place", sa.BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+    info={DERIVED: True},
+)
+"""For each token of `recordings.search_text`, where the recordings with it stand, in the order of `created_at`."""
+
+state_counts = sa.Table(
+    "state_counts",
+    metadata,
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    info={DERIVED: True},
+)
+"""How many recordings stand in each state: the sum of its rows, which triggers write with every change.
+
+On SQLite, which has one writer, a row a state; on PostgreSQL a row a change, so that no writer waits for another, until
+`catalogue.counts` folds them.
+"""
 
 candidate_meetings = sa.Table(
     "candidate_meetings",

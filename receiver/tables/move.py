@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import struct
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from receiver.errors import ReceiverError, SchemaOutdatedError
-from receiver.tables.metadata import NOT_MOVED, metadata
+from receiver.tables.bulk import read_rows, unindexed, write_rows
+from receiver.tables.metadata import DERIVED, NOT_MOVED, metadata, search_postings
+from receiver.tables.postings import derive_postings
 from receiver.tables.schema import is_at_head, upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
+    from receiver.tables.bulk import Row
     from receiver.tables.database import Database
     from receiver.tables.sqlite import SqliteDatabase
-
-_BATCH_ROWS = 1000
-_BATCH_WIDE_ROWS = 16
-"""Rows held at once of a table whose rows may be a megabyte each, such as the deliveries' bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +56,17 @@ async def move(source: SqliteDatabase, target: Database, progress: Callable[[str
     def move_all(new: sa.Connection) -> MoveReport:
         with source.transaction(write=True) as old:
             _claim_empty(new, _moved())
-            for table in _moved():
-                _copy(old, new, table, progress)
-            return MoveReport({table.name: _proven(old, new, table) for table in _moved()})
+            with unindexed(new, [*_moved(), search_postings]):
+                held = {table: _copy(old, new, table, progress) for table in _moved()}
+                derive_postings(new)
+            return MoveReport({table.name: _proven(there, new, table) for table, there in held.items()})
 
     return await target.write(move_all)
 
 
 def _moved() -> list[sa.Table]:
     """Return the tables in an order in which every row finds the rows that it refers to."""
-    return [table for table in metadata.sorted_tables if NOT_MOVED not in table.info]
+    return [table for table in metadata.sorted_tables if not {NOT_MOVED, DERIVED} & table.info.keys()]
 
 
 def _claim_empty(new: sa.Connection, tables: Sequence[sa.Table]) -> None:
@@ -85,13 +82,15 @@ def _claim_empty(new: sa.Connection, tables: Sequence[sa.Table]) -> None:
             )
 
 
-def _copy(old: sa.Connection, new: sa.Connection, table: sa.Table, progress: Callable[[str, int], None]) -> None:
-    done = 0
-    for rows in _batches(old, table):
-        new.execute(sa.insert(table), [dict(row._mapping) for row in rows])  # noqa: SLF001  (a public name)
-        done += len(rows)
-        progress(table.name, done)
+def _copy(old: sa.Connection, new: sa.Connection, table: sa.Table, progress: Callable[[str, int], None]) -> Content:
+    """Copy a table and return what the source held, as it was read."""
+    held = _Digest()
+    for rows in read_rows(old, table):
+        held.add(rows)
+        write_rows(new, table, rows)
+        progress(table.name, held.rows)
     _advance_sequence(new, table)
+    return held.content()
 
 
 def _advance_sequence(new: sa.Connection, table: sa.Table) -> None:
@@ -104,8 +103,8 @@ def _advance_sequence(new: sa.Connection, table: sa.Table) -> None:
     new.execute(sa.select(sa.func.setval(sequence, highest, sa.false())))
 
 
-def _proven(old: sa.Connection, new: sa.Connection, table: sa.Table) -> Content:
-    there, here = content(old, table), content(new, table)
+def _proven(there: Content, new: sa.Connection, table: sa.Table) -> Content:
+    here = content(new, table)
     if there != here:
         raise ReceiverError(
             f"{table.name} is not the same on both sides: {there.rows} rows, digest {there.digest} before, "
@@ -117,39 +116,28 @@ def _proven(old: sa.Connection, new: sa.Connection, table: sa.Table) -> Content:
 
 def content(connection: sa.Connection, table: sa.Table) -> Content:
     """Read a whole table and return what proves its content; equal on SQLite and PostgreSQL for equal rows."""
-    count = total = 0
-    for rows in _batches(connection, table):
+    held = _Digest()
+    for rows in read_rows(connection, table):
+        held.add(rows)
+    return held.content()
+
+
+class _Digest:
+    """A sum, since the databases sort text differently; one row's digest cannot be undone by another's."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._total = 0
+
+    def add(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            # a sum, since the databases sort text differently; one row's digest cannot be undone by another's
-            total += int.from_bytes(hashlib.sha256(b"".join(_encoded(value) for value in row)).digest())
-        count += len(rows)
-    return Content(count, f"{total % (1 << 256):064x}")
+            self._total += int.from_bytes(hashlib.sha256(written(row)).digest())
+        self.rows += len(rows)
+
+    def content(self) -> Content:
+        return Content(self.rows, f"{self._total % (1 << 256):064x}")
 
 
-def _batches(connection: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[Any]]]:
-    is_wide = any(isinstance(column.type, (sa.LargeBinary, sa.JSON)) for column in table.columns)
-    size = _BATCH_WIDE_ROWS if is_wide else _BATCH_ROWS
-    with connection.execute(sa.select(table).execution_options(yield_per=size)) as result:
-        yield from result.partitions()
-
-
-def _encoded(value: Any) -> bytes:
-    """Write a value as its kind, its length and its exact content, so that no two rows are written alike."""
-    match value:
-        case None:
-            kind, data = b"n", b""
-        case bool():
-            kind, data = b"t", bytes([value])
-        case int():
-            kind, data = b"i", str(value).encode()
-        case float():
-            kind, data = b"f", struct.pack(">d", value)
-        case str():
-            kind, data = b"s", value.encode()
-        case bytes():
-            kind, data = b"b", value
-        case datetime():
-            kind, data = b"d", value.astimezone(UTC).isoformat(timespec="microseconds").encode()
-        case _:
-            kind, data = b"j", json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-    return kind + len(data).to_bytes(8) + data
+def written(row: Row) -> bytes:
+    """Write a row so that no two are written alike: Python's own notation tells kinds, lengths and every digit."""
+    return repr(row).encode()

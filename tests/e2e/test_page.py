@@ -42,7 +42,9 @@ async def test_a_running_transfer_moves_without_a_reload(sandbox, service, chrom
         listing, detail = watched.tab, await watched.tab.context.new_page()
         recording_id = await deliver(service, sandbox, {"kind": "generated", "size_bytes": 32_000_000})
         await service.until(lambda items: items[0]["transfer"] is not None)
-        await asyncio.gather(listing.reload(), detail.goto(f"{service.url}/recordings/{recording_id}"))
+        await asyncio.gather(
+            listing.goto(f"{service.url}/recordings"), detail.goto(f"{service.url}/recordings/{recording_id}")
+        )
         await asyncio.gather(assert_it_moves(listing), assert_it_moves(detail))
         await detail.locator("video").wait_for()  # another state brings another page
         assert await detail.locator("#status .pill").inner_text() == "archived"
@@ -69,11 +71,13 @@ async def test_hostile_names_do_nothing_and_the_recording_plays_and_downloads(sa
     async with signed_in(chromium, service.url, OPS_TOKEN) as watched:
         tab = watched.tab
         own = urlsplit(service.url).netloc
+        await tab.goto(f"{service.url}/recordings")
         assert await tab.locator("tbody tr").count() == len(ids)
         for name, recording_id in zip(HOSTILE, ids, strict=True):
             await tab.goto(f"{service.url}/recordings/{recording_id}")
             heading = await tab.get_by_role("heading", level=1).inner_text()
             assert heading == (name if len(name) <= 120 else name[:119] + "…")
+            assert await is_sixteen_by_nine(tab), "a player is as large before it plays as most videos are"
         assert set(watched.hosts) == {own}, "nothing of the bucket is asked for before somebody plays"
         await tab.locator("video").focus()
         await tab.keyboard.press("Space")
@@ -87,6 +91,11 @@ async def test_hostile_names_do_nothing_and_the_recording_plays_and_downloads(sa
         assert await asyncio.to_thread((await download.path()).read_bytes) == MOVIE
         assert download.suggested_filename.endswith(".mp4")
         assert watched.complaints == []
+
+
+async def is_sixteen_by_nine(tab):
+    box = await tab.locator("video").bounding_box()
+    return box["width"] > 300 and abs(box["width"] / box["height"] - 16 / 9) < 0.01
 
 
 @ON_SQLITE  # a browser sees the same of both
@@ -112,7 +121,7 @@ async def test_a_failed_recording_is_retried_then_signed_out_all_without_script(
     await service.until(lambda items: items[0]["state"] == "failed")
     async with signed_in(chromium, service.url, OPS_TOKEN, script=False) as watched:
         tab = watched.tab
-        await tab.get_by_role("link", name="failed 1").click()
+        await tab.get_by_role("link", name="failed 1", exact=True).click()
         assert "source_not_media" in await tab.locator("tbody tr").inner_text()
         await tab.get_by_role("link", name="Retro").click()
         await tab.get_by_role("button", name="Retry").click()

@@ -5,27 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import shutil
 import sys
 from contextlib import asynccontextmanager
 
 import httpx
 
+from tests.support.node import installed, output_of
 from tests.support.payloads import DATA
 from tests.support.vendor import BOT_ID
 
 RELEASES = {"connectycube": "plain", "connectycube-3": "signed"}
 """How each opens a session, by its name in package.json."""
-INSTALL = ("npm", "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--prefer-offline")
-
-
-async def output_of(*command, cwd):
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    stdout, stderr = await process.communicate()
-    assert process.returncode == 0, (stdout + stderr).decode()[-3000:]
-    return stdout.decode()
 
 
 @asynccontextmanager
@@ -70,8 +60,7 @@ def judge(told, form):
 
 async def test_the_vendors_client_works_with_the_sandbox(tmp_path):
     """Log in, make, find, change and delete a meeting, read its recordings; what only tests do is `_control`'s."""
-    folder = shutil.copytree(DATA / "vendor-client", tmp_path / "client")
-    await output_of(*INSTALL, cwd=folder)
+    folder = await installed(DATA / "vendor-client", tmp_path / "client")
     for release, form in RELEASES.items():
         async with running_sandbox(tmp_path) as platform, httpx.AsyncClient(base_url=platform["url"]) as http:
             told = json.loads(await output_of("node", "meeting.mjs", release, json.dumps(platform), cwd=folder))

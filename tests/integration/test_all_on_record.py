@@ -52,32 +52,49 @@ ROUTES = {
     ("POST", "/api/recordings/{id}/release"): ("r1", "released"),
     ("GET", "/api/deliveries/{id}"): ("d1", "body_shown"),
     ("POST", "/api/deliveries/{id}/replay"): ("d1", "replayed"),
+    ("GET", "/api/export"): ("recordings", "exported"),
+    ("POST", "/api/recordings/retry"): ("failed", "retried"),
     ("GET", "/recordings/{id}/download"): ("r1", "url_issued"),
     ("POST", "/recordings/{id}/retry"): ("failed", "retried"),
     ("POST", "/recordings/{id}/cancel"): ("pending", "cancelled"),
     ("POST", "/recordings/{id}/hold"): ("r1", "held"),
     ("POST", "/recordings/{id}/release"): ("r1", "released"),
+    ("POST", "/failed/retry"): ("failed", "retried"),
     ("GET", "/deliveries/{id}"): ("d1", "body_shown"),
     ("POST", "/deliveries/{id}/replay"): ("d1", "replayed"),
 }
 """Routes that act, each with the subject and the action of its one entry."""
+ASKED = {
+    "/api/export": {"params": {"format": "csv", "q": "zoe"}},
+    "/api/recordings/retry": {"json": {"error_code": "x"}},
+    "/failed/retry": {"fields": {"error_code": "x"}},
+}
+"""What these are asked with."""
 SILENT_ROUTES = {
     ("GET", "/api/recordings"): _INDEX,
     ("GET", "/api/recordings/{id}"): _INDEX,
     ("GET", "/api/recordings/{id}/history"): _RECORD,
     ("GET", "/api/audit-log"): _RECORD,
+    ("GET", "/api/meetings/{id}"): _INDEX,
     ("GET", "/api/deliveries"): _INDEX,
+    ("GET", "/openapi.json"): _NO_RECORDING,
     ("GET", "/api/stats"): _NO_RECORDING,
     ("GET", "/healthz"): _NO_RECORDING,
     ("GET", "/readyz"): _NO_RECORDING,
     ("GET", "/metrics"): _NO_RECORDING,
     ("GET", "/"): _INDEX,
+    ("GET", "/recordings"): _INDEX,
     ("GET", "/recordings/{id}"): _INDEX,
+    ("GET", "/meetings/{id}"): _INDEX,
+    ("GET", "/failed"): _INDEX,
+    ("GET", "/failed/retry"): "says how many there are, and does nothing",
     ("GET", "/deliveries"): _INDEX,
     ("GET", "/sign-in"): _NO_RECORDING,
     ("POST", "/sign-in"): _NO_RECORDING,
     ("POST", "/sign-out"): _NO_RECORDING,
     ("GET", "/static"): _NO_RECORDING,
+    ("GET", "/docs"): _NO_RECORDING,
+    ("GET", "/docs/errors"): _NO_RECORDING,
     ("POST", "/webhooks/recording-done"): _DELIVERY,
     ("POST", "/webhooks/recording-done/"): _DELIVERY,
     ("POST", "/webhooks/recording-done/{secret}"): _DELIVERY,
@@ -89,6 +106,7 @@ COMMANDS = {
     "recordings download": (["r1", "-o", "-"], "r1", "downloaded"),
     "deliveries show": (["d1"], "d1", "body_shown"),
     "deliveries replay": (["d1"], "d1", "replayed"),
+    "export": (["--format", "csv"], "recordings", "exported"),
     "lift-pause": ([], "https://api.example.com", "api_pause_lifted"),
     "reconcile": (["--since", "30d"], "30d", "reconciliation_began"),
     "backfill": (["--meeting-ids", "-"], "backfill", "backfill_began"),
@@ -102,6 +120,7 @@ SILENT_COMMANDS = {
     "history": _RECORD,
     "audit-log": _RECORD,
     "check": _NO_RECORDING,
+    "openapi": _NO_RECORDING,
     "serve": "what the service does is noted as it does it",
     "work": "what the service does is noted as it does it",
     "migrate": "the schema, or the whole index with its log into an empty database, proven equal",
@@ -165,10 +184,10 @@ async def test_an_act_by_api_or_page_is_in_the_log_before_its_answer(
     path = path.replace("{id}", subject)
     async with client_of(database) as client:
         if path.startswith("/api/"):
-            answer = await client.request(method, path, headers=bearer(OPERATOR))
+            answer = await client.request(method, path, headers=bearer(OPERATOR), **ASKED.get(path, {}))
         else:
             await sign_in(client, OPERATOR)
-            answer = await (client.get(path) if method == "GET" else post(client, path))
+            answer = await (client.get(path) if method == "GET" else post(client, path, **ASKED.get(path, {})))
         assert answer.status_code in {200, 303, 307}, answer.text
     found = await written(database)
     assert found[0] == ("token:alice", action, subject, "operator")

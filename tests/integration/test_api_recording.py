@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-import sqlalchemy as sa
 
 from receiver.records import State
-from receiver.tables import participants
 from tests.support.api import NOT_FOUND, assert_problem
 from tests.support.operators import ARCHIVED, DESCRIBED, NOW, add, row
 
@@ -25,16 +23,15 @@ async def test_a_recording_in_full(database: Database, api_viewer: httpx.AsyncCl
         **DESCRIBED,
         **ARCHIVED,
     )
-    await add(database, whole)
-
-    def change(tx):
-        people = [{"recording_id": "r1", "position": i, "user_id": u} for i, u in enumerate((9, 7))]
-        tx.execute(sa.insert(participants), people)
-
-    await database.write(change)
+    await add(
+        database,
+        whole,
+        taking_part=[("r1", 0, 9), ("r1", 1, 7)],
+        invited=[("r1", 0, 9, "zoe@example.com"), ("r1", 1, None, "anna@example.com")],
+    )
     answer = await api_viewer.get("/api/recordings/r1")
     assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "private, no-cache"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.json() == {
         "id": "r1",
@@ -43,6 +40,7 @@ async def test_a_recording_in_full(database: Database, api_viewer: httpx.AsyncCl
             "name": "Weekly",
             "start_date": "2026-11-23T11:00:00Z",
             "end_date": "2026-11-23T12:00:00Z",
+            "attendees": [{"id": 9, "email": "zoe@example.com"}, {"id": None, "email": "anna@example.com"}],
         },
         "host": {"id": 2**53 + 1, "name": "Zoë", "login": "zoe", "email": "zoe@example.com"},
         "participant_ids": [9, 7],

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 LATER = NOW + timedelta(seconds=1)
 MANY = 1100
-"""Recordings in the source: more than one batch."""
+"""Recordings in the source."""
 KILLED = """
 import asyncio, os, signal, sys
 from receiver.tables import move, open_database
@@ -97,6 +97,8 @@ async def _rows(database: Database, table: sa.Table) -> set[tuple[Any, ...]]:
 def test_every_table_but_the_databases_own_is_moved() -> None:
     assert {table.name for table in metadata.sorted_tables} - {table.name for table in _moved()} == {
         "schema_compatibility",
+        "search_postings",  # made anew of the rows
+        "state_counts",  # counted by triggers as the rows arrive
         "write_probes",  # says that the database which is left took a write
         "api_pauses",  # timed by the clock of the database that is left
     }
@@ -111,7 +113,7 @@ async def test_everything_arrives_and_is_proven(source: Database, target: Databa
     for table in _moved():
         assert await _rows(target, table) == await _rows(source, table)
         assert await source.read(lambda tx, table=table: content(tx, table)) == report.tables[table.name]
-    assert [rows for name, rows in told if name == "recordings"] == [1000, MANY + 44]
+    assert [rows for name, rows in told if name == "recordings"] == [MANY + 44]
     assert [rows for name, rows in told if name == "deliveries"] == [16, 32, 43]
     moved = Catalogue(target)
     assert (await moved.recording(RecordingId("r0001"))).state is State.ARCHIVING

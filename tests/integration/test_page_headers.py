@@ -28,6 +28,7 @@ POLICY = (
 async def test_every_answer_keeps_to_itself(database: Database, browser: httpx.AsyncClient, outside: Outside):
     await add(database, row("r1", **ARCHIVED), row("r2", state=State.FAILED))
     unsigned = [await browser.get("/sign-in"), await browser.get("/"), await sign_in(browser, "wrong")]
+    unsigned += [await browser.get("/docs"), await browser.get("/docs/errors")]
     signed = [await sign_in(browser, OPERATOR)]
     signed += [await browser.get(path) for path in (*PAGES, "/recordings/r2", "/recordings/no", "/?sort=x")]
     signed += [await browser.post("/recordings/r1/retry", data={"form_key": "0"})]

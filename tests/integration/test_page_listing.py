@@ -36,8 +36,8 @@ def tabs(text: str) -> dict[str, tuple[str, bool]]:
 async def four(database: Database) -> None:
     await add(
         database,
-        row("a", meeting_name="Weekly", search_text="weekly", host_id=1, host_name="Zoë", **ARCHIVED),
-        row("b", created_at=NOW - timedelta(days=1), meeting_id="m2", meeting_name="Retro", search_text="retro"),
+        row("a", meeting_name="Weekly", host_id=1, host_name="Zoë", duration_s=61.5, **ARCHIVED),
+        row("b", created_at=NOW - timedelta(days=1), meeting_id="m2", meeting_name="Retro"),
         row(
             "c",
             created_at=NOW - timedelta(days=2),
@@ -56,14 +56,14 @@ async def four(database: Database) -> None:
 
 @pytest.mark.usefixtures("four")
 async def test_the_listing_tells_of_each_recording(viewer: httpx.AsyncClient):
-    text = await get(viewer, "/")
+    text = await get(viewer, "/recordings")
     assert listed(text) == ["a", "b", "c", "d"]
     shown = seen(text)
-    assert "Weekly Zoë archived 5.0 GB 2026-11-23 12:00:00Z" in shown
-    assert "Retro - pending - 2026-11-22 12:00:00Z" in shown
-    waiting = "m1 sam source_denied 403 from the source waiting next try 2026-11-23 12:05:00Z - 2026-11-21 12:00:00Z"
+    assert "Weekly Zoë archived Duration 1:02 Size 5.0 GB 2026-11-23 12:00:00Z" in shown
+    assert "Retro - pending Duration - Size - 2026-11-22 12:00:00Z" in shown
+    waiting = "m1 sam source_denied 403 from the source waiting next try 2026-11-23 12:05:00Z Duration -"
     assert waiting in shown
-    assert "m1 - e m failed - 2026-11-20 12:00:00Z" in shown
+    assert "m1 - e m failed Duration - Size - 2026-11-20 12:00:00Z" in shown
     counts = {name: count for name, (count, _) in tabs(text).items()}
     assert counts == dict.fromkeys(State, "0") | {
         "all": "4",
@@ -90,7 +90,7 @@ QUESTIONS = {
 @pytest.mark.usefixtures("four")
 async def test_the_apis_filters_hold(viewer: httpx.AsyncClient):
     for query, expected in QUESTIONS.items():
-        text = await get(viewer, f"/?{query}")
+        text = await get(viewer, f"/recordings?{query}")
         assert listed(text) == expected.split(), query
         chosen = {name for name, (_, is_current) in tabs(text).items() if is_current}
         assert chosen == (set(re.findall("failed|waiting|archived", query)) or {"all"})
@@ -99,7 +99,7 @@ async def test_the_apis_filters_hold(viewer: httpx.AsyncClient):
 
 @pytest.mark.usefixtures("four")
 async def test_tabs_forms_and_pages_keep_what_was_asked(viewer: httpx.AsyncClient):
-    text = await get(viewer, "/?sort=created_at&created_at[gte]=2026-11-21&limit=1")
+    text = await get(viewer, "/recordings?sort=created_at&created_at[gte]=2026-11-21&limit=1")
     assert listed(text) == ["c"]
     assert 'type="hidden" name="sort" value="created_at"' in text
     assert re.search(r'name="created_at\[gte\]" type="date" value="2026-11-21"', text)
@@ -113,7 +113,10 @@ async def test_tabs_forms_and_pages_keep_what_was_asked(viewer: httpx.AsyncClien
     assert listed(await get(viewer, html.unescape(first[1]))) == ["c"]
     archived = re.search(r'href="([^"]*)"[^>]*>archived', text)
     assert archived
-    assert html.unescape(archived[1]) == "/?sort=created_at&created_at%5Bgte%5D=2026-11-21&limit=1&state=archived"
+    assert (
+        html.unescape(archived[1])
+        == "/recordings?sort=created_at&created_at%5Bgte%5D=2026-11-21&limit=1&state=archived"
+    )
 
 
 ASKED = {"text": "x-1", "words": "weekly", "number": "7", "time": "2026-11-21"}
@@ -124,7 +127,9 @@ async def test_every_filter_is_asked_for_again_by_the_form(viewer: httpx.AsyncCl
     for one in FILTERS:
         text = ASKED.get(one.kind.shape) or one.kind.choices[0]
         form = re.search(
-            r'<form class="filters".*?</form>', await get(viewer, f"/?{urlencode({one.name: text})}"), re.DOTALL
+            r'<form class="filters".*?</form>',
+            await get(viewer, f"/recordings?{urlencode({one.name: text})}"),
+            re.DOTALL,
         )
         assert form
         if one.field and one.kind.choices:
@@ -137,12 +142,12 @@ async def test_every_filter_is_asked_for_again_by_the_form(viewer: httpx.AsyncCl
 
 
 WRONG = {
-    "/?host_id=abc": "host_id='abc' is not a user id",
-    "/?state=gone": "state='gone' is not known",
-    "/?stat=failed": "did you mean state?",
-    "/?cursor=x": "cursor= is not one that this listing gave out",
-    "/?q=%00<script>": "q= contains a NUL character",
-    "/?created_at[lt]=<b>": "created_at[lt]='<b>' is not a time",
+    "/recordings?host_id=abc": "host_id='abc' is not a user id",
+    "/recordings?state=gone": "state='gone' is not known",
+    "/recordings?stat=failed": "did you mean state?",
+    "/recordings?cursor=x": "cursor= is not one that this listing gave out",
+    "/recordings?q=%00<script>": "q= contains a NUL character",
+    "/recordings?created_at[lt]=<b>": "created_at[lt]='<b>' is not a time",
     "/deliveries?status=ok": "status='ok' is not known",
     "/deliveries?cursor=x": "cursor= is not one that this listing gave out",
 }
@@ -157,6 +162,34 @@ async def test_a_wrong_question_is_told_so_beside_its_form(viewer: httpx.AsyncCl
         assert "<script>" not in text
 
 
-async def test_an_empty_index_says_so(viewer: httpx.AsyncClient):
-    assert "No recording yet" in seen(await get(viewer, "/"))
+@pytest.mark.usefixtures("four")
+async def test_each_filter_that_is_set_has_a_chip_that_takes_it_away(viewer: httpx.AsyncClient):
+    text = await get(viewer, "/recordings?state=failed&archived_at[gte]=2026-11-01&q=a%26b&sort=created_at&limit=7")
+    chips = re.findall(r'<li><a href="([^"]*)"><span>([^<]*):</span> <bdi>([^<]*)</bdi>', text)
+    assert [(label, value) for _, label, value in chips] == [
+        ("State", "failed"),
+        ("Archived at from", "2026-11-01"),
+        ("Search", "a&amp;b"),
+    ]
+    assert html.unescape(chips[1][0]) == "/recordings?state=failed&q=a%26b&sort=created_at&limit=7"
+    assert "Clear all" in text
+    assert listed(await get(viewer, html.unescape(chips[0][0]).replace("q=a%26b", "q="))) == ["a"]
+    assert "Clear all" not in await get(viewer, "/recordings?state=failed")
+
+
+@pytest.mark.usefixtures("four")
+async def test_a_column_is_sorted_by_a_link_and_turned_round_by_the_next(viewer: httpx.AsyncClient):
+    text = await get(viewer, "/recordings?meeting_id=m1")
+    (link,) = re.findall(r'<th scope="col" aria-sort="descending"><a href="([^"]*)">Created', text)
+    text = await get(viewer, html.unescape(link))
+    assert listed(text) == ["d", "c", "a"]
+    assert re.search(r'aria-sort="ascending"><a href="/recordings\?meeting_id=m1&amp;sort=-created_at">Created', text)
+
+
+async def test_an_empty_index_says_what_to_do(viewer: httpx.AsyncClient):
+    for path in ("/", "/recordings"):
+        shown = seen(await get(viewer, path))
+        assert "No recording yet." in shown
+        assert "receiver check --public-url https://your.host --show-secret" in shown
     assert "No delivery yet." in seen(await get(viewer, "/deliveries"))
+    assert "Nothing failed, and nothing is missing." in seen(await get(viewer, "/failed"))

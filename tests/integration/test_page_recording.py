@@ -36,7 +36,7 @@ async def test_a_running_transfer_shows_bytes_rate_and_time_left(database: Datab
     )
     part = {"recording_id": "r1", "number": 1, "etag": "e", "size_bytes": 504_000_000, "checksum": "c"}
     await database.write(lambda tx: tx.execute(sa.insert(upload_parts).values(part | {"fence": 3, "elapsed_s": 28.0})))
-    for path in ("/", "/recordings/r1"):
+    for path in ("/recordings", "/recordings/r1"):
         text = await get(viewer, path)
         assert "504.0 MB of 1.2 GB, 42 % 18.0 MB/s, 0:39 left" in seen(text)
         assert '<progress value="504000000" max="1200000000"' in text
@@ -48,7 +48,7 @@ async def test_a_running_transfer_shows_bytes_rate_and_time_left(database: Datab
 
 async def test_a_page_where_nothing_runs_looks_again_rarely(database: Database, viewer: httpx.AsyncClient):
     await add(database, row("r1", **ARCHIVED), row("r2", state=State.WAITING, next_attempt_at=NOW))
-    for path in ("/", "/recordings/r1", "/recordings/r2"):
+    for path in ("/recordings", "/recordings/r1", "/recordings/r2"):
         assert 'data-refresh-s="15"' in await get(viewer, path)
 
 
@@ -62,13 +62,13 @@ async def test_a_recording_in_full(database: Database, viewer: httpx.AsyncClient
         error_at=NOW,
         **ARCHIVED,
     )
-    await add(database, whole)
+    await add(database, whole, invited=[("r1", 0, 7, "anna@example.com"), ("r1", 1, 8, None)])
     shown = seen(await get(viewer, "/recordings/r1"))
     for expected in (
         "Weekly archived on hold",
         "Last error: source_denied 2026-11-23 12:00:00Z 403 from the source",
-        "Id m1 Started 2026-11-23 11:00:00Z Ended 2026-11-23 12:00:00Z",
-        "Host Name Zoë Login zoe E-mail zoe@example.com Id 9007199254740993",
+        "Id m1 Started 2026-11-23 11:00:00Z Ended 2026-11-23 12:00:00Z Invited anna@example.com 8 Host Name Zoë",
+        "Name Zoë Login zoe E-mail zoe@example.com Id 9007199254740993",
         "Recording Id r1 File uid f-1 Duration 1:02 Vendor's size 12.25 Participants 2",
         "Created 2026-11-23 12:00:00Z Updated 2026-11-23 12:01:00Z",
         "First seen 2026-11-23 12:00:00Z via webhook Attempts 2 Next attempt - URL named by api On hold yes",
@@ -92,6 +92,17 @@ async def test_a_recording_is_played_by_a_url_made_when_asked(
         answer = await viewer.get("/recordings/r1/download")
     assert (answer.status_code, answer.headers["location"]) == (307, SIGNED)
     assert [(e["event"], e["token_name"]) for e in events] == [("download_url_issued", "ci")]
+
+
+async def test_the_other_recordings_of_the_meeting_stand_below_the_newest_first(
+    database: Database, viewer: httpx.AsyncClient
+):
+    others = [row(f"s{n:02}", created_at=NOW + timedelta(minutes=n), duration_s=61.5) for n in range(12)]
+    await add(database, row("r1", created_at=NOW + timedelta(hours=1)), row("other", meeting_id="m2"), *others)
+    text = await get(viewer, "/recordings/r1")
+    assert re.findall(r'<li><a href="/recordings/([^"]*)">', text) == [f"s{n:02}" for n in range(11, 1, -1)]
+    assert "s11 pending 1:02 - 2026-11-23 12:11:00Z" in seen(text)
+    assert "Other recordings" not in await get(viewer, "/recordings/other")
 
 
 async def test_a_recording_is_shown_while_its_bucket_refuses(

@@ -36,7 +36,7 @@ async def test_strangers_text_stays_text(database: Database, operator: httpx.Asy
         failure = {"error_code": "e", "error_message": name, "error_at": NOW}
         await add(database, row(f"r{n}", state=State.FAILED, **names, **failure))
     await add_delivery(database, rejected=[{"index": 0, "errors": list(HOSTILE)}], body="\n".join(HOSTILE).encode())
-    texts = [await get(operator, path) for path in ("/", *(f"/recordings/r{n}" for n in range(len(HOSTILE))))]
+    texts = [await get(operator, path) for path in ("/recordings", *(f"/recordings/r{n}" for n in range(len(HOSTILE))))]
     texts.append(await get(operator, "/deliveries/d1"))
     for text in texts:
         tags = set(re.findall(r"<([a-z]+)", text))

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from receiver import api, problems
 from receiver.catalogue import Catalogue, Interventions
 from receiver.operators import Actions, Downloads, Guard
+from receiver.problems import anchor
 from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
@@ -25,11 +26,17 @@ READS = (
     "/api/recordings/r1",
     "/api/recordings/r1/download",
     "/api/recordings/r1/history",
+    "/api/meetings/m1",
     "/api/deliveries",
+    "/api/export?format=csv",
     "/api/stats",
 )
 _ACTIONS = ("retry", "cancel", "hold", "release")
-WRITES = (*(f"/api/recordings/r1/{action}" for action in _ACTIONS), "/api/deliveries/d1/replay")
+WRITES = (
+    *(f"/api/recordings/r1/{action}" for action in _ACTIONS),
+    "/api/recordings/retry",
+    "/api/deliveries/d1/replay",
+)
 ALL = [("GET", path) for path in (*READS, "/api/deliveries/d1")] + [("POST", path) for path in WRITES]
 NOT_FOUND = "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
 
@@ -38,17 +45,23 @@ def bearer(token: str) -> dict[bytes, bytes]:
     return {b"Authorization": b"Bearer " + token.encode()}
 
 
-def client_of(
+def api_of(
     catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
-) -> httpx.AsyncClient:
+) -> api.ApiParts:
     actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
-    parts = api.ApiParts(
+    return api.ApiParts(
         catalogue=catalogue,
         guard=Guard(lambda: tokens),
         actions=actions,
         downloads=Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note),
         probes=outside.probes(catalogue),
     )
+
+
+def client_of(
+    catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
+) -> httpx.AsyncClient:
+    parts = api_of(catalogue, interventions, outside, tokens, replay)
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))
     return httpx.AsyncClient(transport=transport, base_url="http://receiver")
@@ -79,7 +92,6 @@ def assert_problem(answer: httpx.Response, status: int, detail: str) -> dict[str
     assert answer.headers["cache-control"] == "no-store", answer.headers
     assert answer.headers["x-content-type-options"] == "nosniff", answer.headers
     found = answer.json()
-    assert (found["type"], found["status"]) == ("about:blank", status), found
-    assert found["title"], found
+    assert (found["type"], found["status"]) == (f"/docs/errors#{anchor(found['title'])}", status), found
     assert detail in found["detail"], found
     return found

@@ -68,15 +68,17 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def signed_in(browser: Browser, url: str, token: str, *, script: bool = True) -> AsyncIterator[Watched]:
-    """Open a tab and sign in by keyboard alone, as the form's focus allows."""
-    context = await browser.new_context(java_script_enabled=script, accept_downloads=True)
+async def signed_in(
+    browser: Browser, url: str, token: str, *, script: bool = True, **more: Any
+) -> AsyncIterator[Watched]:
+    """Open a tab and sign in by keyboard alone, as the form's focus allows; `more` is of the browser's context."""
+    context = await browser.new_context(java_script_enabled=script, accept_downloads=True, **more)
     try:
         watched = Watched(await context.new_page())
         await watched.tab.goto(url)
         await watched.tab.get_by_label("Ops token").fill(token)
         await watched.tab.keyboard.press("Enter")
-        await watched.tab.get_by_role("heading", name="Recordings").wait_for()
+        await watched.tab.get_by_role("heading", name="Overview").wait_for()
         yield watched
     finally:
         await context.close()

@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from receiver.api import ProbeParts
 from receiver.catalogue import Catalogue
+from receiver.catalogue.indexing import reindex
 from receiver.records import State
 from receiver.settings import OpsToken, Role
-from receiver.tables import deliveries, delivery_recordings, recordings
+from receiver.tables import attendees, deliveries, delivery_recordings, participants, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,12 +113,21 @@ def row(recording_id: str, **values: Any) -> dict[str, Any]:
     } | values
 
 
-async def add(database: Database, *rows: dict[str, Any]) -> None:
-    """Store rows in one transaction, whatever columns each sets."""
+async def add(
+    database: Database,
+    *rows: dict[str, Any],
+    taking_part: Sequence[tuple[str, int, int]] = (),
+    invited: Sequence[tuple[str, int, int | None, str | None]] = (),
+) -> None:
+    """Store rows in one transaction, whatever columns each sets, with people as their tables have them; index all."""
 
     def change(tx: sa.Connection) -> None:
         for one in rows:
             tx.execute(sa.insert(recordings).values(one))
+        for table, people in ((participants, taking_part), (attendees, invited)):
+            if people:
+                tx.execute(sa.insert(table), [dict(zip(table.c.keys(), one, strict=True)) for one in people])
+        reindex(tx, [one["id"] for one in rows])
 
     await database.write(change)
 

@@ -12,20 +12,30 @@ from starlette.applications import Starlette
 
 from receiver import api, page, problems
 from receiver.app.ended_sessions import DatabaseEndedSessions
-from receiver.catalogue import Catalogue, Interventions
+from receiver.catalogue import Catalogue, Interventions, Overviews
 from receiver.operators import Actions, Downloads, Guard
 from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from receiver.settings import OpsToken
     from receiver.tables import Database
 
-PAGES = ("/", "/recordings/r1", "/recordings/r1/download", "/deliveries", "/deliveries/d1")
+PAGES = (
+    "/",
+    "/recordings",
+    "/recordings/r1",
+    "/recordings/r1/download",
+    "/meetings/m1",
+    "/failed",
+    "/failed/retry?error_code=e",
+    "/deliveries",
+    "/deliveries/d1",
+)
 _VERBS = ("retry", "cancel", "hold", "release")
-FORMS = (*(f"/recordings/r1/{verb}" for verb in _VERBS), "/deliveries/d1/replay", "/sign-out")
+FORMS = (*(f"/recordings/r1/{verb}" for verb in _VERBS), "/failed/retry", "/deliveries/d1/replay", "/sign-out")
 
 
 @pytest.fixture
@@ -49,11 +59,13 @@ def browser_of(
     downloads = Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note)
     html = page.PageParts(
         catalogue=catalogue,
+        overviews=Overviews(database),
         guard=guard,
         actions=actions,
         downloads=downloads,
         session_keys=lambda: (b"key",),
         ended_sessions=DatabaseEndedSessions(database, lambda: NOW),
+        document=api.document(),
     )
     json = api.ApiParts(
         catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, probes=outside.probes(catalogue)
@@ -92,9 +104,11 @@ def form_key(text: str) -> str:
     return found[1]
 
 
-async def post(client: httpx.AsyncClient, path: str, **headers: str) -> httpx.Response:
+async def post(
+    client: httpx.AsyncClient, path: str, fields: Mapping[str, str] | None = None, **headers: str
+) -> httpx.Response:
     """Send a form as the page's own button would."""
-    fields = {"form_key": form_key((await client.get("/")).text)}
+    fields = {"form_key": form_key((await client.get("/")).text), **(fields or {})}
     return await client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin", **headers})
 
 

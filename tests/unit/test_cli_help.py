@@ -47,6 +47,8 @@ def test_help_lists_every_command_with_what_it_does():
         "reconcile",
         "backfill",
         "clean-up",
+        "export",
+        "openapi",
         "demo",
         "sandbox",
     )
@@ -73,6 +75,8 @@ def test_help_lists_every_command_with_what_it_does():
         "reconcile",
         "backfill",
         "clean-up",
+        "export",
+        "openapi",
     ],
 )
 def test_every_command_of_the_tables_exists_and_explains_itself(command):
@@ -90,6 +94,21 @@ def test_a_mistyped_command_exits_2_and_names_the_nearest(arguments, meant):
     assert done.exit_code == 2
     assert f"Did you mean '{meant}'?" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("receiver recor", {"recordings"}),
+        ("receiver recordings ", {"list", "show", "download", "retry", "cancel"}),
+        ("receiver export --format ", {"csv", "ndjson"}),
+        ("receiver recordings list --state m", {"missing"}),
+    ],
+)
+def test_the_shell_is_offered_what_may_come_next(words, offered):
+    environment = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_RECEIVER_COMPLETE": "bash_complete"}
+    done = CliRunner().invoke(root, env=environment, prog_name="receiver")
+    assert {line.partition(",")[2] for line in done.stdout.split()} == offered
 
 
 @pytest.mark.parametrize("arguments", [[], ["recordings"], ["deliveries"]])

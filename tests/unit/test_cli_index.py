@@ -6,75 +6,16 @@ import asyncio
 import json
 import os
 import pwd
-from datetime import timedelta
+import shlex
 
 import pytest
-from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from receiver.api.bodies import RecordingsBody
-from receiver.catalogue import Catalogue, Filters, Runs
-from receiver.cli import root
-from receiver.inbox import Inbox
-from receiver.jobs import MemoryJobs
-from receiver.lifecycle import Decision
-from receiver.records import Failure, RecordingId, State, StoredFile
-from receiver.tables import open_database, upgrade
-from tests.support.clock import NOW
-from tests.support.intake import accept
-from tests.support.payloads import payload
-
-LATER = NOW + timedelta(minutes=1)
-STORED = StoredFile(
-    bucket="b",
-    key="recordings/2026/11/22/meeting-1/first.mp4",
-    version_id=None,
-    size_bytes=8_000_000,
-    sha256="ab" * 32,
-    checksum="crc64nvme:AAAAAAAAAAA=",
-    content_type="video/mp4",
-)
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run a command against the file `index.db` of an empty folder, with no other settings."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RECEIVER_DATABASE_URL", f"sqlite:///{tmp_path}/index.db")
-
-    def invoke(*arguments):
-        done = CliRunner().invoke(root, arguments)
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-        return done
-
-    return invoke
-
-
-@pytest.fixture
-def index(run, tmp_path):
-    """Fill the index: `first` archived, `second` failed, `third` of another meeting pending; one delivery refused."""
-    asyncio.run(_fill(f"sqlite:///{tmp_path}/index.db"))
-
-
-async def _fill(url):
-    database = open_database(url)
-    try:
-        await upgrade(database)
-        inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=True)
-        await accept(inbox, payload("first", created_at="2026-11-20T10:00:00Z"), now=NOW)
-        await accept(inbox, payload("second", created_at="2026-11-21T10:00:00Z"), now=NOW + timedelta(seconds=1))
-        await accept(inbox, payload("third", meeting_id="meeting-2"), now=NOW + timedelta(seconds=2))
-        await inbox.keep_rejected(b'{"callRecords": 1}', (), now=NOW + timedelta(seconds=3))
-        runs = Runs(database)
-        first = await runs.claim(RecordingId("first"), now=LATER)
-        second = await runs.claim(RecordingId("second"), now=LATER)
-        assert first is not None
-        assert second is not None
-        await runs.finish(first, STORED, now=NOW)
-        failed = Decision(state=State.FAILED, attempts=1, next_attempt_at=None)
-        await runs.settle(second, failed, Failure(code="source_too_large", message="larger than allowed", at=NOW))
-    finally:
-        await database.close()
+from receiver.catalogue import FILTERS, Catalogue, Filters
+from receiver.cli import filters
+from receiver.tables import open_database
+from tests.support.index import STORED
 
 
 async def _page(url):
@@ -131,11 +72,51 @@ def test_filters_and_order(run, index, options, found):
 
 def test_pages_follow_the_cursor_to_the_end(run, index):
     first = run("recordings", "list", "--limit", "2")
-    cursor = first.stderr.strip().removeprefix("There are more: --cursor ")
+    told, _, cursor = first.stderr.strip().rpartition(" ")
+    assert told == "There is 1 more; go on with: receiver recordings list --limit 2 --cursor"
     assert cursor == json.loads(run("recordings", "list", "--json", "--limit", "2").stdout)["next"]
     last = run("recordings", "list", "--json", "--limit", "2", "--cursor", cursor)
     assert ids(last) == ["first"]
     assert json.loads(last.stdout)["next"] is None
+
+
+def test_the_way_on_has_all_that_was_asked_and_is_counted_so_far(run, index, monkeypatch):
+    asked = ("recordings", "list", "--state", "pending", "--state", "failed", "--q", "weekly fish", "--limit", "1")
+    more = run(*asked, "--sort", "created_at", "--since", "2026-01-01").stderr
+    told = more[: more.index(" --cursor")]
+    assert told == (
+        "There is 1 more; go on with: receiver recordings list --state pending --state failed --q 'weekly fish'"
+        " --since 2026-01-01T00:00:00+00:00 --sort created_at --limit 1"
+    )
+    again = shlex.split(more.partition("go on with: receiver ")[2])
+    assert run(*again).stdout.splitlines()[1].split()[0] == "third"
+    monkeypatch.setattr("receiver.cli.recordings._MOST_COUNTED", 1)
+    assert run("recordings", "list", "--limit", "1").stderr.startswith("There are 1 more or over; go on with: ")
+
+
+def test_every_filter_is_an_option(run, index):
+    """Those of the table that have no words of their own are called as the API calls them."""
+    asked = {"text": "x-1", "words": "weekly", "number": "7", "time": "2026-11-21T00:00:00+00:00"}
+    for one in FILTERS:
+        text = asked.get(one.kind.shape) or one.kind.choices[0]
+        option = filters._option(one).flag
+        done = run("recordings", "list", option, text)
+        assert done.exit_code == 0, (option, done.stderr)
+        given = {filters._option(each).flag[2:].replace("-", "_"): None for each in FILTERS if not each.kind.is_list}
+        lists = {filters._option(each).flag[2:].replace("-", "_"): () for each in FILTERS if each.kind.is_list}
+        chosen = {option[2:].replace("-", "_"): (text,) if one.kind.is_list else text}
+        assert list(filters.pairs(given | lists | chosen)) == [(one.name, text)]
+    assert run("recordings", "list", "--json", "--archived-at-gte", "2026-11-01").stdout.count('"id": "first"') == 1
+
+
+def test_an_export_writes_what_the_api_does(run, index):
+    lines = run("export", "--format", "ndjson", "--state", "archived").stdout.splitlines()
+    listed = json.loads(run("recordings", "list", "--state", "archived", "--json").stdout)["items"]
+    assert [json.loads(line) for line in lines] == listed
+    rows = run("export", "--format", "csv", "--sort", "created_at").stdout.splitlines()
+    assert [row.partition(",")[0] for row in rows] == ['"id"', '"first"', '"second"', '"third"']
+    assert run("export", "--format", "csv", "--sort", "name").exit_code == 2
+    assert run("export").exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -225,57 +206,6 @@ def test_retry_needs_an_id(run):
     done = run("recordings", "retry")
     assert done.exit_code == 2
     assert "name ids, or choose with --state or --error-code" in done.stderr
-
-
-def test_deliveries_list_and_show(run, index):
-    done = run("deliveries", "list")
-    head, *rows = [line.split() for line in done.stdout.splitlines()]
-    assert head == ["ID", "STATUS", "RECEIVED", "SIZE", "REJECTED", "RECORDINGS"]
-    assert [row[1] for row in rows] == ["rejected", "accepted", "accepted", "accepted"]
-    assert [row[-1] for row in rows] == ["-", "third", "second", "first"]
-    listed = json.loads(run("deliveries", "list", "--json", "--status", "accepted").stdout)
-    assert [item["recordings"] for item in listed["items"]] == [["third"], ["second"], ["first"]]
-    shown = json.loads(run("deliveries", "show", rows[1][0], "--json").stdout)
-    assert shown == {**listed["items"][0], "body": shown["body"]}
-    assert json.loads(shown["body"])["meeting"]["_id"] == "meeting-2"
-    assert "s1gn" not in shown["body"]
-    assert f"id                {rows[1][0]}" in run("deliveries", "show", rows[1][0]).stdout
-
-
-def test_deliveries_replay(run, index):
-    rejected, good = (run("deliveries", "list").stdout.splitlines()[n].split()[0] for n in (1, 2))
-    with capture_logs() as events:
-        done = run("deliveries", "replay", good, rejected, "nobody")
-    assert [event["os_user"] for event in events] == [pwd.getpwuid(os.getuid()).pw_name]
-    assert (done.exit_code, done.stdout) == (1, f"{good}  1 recordings\n")
-    first, second, note = done.stderr.splitlines()
-    assert first == f"Error: {rejected}: meeting: field required; callRecords: input should be a valid list"
-    assert second == "Error: nobody: there is no delivery nobody"
-    assert note.startswith("Note: without API credentials a recording can be fetched only where its row holds a live")
-    told = run("deliveries", "replay", "--rejected", "--json")
-    found = json.loads(told.stdout)
-    assert (told.exit_code, found["replayed"], [one["delivery_id"] for one in found["refused"]]) == (1, [], [rejected])
-    with capture_logs():
-        replayed = json.loads(run("deliveries", "replay", good, "--json").stdout)["replayed"]
-    assert [one["recordings"] for one in replayed] == [[{"id": "third", "state": "pending"}]]
-
-
-@pytest.mark.parametrize("arguments", [[], ["d1", "--rejected"]])
-def test_a_replay_of_nothing_or_of_both_is_wrong_usage(run, index, arguments):
-    done = run("deliveries", "replay", *arguments)
-    assert (done.exit_code, "name deliveries by their ids, or give --rejected" in done.stderr) == (2, True)
-
-
-def test_deliveries_are_paged(run, index):
-    done = run("deliveries", "list", "--limit", "3")
-    assert len(done.stdout.splitlines()) == 4
-    cursor = done.stderr.strip().removeprefix("There are more: --cursor ")
-    assert ids(run("deliveries", "list", "--json", "--limit", "3", "--cursor", cursor)) != []
-
-
-def test_an_unknown_delivery_exits_1(run, index):
-    done = run("deliveries", "show", "nobody")
-    assert (done.exit_code, done.stderr) == (1, "Error: there is no delivery nobody\n")
 
 
 def test_a_recording_that_is_not_archived_has_no_file(run, index, monkeypatch):

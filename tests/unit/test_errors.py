@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from receiver import problems
 from receiver.errors import Answered, ApiPausedError, JobError, Kind, SourceTruncatedError
 
 TABLE = Path(__file__).parents[2] / "deploy" / "errors.md"
@@ -45,6 +47,27 @@ def test_the_table_has_every_code_once_and_says_what_follows():
     documented = [(code, follows) for code, _, follows, _ in rows()]
     expected = [(f"`{error.code}`", follows(error)) for error in ERRORS]
     assert sorted(documented) == sorted(expected)
+
+
+def titles() -> set[str]:
+    """Return the title of each problem that the source makes, and those of statuses that it raises alone."""
+    calls = [
+        node
+        for path in (Path(problems.__file__).parent).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    made = {
+        node.args[1].value for node in calls if node.func.id == "problem" and isinstance(node.args[1], ast.Constant)
+    }
+    raised = {node.args[0].value for node in calls if node.func.id == "HTTPException"} | {404, 405}
+    return made | {problems.TITLES[status] for status in raised} | {"Not JSON", "Refused by the database"}
+
+
+def test_every_problem_has_its_section_and_every_section_a_problem():
+    sections = re.findall(r"^### (.+)\n\n([45]\d\d)\b.*\S", TABLE.read_text(), re.MULTILINE)
+    assert [title for title, _ in sections] == sorted(titles(), key=str.lower)
+    assert len({problems.anchor(title) for title, _ in sections}) == len(sections)
 
 
 def test_every_row_says_when_and_what_to_do():

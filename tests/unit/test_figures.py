@@ -27,6 +27,25 @@ def test_sizes(size_bytes, shown):
 
 
 @pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-3, "0 s"),
+        (8.9, "8 s"),
+        (60, "1 min"),
+        (72, "1 min 12 s"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (5400, "1 h 30 min"),
+        (86_400, "1 d"),
+        (273_600, "3 d 4 h"),
+    ],
+)
+def test_spans(seconds, shown):
+    assert figures.span(seconds) == shown
+    assert figures.ago(seconds) == f"{'1 min' if seconds == 72 else shown} ago"
+
+
+@pytest.mark.parametrize(
     ("bytes_done", "sent_bytes", "elapsed_s", "shown"),
     [
         (0, 0, 0.0, "0 % of 1.2 GB"),

@@ -16,6 +16,7 @@ WITHOUT_OPTION = {
     "created_at[gt]",
     "created_at[lte]",
     *(f"{name}[{sign}]" for name in ("archived_at", "start_date") for sign in ("gt", "gte", "lt", "lte")),
+    *(f"{name}[{sign}]" for name in ("size_bytes", "duration_s") for sign in ("gt", "lt")),
 }
 """Left to the API on purpose; a filter that is in the table and not here has an option."""
 WITHOUT_FIELD = {"state", "participant_id", *WITHOUT_OPTION}

@@ -15,7 +15,7 @@ def test_a_problem_document():
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["x-content-type-options"] == "nosniff"
     assert json.loads(response.body) == {
-        "type": "about:blank",
+        "type": "/docs/errors#not-good",
         "title": "Not good",
         "status": 422,
         "detail": "because",

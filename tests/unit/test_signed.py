@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from receiver import signed
-from receiver.catalogue.order import read_cursor, write_cursor
+from receiver.catalogue.order import Mark, read_cursor, write_cursor
 from receiver.errors import InvalidQueryError
 from tests.support.clock import NOW
 
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
-MARK = (NOW, "r1")
+MARK = Mark(NOW, "r1")
 
 
 def test_a_value_is_good_as_long_as_its_key_is_listed() -> None:

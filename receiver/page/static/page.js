@@ -30,6 +30,7 @@ async function refresh() {
     throw new Error(String(answer.status));
   }
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  addLocalTimes(fresh);
   const now = fresh.querySelector("main");
   if (now.dataset.state !== main.dataset.state) { // another state brings other actions, and perhaps a player
     location.reload();
@@ -66,6 +67,24 @@ if (main.dataset.refreshS) {
   later();
   document.addEventListener("visibilitychange", () => document.hidden || tick());
 }
+
+// The page says times in UTC, as the log does; behind each stands the same in the reader's own time zone.
+function addLocalTimes(where) {
+  const shown = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of where.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (at.getTimezoneOffset() === 0) {
+      continue;
+    }
+    const local = where.createElement("span");
+    local.className = "local";
+    local.textContent = shown.format(at);
+    time.after(" ", local);
+    where.querySelector("[data-local-note]").hidden = false;
+  }
+}
+
+addLocalTimes(document);
 
 // The URL behind a player lives 15 minutes. When it fails after playing, a fresh one goes on at the same place.
 for (const player of document.querySelectorAll("video, audio")) {

@@ -31,6 +31,8 @@ _HEAD_EVERY = timedelta(minutes=15)
 _HEAD_FIRST_AFTER = timedelta(minutes=5)
 _MOST_HEAD_BYTES = 4096
 _VERSION = 1
+_UNREADABLE = ChainHead(entry_id=0, hash="")
+"""No log holds it, so it is neither replaced nor passed over."""
 _log = logs.get("app")
 
 
@@ -87,7 +89,7 @@ async def read_kept(bucket: Bucket, key: str) -> ChainHead | None:
         return ChainHead(entry_id=int(told["entry_id"]), hash=str(told["hash"]))
     except (ValueError, TypeError, KeyError):
         _log.error("audit_log_head_unreadable", key=key)
-        return ChainHead(entry_id=0, hash="")
+        return _UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +124,6 @@ async def _kept(settings: Settings) -> tuple[ChainHead | None, str]:
         return None, f"its end was not compared with the bucket's note of it ({e})"
     if kept is None:
         return None, "the bucket has no note of its end yet"
+    if kept == _UNREADABLE:
+        return kept, f"the bucket's note of its end, {head_key(settings)}, cannot be read"
     return kept, f"the bucket notes entry {kept.entry_id}"

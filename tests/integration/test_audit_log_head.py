@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from receiver.errors import StoreUnavailableError
 from receiver.records import Actor
 from receiver.tables import audit_log as entries
 from receiver.tables import audit_log_heads
+from tests.support.checking import settings_of
 from tests.support.clock import NOW
 
 if TYPE_CHECKING:
@@ -98,6 +100,32 @@ async def test_an_end_that_cannot_be_read_is_neither_replaced_nor_taken_for_none
     store.body = body
     assert not await kept_head.keep_head(database, store, KEY)
     assert store.body == body
+
+
+class Lessons:
+    """A bucket whose ways are known."""
+
+    def __init__(self, store: Store) -> None:
+        self.bucket = store
+
+    async def ready(self) -> None:
+        pass
+
+
+async def test_the_services_schedules_seal_and_keep_the_end(database: Database) -> None:
+    store = Store()
+    settings = settings_of(DATABASE_URL="sqlite:///x.db", S3_BUCKET="team", WEBHOOK_SECRETS="0123456789abcdef")
+    lessons: Any = Lessons(store)
+    seal, keep = kept_head.schedules(settings, database, lessons)
+    assert (seal.name, seal.every) == ("seal-audit-log", timedelta(seconds=10))
+    assert (keep.name, keep.every) == ("audit-log-head", timedelta(minutes=15))
+    entry = AuditEntry.of(Actor("cleanup"), "source_gone", "m1", at=NOW)
+    await database.write(lambda tx: audit_log.append(tx, entry))
+    await keep.action()
+    assert store.body is None
+    await seal.action()
+    await keep.action()
+    assert json.loads(store.body or b"")["entry_id"] == 1
 
 
 @pytest.fixture

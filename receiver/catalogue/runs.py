@@ -73,17 +73,20 @@ class Runs:
             sa.or_(c.next_attempt_at.is_(None), c.next_attempt_at <= now),
         )
 
-        def take(tx: sa.Connection) -> Claim | None:
-            has_crashed = bool(tx.execute(sa.select(crashed).where(is_due).with_for_update()).scalar())
-            taken = tx.execute(
-                change_state(State.ARCHIVING, leaving=CLAIMABLE)
+        def taking(leaving: frozenset[State]) -> Any:
+            return (
+                change_state(State.ARCHIVING, leaving=leaving)
                 .where(is_due, sa.true() if is_alone else crashes < SUSPECT_AFTER)
                 .values(attempts=c.attempts + sa.case((is_running, 0), else_=1), crashes=crashes, next_attempt_at=None)
-                .returning(
-                    *(c[name] for name in (*_CLAIMED, *NO_OBJECT, *NO_UPLOAD)),
-                )
+                .returning(*(c[name] for name in (*_CLAIMED, *NO_OBJECT, *NO_UPLOAD)))
             )
-            row = taken.one_or_none()
+
+        def take(tx: sa.Connection) -> Claim | None:
+            # most claims are of rows that no run has: one statement, and a crash is looked for where one may be
+            has_crashed, row = False, tx.execute(taking(CLAIMABLE - {State.ARCHIVING})).one_or_none()
+            if row is None:
+                has_crashed = bool(tx.execute(sa.select(crashed).where(is_due).with_for_update()).scalar())
+                row = tx.execute(taking(CLAIMABLE)).one_or_none()
             if row is None:
                 suspect = sa.select(c.id).where(is_due, crashes >= SUSPECT_AFTER)
                 if not is_alone and tx.execute(suspect).one_or_none() is not None:

@@ -71,10 +71,10 @@ def backfill(*, file: TextIO, dry_run: bool, as_json: bool) -> None:
 
 async def _run(settings: Settings, file: TextIO, *, dry_run: bool, as_json: bool) -> int:
     ids = _Ids(file)
-    if not dry_run:
-        async with open_actions(settings) as actions:
-            await actions.note(Action.BACKFILL_BEGAN, "backfill", os_user())
     async with open_reconciler(settings) as reconciler:
+        if not dry_run:
+            async with open_actions(settings) as actions:
+                await actions.note(Action.BACKFILL_BEGAN, "backfill", os_user())
         with meetings_progress() as on_progress:
             tally = await reconciler.backfill(ids, dry_run=dry_run, on_progress=on_progress)
     code = print_tally(tally, {"skipped": ids.skipped, "dry_run": dry_run}, as_json=as_json)

@@ -2,7 +2,8 @@
 (`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what a
 reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
 their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
-(`StoreNotes`). One statement changes a state (`states`); one table says what a listing can be asked (`filters`).
+(`StoreNotes`), what was done and by whom (`audit_log`). One statement changes a state (`states`); one table says what a
+listing can be asked (`filters`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from receiver.catalogue.cleanup import CleanupIndex
 from receiver.catalogue.deliveries import Incoming
 from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, read_due
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
+from receiver.catalogue.history import History, LogQuery
 from receiver.catalogue.intake import Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
@@ -34,10 +36,12 @@ __all__ = [
     "Due",
     "Filter",
     "Filters",
+    "History",
     "Incoming",
     "Intake",
     "Interventions",
     "KnownMeetings",
+    "LogQuery",
     "NamedMeetings",
     "Overview",
     "Overviews",

@@ -20,6 +20,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "check": ("receiver.cli.check:command", "Try all that the settings lead to, and say what is wrong."),
         "recordings": ("receiver.cli.commands:recordings", "List, show, download, retry and cancel recordings."),
         "deliveries": ("receiver.cli.commands:deliveries", "List, show and replay the webhooks that came in."),
+        "history": ("receiver.cli.history:history", "Show what is on record of one recording."),
+        "audit-log": ("receiver.cli.audit_log:audit_log", "Show who did, saw or fetched what, and verify that log."),
         "export": ("receiver.cli.export:export", "Write every recording that matches, as CSV or lines of JSON."),
         "reconcile": ("receiver.cli.reconcile:reconcile", "Find what the webhook did not bring, and archive it."),
         "backfill": ("receiver.cli.backfill:backfill", "Archive the recordings of meetings named by their ids."),

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from receiver.app import open_catalogue, open_store
-from receiver.cli.environment import settings_for
+from receiver.app import open_actions, open_catalogue, open_store
+from receiver.cli.environment import os_user, settings_for
 from receiver.cli.lazy import failure
 from receiver.cli.output import clean
 from receiver.cli.progress import transfer_progress
 from receiver.errors import ReceiverError
 from receiver.figures import size
-from receiver.records import RecordingId, StoredFile
+from receiver.records import Action, RecordingId, StoredFile
 from receiver.settings import Needs, Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class DifferentBytesError(ReceiverError):
 def download(*, recording_id: str, output: Path | None) -> None:
     """Fetch the archived file of the recording ID.
 
-    The file appears under its name only when it is complete and its SHA-256 is the one in the index.
+    That it was fetched goes on record first. The file appears under its name only when it is complete and its SHA-256
+    is the one in the index.
     """
     settings = settings_for(Needs.BUCKET)
     archive = asyncio.run(_archive(settings, RecordingId(recording_id)))
@@ -69,6 +70,8 @@ async def _archive(settings: Settings, recording_id: RecordingId) -> StoredFile:
         recording = await catalogue.recording(recording_id)
     if recording.archive is None:
         raise NotArchivedError(f"recording {recording.id} is {recording.state.value}: there is no file to download")
+    async with open_actions(settings) as actions:
+        await actions.note(Action.DOWNLOADED, recording.id, os_user())
     return recording.archive
 
 

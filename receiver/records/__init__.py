@@ -1,5 +1,6 @@
 """What the parts hand to each other: frozen records, enums and id types. No behaviour, no I/O."""
 
+from receiver.records.acts import ABOUT, ARCHIVED, FIRST_SEEN, Action, Actor, ChainHead, ChainReport, LoggedAct
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
 from receiver.records.kinds import (
     ID_PATTERN,
@@ -39,9 +40,16 @@ from receiver.records.recordings import (
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, RefusedSource, source_host
 
 __all__ = [
+    "ABOUT",
+    "ARCHIVED",
+    "FIRST_SEEN",
     "ID_PATTERN",
     "Accepted",
+    "Action",
+    "Actor",
     "Attendee",
+    "ChainHead",
+    "ChainReport",
     "Claim",
     "CopyProof",
     "Delivery",
@@ -56,6 +64,7 @@ __all__ = [
     "Learnt",
     "ListedMeeting",
     "ListedRecording",
+    "LoggedAct",
     "Meeting",
     "MeetingId",
     "NotedObject",

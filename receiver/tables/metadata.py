@@ -306,13 +306,37 @@ audit_log = sa.Table(
     "audit_log",
     metadata,
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
-    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False, index=True),
     sa.Column("details", sa.JSON, nullable=False),
     sa.Column("previous_hash", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
+    sa.Index(None, "actor", "id"),
+    sa.Index(None, "action", "id"),
     sqlite_autoincrement=True,  # an id is never given out twice
 )
 """Rows are only added: each holds the hash of the one before it."""
+
+unsealed_audit_log = sa.Table(
+    "unsealed_audit_log",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("details", sa.JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Entries as acts write them, in transactions of their own; each is soon moved to the end of `audit_log`'s chain."""
+
+audit_log_heads = sa.Table(
+    "audit_log_heads",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("entry_id", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+"""One row: the entry that was sealed last, so that one taken off the end is missed."""

@@ -84,7 +84,7 @@ async def test_a_recording_is_played_by_a_url_made_when_asked(
 ):
     await add(database, row("r1", **(ARCHIVED | {"content_type": media})))
     text = await get(viewer, "/recordings/r1")
-    players = re.findall(r'<(video|audio) controls preload="none" src="/recordings/r1/download">', text)
+    players = re.findall(r'<(video|audio) controls preload="none" src="/recordings/r1/download\?play">', text)
     assert players == ([media.partition("/")[0]] if "application" not in media else [])
     assert ("cannot be played here" in text) == ("application" in media)
     assert SIGNED not in html.unescape(text)

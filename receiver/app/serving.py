@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, refusals, webhook
-from receiver.app import cleanup, reconcile
+from receiver.app import cleanup, fixity, reconcile
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -294,5 +294,6 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *reconcile.asking(database, found),
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
+            *fixity.schedules(settings, database, await stack.enter_async_context(fixity.audit_bucket(settings))),
         ),
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import sqlalchemy as sa
 
 from receiver.catalogue import kinds
-from receiver.records import State
+from receiver.records import Fixity, State
 from receiver.tables import participants, recordings
 
 if TYPE_CHECKING:
@@ -166,6 +166,13 @@ INCOMPLETE = Filter(
     option=Option("--incomplete", "Recordings whose file is cut, or cannot be played."),
     field=Field("Incomplete"),
 )
+FIXITY = Filter(
+    name="fixity",
+    kind=kinds.one_of({found.value: found for found in Fixity}),
+    clause=lambda found: recordings.c.fixity == found,
+    option=Option("--fixity", "Archived recordings whose object was found so when it was last read again."),
+    field=Field("Fixity"),
+)
 
 FILTERS: tuple[Filter[Any], ...] = (
     STATE,
@@ -174,6 +181,7 @@ FILTERS: tuple[Filter[Any], ...] = (
     PARTICIPANT_ID,
     WORDS,
     INCOMPLETE,
+    FIXITY,
     *_bounds(
         "created_at",
         kinds.TIME,

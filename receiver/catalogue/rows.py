@@ -17,6 +17,7 @@ from receiver.records import (
     DeliveryId,
     DeliveryStatus,
     Failure,
+    Fixity,
     Host,
     Meeting,
     Recording,
@@ -137,6 +138,8 @@ def _recording(row: sa.Row[Any], participant_ids: tuple[int, ...], transfer: Tra
         url_origin=UrlOrigin(row.url_origin) if row.url_origin else None,
         first_seen_via=Via(row.first_seen_via),
         first_seen_at=row.first_seen_at,
+        verified_at=row.verified_at if archived else None,
+        fixity=Fixity(row.fixity) if archived and row.fixity else None,
     )
 
 

@@ -1,10 +1,12 @@
 """What the parts hand to each other: frozen records, enums and id types. No behaviour, no I/O."""
 
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
+from receiver.records.fixity import AuditTally, ReindexTally, Verdict
 from receiver.records.kinds import (
     ID_PATTERN,
     DeliveryId,
     DeliveryStatus,
+    Fixity,
     MeetingId,
     RecordingId,
     State,
@@ -40,12 +42,14 @@ from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, O
 __all__ = [
     "ID_PATTERN",
     "Accepted",
+    "AuditTally",
     "Claim",
     "CopyProof",
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
     "Failure",
+    "Fixity",
     "FreshUrl",
     "HeldPart",
     "Host",
@@ -66,6 +70,7 @@ __all__ = [
     "RecordingFacts",
     "RecordingId",
     "RefusedSource",
+    "ReindexTally",
     "RejectedRecord",
     "Replayed",
     "Rung",
@@ -77,6 +82,7 @@ __all__ = [
     "UploadedPart",
     "UrlOrigin",
     "VendorFacts",
+    "Verdict",
     "Via",
     "Walk",
     "is_another_file",

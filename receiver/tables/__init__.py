@@ -9,6 +9,7 @@ from receiver.tables.database import MISSING_RIGHT, Database, own_instance
 from receiver.tables.metadata import (
     api_pauses,
     audit_log,
+    bucket_walks,
     candidate_meetings,
     deliveries,
     delivery_recordings,
@@ -47,6 +48,7 @@ __all__ = [
     "WriteRefusedError",
     "api_pauses",
     "audit_log",
+    "bucket_walks",
     "candidate_meetings",
     "check_head",
     "deliveries",

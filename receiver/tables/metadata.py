@@ -44,6 +44,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 
 
 _RECONCILED = sa.text("first_seen_via = 'reconcile'")
+_UNSOUND = sa.text("fixity <> 'intact'")
 
 deliveries = sa.Table(
     "deliveries",
@@ -115,6 +116,11 @@ recordings = sa.Table(
     sa.Column("archived_at", UtcDateTime),
     sa.Column("incomplete", sa.Text),
     sa.Column("cut_sha256", sa.Text),
+    # null where the object was not read again since it was archived; `unread_since` is the first of failures in a row
+    sa.Column("verified_at", UtcDateTime),
+    sa.Column("fixity", sa.Text),
+    sa.Column("unread_since", UtcDateTime),
+    sa.Column("audit_due_at", UtcDateTime),
     sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
     sa.Column("first_seen_via", sa.Text, nullable=False),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
@@ -122,6 +128,9 @@ recordings = sa.Table(
     sa.Index(None, "archived_at", "id"),
     sa.Index(None, "meeting_start_at", "id"),
     sa.Index(None, "state", "next_attempt_at"),
+    sa.Index(None, "verified_at", "archived_at"),
+    sa.Index(None, "audit_due_at"),
+    sa.Index("ix_recordings_unsound", "fixity", postgresql_where=_UNSOUND, sqlite_where=_UNSOUND),
     # the missed webhooks are counted at every scrape
     sa.Index("ix_recordings_reconciled", "first_seen_via", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
 )
@@ -240,6 +249,18 @@ reconciled_meetings = sa.Table(
     sa.Column("name", sa.Text, sa.ForeignKey("reconciliations.name", ondelete="CASCADE"), primary_key=True),
     sa.Column("meeting_id", sa.Text, primary_key=True),
 )
+
+bucket_walks = sa.Table(
+    "bucket_walks",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("noted_at", UtcDateTime, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("tally", sa.JSON, nullable=False),
+    info={NOT_MOVED: True},
+)
+"""How far a walk over all objects is that was not ended: what it did last (`place`), and what it has counted."""
 
 audit_log = sa.Table(
     "audit_log",

@@ -37,13 +37,6 @@ _PATIENCE_S = 900.0
 """How long a command waits for a store that is away."""
 
 
-@asynccontextmanager
-async def audit_bucket(settings: Settings) -> AsyncIterator[Bucket]:
-    """Open the bucket for reading: the audit itself tries again what fails, so one bad object takes no minutes."""
-    async with open_bucket(replace(bucket_config(settings), attempts=1)) as bucket:
-        yield bucket
-
-
 def make_audit(settings: Settings, database: Database, bucket: Bucket, *, patience_s: float) -> Audit:
     """Make what reads objects, at `AUDIT_MB_S`."""
     index = FixityIndex(database)
@@ -62,7 +55,8 @@ async def open_audit(
     """Open an audit for a command that runs beside the service; raises `SchemaOutdatedError`."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(index_beside(settings))
-        bucket = await stack.enter_async_context(audit_bucket(settings))
+        # the audit itself tries again what fails: repeated by the library too, one bad object takes minutes
+        bucket = await stack.enter_async_context(open_bucket(replace(bucket_config(settings), attempts=1)))
         yield AuditWalk(
             repair=await _repair(stack, settings, database) if repairs else None,
             audit=make_audit(settings, database, bucket, patience_s=_PATIENCE_S),

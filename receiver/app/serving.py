@@ -294,6 +294,6 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *reconcile.asking(database, found),
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
-            *fixity.schedules(settings, database, await stack.enter_async_context(fixity.audit_bucket(settings))),
+            *fixity.schedules(settings, database, bucket),
         ),
     )

@@ -52,7 +52,9 @@ class Audit:
             try:
                 verdict = await self.reader.look(recording)
             except StoreError as e:
-                if not e.needs_hand and await self._serves_others(recording):
+                if await self._serves_others(
+                    recording
+                ):  # such as a single object in cold storage, or in another bucket
                     return e
                 pauses += 1
                 pause_s = growing_pause_s(pauses, 1.0, 15.0)

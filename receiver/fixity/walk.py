@@ -43,6 +43,7 @@ class AuditWalk:
     on_verdict: Callable[[Verdict, str | None, AuditTally], None]
     repair: Repair | None = None
     tally: AuditTally = field(default_factory=AuditTally)
+    _noted: dict[RecordingId, tuple[Verdict, bool, str | None]] = field(default_factory=dict, init=False)
     _aside: dict[RecordingId, StoreError] = field(default_factory=dict, init=False)
 
     async def everything(self, name: str = "audit") -> bool:
@@ -59,10 +60,11 @@ class AuditWalk:
         noted_at = self.clock()
         async with aclosing(self.index.archived(after=place)) as recordings:
             async for recording in self.audit.all_of(recordings, self._found, self._unread):
+                self._count(recording.id)
                 if self.clock() - noted_at >= _NOTE_EVERY:
                     noted_at = self.clock()
                     await self.walks.note(name, recording.id, asdict(self.tally), now=noted_at)
-        await self.audit.judge(self._aside, self._found)
+        await self._judge()
         await self.walks.end(name)
         return begun is not None
 
@@ -82,18 +84,31 @@ class AuditWalk:
         await self._all_of(self.index.each(ids))
 
     async def _all_of(self, recordings: AsyncIterator[Recording]) -> None:
-        async for _ in self.audit.all_of(recordings, self._found, self._unread):
-            pass
-        await self.audit.judge(self._aside, self._found)
+        async for recording in self.audit.all_of(recordings, self._found, self._unread):
+            self._count(recording.id)
+        await self._judge()
+
+    async def _judge(self) -> None:
+        async def found(verdict: Verdict) -> None:
+            await self._found(verdict)
+            self._count(verdict.recording.id)
+
+        await self.audit.judge(self._aside, found)
 
     async def _found(self, verdict: Verdict) -> None:
         if await self.index.note(verdict, actor=self.actor, now=self.clock(), next_at=None):
             tell(verdict)
-            self.tally.count(verdict)
-            told = None
+            repaired: tuple[bool, str | None] = (False, None)
             if self.repair is not None and verdict.fixity is not Fixity.INTACT:
-                is_repaired, told = await outcome(self.repair, verdict, actor=self.actor)
-                self.tally.repaired += is_repaired
+                repaired = await outcome(self.repair, verdict, actor=self.actor)
+            self._noted[verdict.recording.id] = verdict, *repaired
+
+    def _count(self, recording_id: RecordingId) -> None:
+        """Count what was found of an object once those before it are: a walk that is gone on with counts each once."""
+        if (noted := self._noted.pop(recording_id, None)) is not None:
+            verdict, is_repaired, told = noted
+            self.tally.count(verdict)
+            self.tally.repaired += is_repaired
             self.on_verdict(verdict, told, self.tally)
 
     async def _unread(self, recording: Recording, error: StoreError) -> None:

@@ -133,20 +133,20 @@ def differences(manifest: Manifest, recording: Recording) -> list[str]:
     """
     if recording.archive is None:
         return ["archived_at"]
-    ours = dict(_leaves(_document(recording, recording.archive, recording.archived_at)))
-    theirs = dict(_leaves(manifest.document))
-    return [name for name, value in ours.items() if name in theirs and theirs[name] != value]
+    ours = _document(recording, recording.archive, recording.archived_at)
+    return [path for path, one, other in _told_by_both(ours, manifest.document) if one != other]
 
 
-def _leaves(value: dict[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
-    for name, inner in value.items():
-        path = f"{within}.{name}" if within else name
-        if path in _NOT_COMPARED or (path == "proof" and inner is None):
+def _told_by_both(ours: dict[str, Any], theirs: dict[str, Any], within: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield what this release writes and the other document has too; it may hold more, and as deep as it likes."""
+    for name, one in ours.items():
+        path, other = f"{within}{name}", theirs.get(name)
+        if name not in theirs or path in _NOT_COMPARED or (path == "proof" and other is None):
             continue
-        if isinstance(inner, dict):
-            yield from _leaves(inner, path)
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from _told_by_both(one, other, f"{path}.")
         else:
-            yield path, inner
+            yield path, one, other
 
 
 def read_manifest(body: bytes) -> Manifest:
@@ -202,7 +202,7 @@ def _read(document: dict[str, Any]) -> Manifest:
 def _stored(document: dict[str, Any], archived_at: datetime) -> StoredFile:
     of = document["object"]
     sha256 = _needed(_text(of["sha256"]))
-    if len(bytes.fromhex(sha256)) != 32:
+    if len(sha256) != 64 or bytes.fromhex(sha256).hex() != sha256:
         raise ValueError("no SHA-256")
     return StoredFile(
         bucket=_text(of.get("bucket")) or "",

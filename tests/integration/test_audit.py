@@ -86,7 +86,8 @@ async def column(database, name):
 
 
 @ON_SQLITE  # about the store; each kind is a write of the same two statements
-async def test_each_kind_of_damage_is_named_and_no_other_object(seaweed, bucket, database):
+async def test_each_kind_of_damage_is_named_and_no_other_object(seaweed, proxied, database):
+    bucket, _ = proxied
     made = await archive(bucket, database, range(100), SIZE)
     flipped, cut, deleted, overwritten, changed, lost, no_manifest = made[3::13][:7]
     flip(seaweed, body_of(3, SIZE), SIZE - 1000)

@@ -11,7 +11,7 @@ from receiver.catalogue.deliveries import pieces
 from receiver.catalogue.rows import load_recordings, write_facts, write_participants
 from receiver.catalogue.run_columns import proven_by
 from receiver.records import Recording, RecordingId, State, Via
-from receiver.tables import Database, recordings
+from receiver.tables import Database, participants, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,10 +63,7 @@ class RebuiltRows:
                     fresh.append(manifest)
             write_participants(tx, [manifest.facts for manifest in fresh])
             for manifest in newer:
-                c = recordings.c
-                ours = (c.id == manifest.facts.id, c.state == State.ARCHIVED, c.first_seen_via == Via.REINDEX)
-                values = self._object(manifest) | _vendor(manifest)
-                tx.execute(sa.update(recordings).where(*ours).values(values))
+                self._replace(tx, manifest)
             for manifest in fresh:
                 details = {"key": manifest.stored.key, "sha256": manifest.stored.sha256}
                 audit_log.append(
@@ -79,6 +76,16 @@ class RebuiltRows:
             return len(fresh)
 
         return await self._database.write(write)
+
+    def _replace(self, tx: sa.Connection, manifest: Manifest) -> None:
+        """Let a row that was added before name a newer file of its recording, which nobody has read again yet."""
+        c = recordings.c
+        ours = (c.id == manifest.facts.id, c.state == State.ARCHIVED, c.first_seen_via == Via.REINDEX)
+        values = write_facts(manifest.facts) | self._object(manifest)
+        values |= {"verified_at": None, "fixity": None, "unread_since": None}
+        if tx.execute(sa.update(recordings).where(*ours).values(values)).rowcount:
+            tx.execute(sa.delete(participants).where(participants.c.recording_id == manifest.facts.id))
+            write_participants(tx, [manifest.facts])
 
     def _row(self, manifest: Manifest) -> dict[str, Any]:
         facts = manifest.facts
@@ -110,8 +117,3 @@ class RebuiltRows:
             "archived_at": manifest.archived_at,
             **proven_by(stored, manifest.archived_at),
         }
-
-
-def _vendor(manifest: Manifest) -> dict[str, Any]:
-    """Return what tells a newer file of a recording from the one before; its participants are the same meeting's."""
-    return write_facts(manifest.facts)

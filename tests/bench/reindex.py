@@ -9,6 +9,7 @@ finds anything, or the whole took more than 3 minutes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -52,7 +53,7 @@ async def run(env: dict[str, str], *arguments: str) -> tuple[int, dict[str, Any]
     most, reading = 0.0, asyncio.create_task(process.communicate())
     while not reading.done():
         await asyncio.wait({reading}, timeout=0.5)
-        if process.returncode is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
             most = max(most, psutil.Process(process.pid).memory_info().rss / 1e6)
     stdout, _ = await reading
     return process.returncode or 0, json.loads(stdout), time.monotonic() - began, most

@@ -115,7 +115,11 @@ async def test_a_lost_index_is_rebuilt_equal_and_a_killed_run_goes_on(bucket, da
     assert len(made) == 30
 
 
-async def test_what_is_not_a_pair_is_told_and_the_last_file_of_a_recording_is_its_row(bucket, database):
+@pytest.mark.parametrize("page_keys", [1, 200])
+async def test_what_is_not_a_pair_is_told_and_the_last_file_of_a_recording_is_its_row(
+    bucket, database, page_keys, monkeypatch
+):
+    monkeypatch.setattr("receiver.fixity.listing._PAGE_KEYS", page_keys)
     one, two, three, four, five = await archive(bucket, database, range(5), 100)
     stored = one.archive
     second = replace(
@@ -149,6 +153,7 @@ async def test_what_is_not_a_pair_is_told_and_the_last_file_of_a_recording_is_it
     found = await rows(database)
     assert found.keys() == {one.id, four.id, five.id}
     assert found[one.id].archive == second
+    assert found[one.id].vendor == one.vendor
     assert found[four.id] == as_rebuilt(four)
 
 

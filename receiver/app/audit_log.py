@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from receiver import logs
 from receiver.app.configs import bucket_config
 from receiver.app.opening import index_beside, utc_now
-from receiver.app.store import root_of
+from receiver.app.store import OWN_KEYS, root_of
 from receiver.catalogue import audit_log
 from receiver.errors import JobError, StorageUnavailableError
 from receiver.jobs import Schedule
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
     from receiver.tables import Database
 
-HEAD_KEY = ".receiver-audit-log/head.json"
+HEAD_KEY = f"{OWN_KEYS}audit-log/head.json"
 """Under the root of all keys, beside what trials write."""
 _SEAL_EVERY = timedelta(seconds=10)
 _HEAD_EVERY = timedelta(minutes=15)

@@ -44,7 +44,7 @@ def make_cleanup(
         if stored.bucket != bucket.name:
             return None
         await store.ready()
-        found = await bucket.head(stored.key)
+        found = await bucket.head(stored.key, version_id=stored.version_id)
         if found is None or found.checksum is not None or found.size_bytes != stored.size_bytes:
             return found
         digest = await read_back(bucket, found, _unnoted)

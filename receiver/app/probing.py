@@ -9,7 +9,7 @@ from receiver import metrics
 from receiver.api import ProbeParts
 from receiver.app.opening import utc_now
 from receiver.app.shared_pause import DatabasePause
-from receiver.catalogue import Catalogue
+from receiver.catalogue import Catalogue, FixityIndex
 from receiver.errors import ReceiverError
 from receiver.tables import write_probes
 
@@ -51,6 +51,7 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
     """Return what the probes of a process ask, which says that it is not ready once `stop` is set."""
     readiness = Readiness(database, monotonic=asyncio.get_running_loop().time)
     catalogue, pause = Catalogue(database), DatabasePause(database, settings.api_url)
+    fixity = FixityIndex(database)
 
     async def ready() -> None:
         if stop.is_set():
@@ -62,5 +63,9 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
             metrics.recordings.labels(state=state).set(count)
         metrics.webhook_missed.value = await catalogue.missed_webhooks()
         metrics.api_pause_seconds.set(await pause.left_s())
+        oldest = await fixity.oldest_proof_at()
+        metrics.oldest_verified_seconds.set((utc_now() - oldest).total_seconds() if oldest is not None else 0.0)
+        for found, count in (await fixity.unsound()).items():
+            metrics.unsound_objects.labels(fixity=found).set(count)
 
     return ProbeParts(ready=ready, measure=measure)

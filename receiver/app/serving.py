@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, refusals, webhook
-from receiver.app import audit_log, cleanup, indexing, reconcile
+from receiver.app import audit_log, cleanup, fixity, indexing, reconcile
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -306,5 +306,6 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *reconcile.asking(database, found),
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
+            *fixity.schedules(settings, database, bucket),
         ),
     )

@@ -24,6 +24,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "audit-log": ("receiver.cli.audit_log:audit_log", "Show who did, saw or fetched what, and verify that log."),
         "export": ("receiver.cli.export:export", "Write every recording that matches, as CSV or lines of JSON."),
         "reconcile": ("receiver.cli.reconcile:reconcile", "Find what the webhook did not bring, and archive it."),
+        "audit": ("receiver.cli.audit:audit", "Read archived objects again, and say which are not as archived."),
+        "reindex": ("receiver.cli.reindex:reindex", "Rebuild a lost index from the bucket, or compare the two."),
         "backfill": ("receiver.cli.backfill:backfill", "Archive the recordings of meetings named by their ids."),
         "lift-pause": ("receiver.cli.lift_pause:lift_pause", "End the pause that the Meetings API asked for."),
         "clean-up": ("receiver.cli.cleanup:clean_up", "Delete at the platform what is archived and proven here."),

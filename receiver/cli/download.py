@@ -102,7 +102,7 @@ async def _fetch(settings: Settings, archive: StoredFile, sink: BinaryIO) -> Non
     # the row names the bucket: the setting may have changed since
     settings = settings.model_copy(update={"s3_bucket": archive.bucket})
     with transfer_progress(Path(archive.key).name, archive.size_bytes) as advance:
-        sha256, size_bytes = await _copy(settings, archive.key, sink, advance)
+        sha256, size_bytes = await _copy(settings, archive, sink, advance)
     if (sha256, size_bytes) != (archive.sha256, archive.size_bytes):
         raise DifferentBytesError(
             f"the bucket's object {archive.key} is not what was archived: {size(size_bytes)} with SHA-256 {sha256},"
@@ -110,11 +110,14 @@ async def _fetch(settings: Settings, archive: StoredFile, sink: BinaryIO) -> Non
         )
 
 
-async def _copy(settings: Settings, key: str, sink: BinaryIO, advance: Callable[[int], None]) -> tuple[str, int]:
+async def _copy(
+    settings: Settings, archive: StoredFile, sink: BinaryIO, advance: Callable[[int], None]
+) -> tuple[str, int]:
+    """Read the very version that was proven: another may have come to lie over it."""
     digest = hashlib.sha256()
     size_bytes = 0
     async with open_store(settings) as bucket:
-        async for chunk in bucket.read(key):
+        async for chunk in bucket.read(archive.key, version_id=archive.version_id):
             digest.update(chunk)
             sink.write(chunk)
             size_bytes += len(chunk)

@@ -20,6 +20,7 @@ from receiver.backoff import retry_after_s
 from receiver.errors import (
     BucketMissingError,
     KeyTakenError,
+    ObjectGoneError,
     ReceiverError,
     StoreChecksumError,
     StoreDeniedError,
@@ -41,6 +42,7 @@ _PASSING_CODES = frozenset(
     {
         "NoSuchUpload",
         "NoSuchKey",
+        "NoSuchVersion",
         "InvalidPart",
         "IncompleteBody",
         "MalformedTrailerError",
@@ -49,6 +51,7 @@ _PASSING_CODES = frozenset(
     }
 )
 """Answers of 4xx that a later run need not meet: an upload or part that is gone, a body that was cut on its way."""
+_GONE_CODES = frozenset({"NoSuchKey", "NoSuchVersion"})
 _TOO_LARGE = (
     "most likely a proxy before the bucket bounds the body of a request: raise that (nginx: client_max_body_size) "
     "above the size of a part, which is RECEIVER_PART_SIZE_MB, and up to 128 MiB of a file over 512 MiB; then retry"
@@ -103,7 +106,8 @@ def _from_answer(error: ClientError, operation: str, where: str) -> ReceiverErro
         return StoreDeniedError(said, operation=operation, retry_after_s=OPERATOR_WAIT_S)
     if (400 <= status < 500 and status not in _PASSING_STATUSES and code not in _PASSING_CODES) or status == 501:
         return StoreRefusedError(said, _TOO_LARGE if status == 413 else None)
-    return StoreUnavailableError(said, retry_after_s=_retry_after_s(error))
+    kind = ObjectGoneError if operation == "GetObject" and code in _GONE_CODES else StoreUnavailableError
+    return kind(said, retry_after_s=_retry_after_s(error))
 
 
 def status_and_code(error: ClientError) -> tuple[int, str]:

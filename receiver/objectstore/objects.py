@@ -80,9 +80,9 @@ class Objects:
     def _note_server(self, parsed: dict[str, Any], **_: Any) -> None:
         self.server = server_of(parsed)
 
-    async def head(self, key: str) -> ObjectHead | None:
+    async def head(self, key: str, *, version_id: str | None = None) -> ObjectHead | None:
         """Return what the store says of the object, or None where there is none (a missing bucket looks the same)."""
-        answer = await self._head(key, None)
+        answer = await self._head(key, version_id)
         return self._head_of(key, answer) if answer is not None else None
 
     async def _head(self, key: str, version_id: str | None) -> dict[str, Any] | None:
@@ -224,15 +224,24 @@ class Objects:
             await self._delete_plainly(key)
             return
         with translated("DeleteObject", key):
-            pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key)
-            versions = [
-                entry["VersionId"]
+            for version_id, _ in await self.versions(key):
+                await self._client.delete_object(Bucket=self.name, Key=key, VersionId=version_id)
+
+    async def versions(self, key: str) -> list[tuple[str, int | None]]:
+        """Return the versions under a key with their sizes, None of a delete marker; none where the store lists none.
+
+        In a bucket that keeps no versions the one there is has the id `null`.
+        """
+        if not self.abilities.lists_versions:
+            return []
+        with translated("ListObjectVersions", key):
+            pages: Any = self._client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key)
+            return [
+                (entry["VersionId"], entry.get("Size"))
                 async for page in pages
                 for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
                 if entry["Key"] == key
             ]
-            for version_id in versions:
-                await self._client.delete_object(Bucket=self.name, Key=key, VersionId=version_id)
 
     async def _delete_plainly(self, key: str) -> None:
         with translated("DeleteObject", key):

@@ -2,10 +2,12 @@
 
 from receiver.records.acts import ABOUT, ARCHIVED, FIRST_SEEN, Action, Actor, ChainHead, ChainReport, LoggedAct
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
+from receiver.records.fixity import AuditTally, ReindexTally, Verdict
 from receiver.records.kinds import (
     ID_PATTERN,
     DeliveryId,
     DeliveryStatus,
+    Fixity,
     MeetingId,
     RecordingId,
     State,
@@ -48,6 +50,7 @@ __all__ = [
     "Action",
     "Actor",
     "Attendee",
+    "AuditTally",
     "ChainHead",
     "ChainReport",
     "Claim",
@@ -56,6 +59,7 @@ __all__ = [
     "DeliveryId",
     "DeliveryStatus",
     "Failure",
+    "Fixity",
     "FreshUrl",
     "HeldPart",
     "Host",
@@ -77,6 +81,7 @@ __all__ = [
     "RecordingFacts",
     "RecordingId",
     "RefusedSource",
+    "ReindexTally",
     "RejectedRecord",
     "Replayed",
     "Rung",
@@ -88,6 +93,7 @@ __all__ = [
     "UploadedPart",
     "UrlOrigin",
     "VendorFacts",
+    "Verdict",
     "Via",
     "Walk",
     "is_another_file",

@@ -36,6 +36,12 @@ class Action(StrEnum):
     SOURCE_DELETED = "source_deleted"
     SOURCE_DELETION_FAILED = "source_deletion_failed"
     SOURCE_GONE = "source_gone"
+    VERIFIED = "verified"
+    FOUND_DAMAGED = "found_damaged"
+    FOUND_MISSING = "found_missing"
+    FOUND_UNREADABLE = "found_unreadable"
+    REPAIRED = "repaired"
+    REINDEXED = "reindexed"
 
 
 FIRST_SEEN, ARCHIVED = "first_seen", "archived"
@@ -63,6 +69,12 @@ ABOUT = {
     Action.SOURCE_DELETED: "deleted at the platform",
     Action.SOURCE_DELETION_FAILED: "its deletion at the platform failed",
     Action.SOURCE_GONE: "the platform has nothing left of its meeting",
+    Action.VERIFIED: "read again, whole, and intact",
+    Action.FOUND_DAMAGED: "read again and found damaged",
+    Action.FOUND_MISSING: "found missing in the bucket",
+    Action.FOUND_UNREADABLE: "found unreadable, again and again",
+    Action.REPAIRED: "repaired and proven",
+    Action.REINDEXED: "made again from its manifest",
 }
 """The one table of actions: what each means of a recording."""
 

@@ -112,7 +112,11 @@ COMMANDS = {
     "backfill": (["--meeting-ids", "-"], "backfill", "backfill_began"),
 }
 """Commands that act, with arguments, and the subject and the action of their one entry."""
-TESTED_ELSEWHERE = {"clean-up": "tests/e2e/test_cleanup.py: source_deletion_began, source_deleted, source_gone"}
+TESTED_ELSEWHERE = {
+    "clean-up": "tests/e2e/test_cleanup.py: source_deletion_began, source_deleted, source_gone",
+    "audit": "tests/integration/test_audit.py: verified, found_damaged, found_missing, found_unreadable; repaired: e2e",
+    "reindex": "tests/integration/test_reindex.py: reindexed",
+}
 SILENT_COMMANDS = {
     "recordings list": _INDEX,
     "recordings show": _INDEX,

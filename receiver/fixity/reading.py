@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from receiver.errors import ManifestUnreadableError, ObjectGoneError, StoreRefusedError
 from receiver.manifests import differences, manifest_key, read_manifest
 from receiver.objectstore import Bucket, fetch_manifest
-from receiver.records import Fixity, ObjectHead, Verdict
-from receiver.transfer import read_back
+from receiver.records import Fixity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -66,27 +65,16 @@ class Reader:
         return self._others[stored.bucket]
 
     async def _object(self, bucket: Bucket, stored: StoredFile) -> tuple[int, Fixity, str | None]:
-        head = ObjectHead(
-            key=stored.key,
-            size_bytes=stored.size_bytes,
-            etag="",
-            checksum=None,
-            content_type=None,  # the container was read when it came; its bytes are all that is asked here
-            version_id=stored.version_id,
-        )
         try:
-            digest = await read_back(bucket, head, self._paced())
+            came, sha256 = await bucket.digest(stored.key, version_id=stored.version_id, note=self._paced())
         except (ObjectGoneError, StoreRefusedError) as e:
             if not await self._is_gone(bucket, stored.key, stored.version_id, e):
                 raise
             return 0, Fixity.MISSING, f"the store has no {_named(stored)}"
-        if (digest.position, digest.sha256) != (stored.size_bytes, stored.sha256):
-            reason = (
-                f"{digest.position} bytes with SHA-256 {digest.sha256} came, "
-                f"archived were {stored.size_bytes} with {stored.sha256}"
-            )
-            return digest.position, Fixity.DAMAGED, reason
-        return digest.position, Fixity.INTACT, None
+        if (came, sha256) != (stored.size_bytes, stored.sha256):
+            archived = f"archived were {stored.size_bytes} with {stored.sha256}"
+            return came, Fixity.DAMAGED, f"{came} bytes with SHA-256 {sha256} came, {archived}"
+        return came, Fixity.INTACT, None
 
     async def _manifest(self, bucket: Bucket, recording: Recording, stored: StoredFile) -> tuple[Fixity, str | None]:
         key = manifest_key(stored.key)

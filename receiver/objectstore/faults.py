@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -79,7 +80,7 @@ def translated(operation: str, where: str) -> Iterator[None]:
         raise BucketMissingError(
             f"{operation} {where}: not a valid S3 name or key", retry_after_s=OPERATOR_WAIT_S
         ) from e
-    except (BotoCoreError, aiohttp.ClientError, OSError) as e:
+    except (BotoCoreError, aiohttp.ClientError, HTTPException, OSError) as e:
         raise StoreUnavailableError(f"{operation} {where}: {type(e).__name__}{_of_host(e)}") from e
 
 

@@ -66,8 +66,7 @@ async def test_damage_is_named_and_repaired_from_the_platform_while_it_has_the_f
     assert (code, found["manifests"], found["equal"]) == (0, 5, 5), stderr
 
     _, stdout, _ = await service.ran("audit-log", "--action", "repaired", "--json")
-    acts = json.loads(stdout)
-    acts = acts["items"] if isinstance(acts, dict) else acts
+    acts = json.loads(stdout)["items"]
     assert {(one["subject"], one["outcome"]) for one in acts} == {
         (over_id, "from the platform"),
         (deleted_id, "from the platform"),

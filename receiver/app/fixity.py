@@ -13,7 +13,7 @@ from receiver.app.configs import api_config, bucket_config, download_policy, lim
 from receiver.app.opening import api_of, index_beside, utc_now
 from receiver.app.store import OWN_KEYS, root_of, store_lessons
 from receiver.catalogue import BucketWalks, FixityIndex, RebuiltRows
-from receiver.fixity import Audit, AuditWalk, DueReadings, Pace, Reader, Reindex, Repair
+from receiver.fixity import Audit, AuditWalk, DueReadings, ObjectReader, ReadingRate, Reindex, Repair
 from receiver.jobs import Schedule
 from receiver.objectstore import open_bucket
 from receiver.operators import actor_of
@@ -42,8 +42,8 @@ _PATIENCE_S = 900.0
 def make_audit(settings: Settings, database: Database, bucket: Bucket, *, patience_s: float) -> Audit:
     """Make what reads objects, at `AUDIT_MB_S`."""
     index = FixityIndex(database)
-    pace = Pace(settings.audit_mb_s * 1_000_000, index.copies_run)
-    return Audit(reader=Reader(bucket=bucket, pace=pace), index=index, clock=utc_now, patience_s=patience_s)
+    pace = ReadingRate(settings.audit_mb_s * 1_000_000, index.copies_run)
+    return Audit(reader=ObjectReader(bucket=bucket, pace=pace), index=index, clock=utc_now, patience_s=patience_s)
 
 
 @asynccontextmanager

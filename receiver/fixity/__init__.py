@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from receiver.fixity.audit import Audit
 from receiver.fixity.due import DueReadings
-from receiver.fixity.pace import Pace
-from receiver.fixity.reading import Reader
+from receiver.fixity.pace import ReadingRate
+from receiver.fixity.reading import ObjectReader
 from receiver.fixity.reindex import Reindex
 from receiver.fixity.repair import Repair
 from receiver.fixity.walk import AuditWalk
 
-__all__ = ["Audit", "AuditWalk", "DueReadings", "Pace", "Reader", "Reindex", "Repair"]
+__all__ = ["Audit", "AuditWalk", "DueReadings", "ObjectReader", "ReadingRate", "Reindex", "Repair"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.catalogue import FixityIndex
-    from receiver.fixity.reading import Reader
+    from receiver.fixity.reading import ObjectReader
     from receiver.records import Recording, RecordingId
 
     OnVerdict = Callable[[Verdict], Awaitable[None]]
@@ -33,7 +33,7 @@ class Audit:
     any object. What is put aside is tried again after `again_after_s`.
     """
 
-    reader: Reader
+    reader: ObjectReader
     index: FixityIndex
     clock: Callable[[], datetime]
     patience_s: float = 0.0

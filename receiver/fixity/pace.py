@@ -17,7 +17,7 @@ _MOST_SAVED_S = 0.25
 
 
 @dataclass(slots=True)
-class Pace:
+class ReadingRate:
     """`copies_run` says whether any process of the deployment copies a recording now."""
 
     bytes_s: float

@@ -13,18 +13,18 @@ from receiver.records import Fixity, Verdict
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from receiver.fixity.pace import Pace
+    from receiver.fixity.pace import ReadingRate
     from receiver.records import Recording, StoredFile
 
 _MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class ObjectReader:
     """Reads what the store has; what it says of it (HEAD, ETag, checksums) proves nothing of the bytes now."""
 
     bucket: Bucket
-    pace: Pace
+    pace: ReadingRate
     _others: dict[str, Bucket] = field(default_factory=dict, init=False)
 
     async def look(self, recording: Recording) -> Verdict:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from receiver.app import utc_now
 from receiver.catalogue import BucketWalks, Catalogue, FixityIndex, audit_log
 from receiver.errors import StoreUnavailableError
-from receiver.fixity import Audit, AuditWalk, DueReadings, Pace, Reader
+from receiver.fixity import Audit, AuditWalk, DueReadings, ObjectReader, ReadingRate
 from receiver.manifests import manifest_key
 from receiver.objectstore import BucketConfig, open_bucket
 from receiver.records import Actor, AuditTally, RecordingId
@@ -39,7 +39,7 @@ async def proxied(seaweed, bucket):
 
 def auditing(bucket, database, *, patience_s=0.0, tries=2):
     index = FixityIndex(database)
-    reader = Reader(bucket=bucket, pace=Pace(1e9, index.copies_run))
+    reader = ObjectReader(bucket=bucket, pace=ReadingRate(1e9, index.copies_run))
     return Audit(reader=reader, index=index, clock=utc_now, patience_s=patience_s, again_after_s=0.01, tries=tries)
 
 
@@ -244,7 +244,7 @@ async def test_the_rate_holds_for_all_readers_together_and_is_a_quarter_beside_c
         return runs
 
     for runs, least_s in ((False, 0.1), (True, 0.4)):
-        pace = Pace(1_000_000, copies_run)
+        pace = ReadingRate(1_000_000, copies_run)
         async with _timed() as elapsed_s:
             await asyncio.gather(*(pace.took(87_500) for _ in range(4)))  # a quarter of a second is saved
             assert elapsed_s() >= (least_s if not runs else 0.35 * 4 - 0.25 - 0.01)

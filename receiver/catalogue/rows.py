@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from receiver.catalogue.deliveries import MOST_ROWS, pieces
+from receiver.catalogue.deliveries import pieces
 from receiver.catalogue.transfers import load_transfers
 from receiver.checksums import for_store
 from receiver.errors import NotFoundError
@@ -31,7 +31,7 @@ from receiver.records import (
     VendorFacts,
     Via,
 )
-from receiver.tables import attendees, delivery_recordings, participants, recordings
+from receiver.tables import add_rows, attendees, delivery_recordings, participants, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,8 +89,7 @@ def write_participants(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> No
         for fact in facts
         for position, user_id in enumerate(fact.vendor.participant_ids)
     ]
-    for piece in pieces(rows, MOST_ROWS):
-        tx.execute(sa.insert(participants), piece)
+    add_rows(tx, participants, rows)
 
 
 def write_attendees(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> None:
@@ -100,8 +99,7 @@ def write_attendees(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> None:
         for fact in facts
         for position, one in enumerate(fact.attendees or ())
     ]
-    for piece in pieces(rows, MOST_ROWS):
-        tx.execute(sa.insert(attendees), piece)
+    add_rows(tx, attendees, rows)
 
 
 def load_recordings(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Recording]:

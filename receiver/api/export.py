@@ -58,7 +58,7 @@ async def written(catalogue: Catalogue, asked: ExportQuery) -> AsyncIterator[byt
 def _writer(kind: ExportFormat) -> Callable[[Sequence[Recording]], bytes]:
     match kind:
         case ExportFormat.NDJSON:
-            return lambda page: b"".join(b"%b\n" % RecordingBody.of(one).model_dump_json().encode() for one in page)
+            return lambda page: b"".join(b"%b\n" % RecordingBody.written(one) for one in page)
         case ExportFormat.CSV:
             return _CsvPages().write
         case _:

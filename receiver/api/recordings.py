@@ -20,7 +20,7 @@ async def page(call: Call) -> Response:
     """`GET /api/recordings`."""
     asked = recordings_query(call.request.query_params.multi_items())
     found = await call.parts.catalogue.page(asked.filters, sort=asked.sort, limit=asked.limit, cursor=asked.cursor)
-    return answers.json(RecordingsBody.of(found), answers.next_link(call.request, found.next_cursor))
+    return answers.written(RecordingsBody.written(found), answers.next_link(call.request, found.next_cursor))
 
 
 async def show(call: Call) -> Response:

@@ -21,6 +21,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from receiver import logs, metrics
+from receiver.app.joining_transport import JoiningTransport
 from receiver.webhook import ADMITTED
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ class GuardedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket: Any = transport
-        super().connection_made(_Transport(transport, self))  # type: ignore[arg-type]
+        self._joined = JoiningTransport(transport, self.close_politely)
+        super().connection_made(self._joined)  # type: ignore[arg-type]
         if self.room.enter(self):
             self._follow()
 
@@ -210,26 +212,29 @@ class GuardedProtocol(H11Protocol):
         self._deadline = None if what is None else self.loop.call_later(seconds, self.drop, what)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; an answer to a request that is still being sent closes the connection."""
+        """Run the application; an answer to a request that is still being sent closes the connection.
+
+        The head of an answer of known length, whose body is at hand, leaves with it.
+        """
+        head: Message | None = None
 
         async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and self.conn.their_state is h11.SEND_BODY:
-                message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
+            nonlocal head
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", ())
+                if self.conn.their_state is h11.SEND_BODY:
+                    message = {**message, "headers": [*headers, _CLOSE]}
+                if any(name == b"content-length" for name, _ in headers):
+                    head = message
+                    return
+            elif head is not None:
+                self._joined.hold_next()
+                await send(head)
+                head = None
             await send(message)
 
         extensions = {ADMITTED: lambda: self.room.owes_nothing(self)}
         await self._application({**scope, "extensions": extensions}, receive, closing)
-
-
-class _Transport:
-    """uvicorn's way to the socket: all as it is, but for how it is closed."""
-
-    def __init__(self, transport: asyncio.BaseTransport, connection: GuardedProtocol) -> None:
-        self._transport = transport
-        self.close = connection.close_politely
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 class _AcceptFailures:

@@ -26,7 +26,7 @@ from receiver.records import (
     Via,
     source_host,
 )
-from receiver.tables import attendees, candidate_meetings, participants, recordings
+from receiver.tables import add_new, attendees, candidate_meetings, participants, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,9 +57,6 @@ class Intake:
     def __init__(self, database: Database, *, keep_urls: bool) -> None:
         self._keep_urls = keep_urls
         self._deliveries = DeliveryRows(database, asks=not keep_urls)
-        self._add_recordings = (
-            database.insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
-        )
         self._add_candidates = database.insert(candidate_meetings).on_conflict_do_nothing(
             index_elements=["recording_id", "meeting_id"]
         )
@@ -113,7 +110,7 @@ class Intake:
         if not news:
             return Changes()
         rows = [self._new_row(one) for one in news.values()]
-        new = set(tx.execute(self._add_recordings, rows).scalars())
+        new = add_new(tx, recordings, rows, key="id")
         known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
         changes = self._refresh(tx, known) if known else Changes()
         added = [one.latest for key, one in news.items() if key in new]

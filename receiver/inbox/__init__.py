@@ -39,11 +39,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logs.get("inbox")
-# Values of the query parameters that make a download URL a credential, in any JSON spelling of "=".
-_URL_SIGNATURE = re.compile(
-    rb"(?i)((?:Signature|AWSAccessKeyId|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)(?:=|%3D|\\u003d))"
-    rb"[^&\"'\\\s<>]*"
+_CREDENTIALS = ("Signature", "AWSAccessKeyId", "X-Amz-Credential", "X-Amz-Security-Token")
+"""Ends of the names of query parameters that make a download URL a credential."""
+_EQUALS = {"=": "=", "%3D": "%3[Dd]", r"\\u003d": r"\\[Uu]003[Dd]"}
+"""Each JSON spelling of what stands behind a name: within a pattern without regard to case, and in one with."""
+# Begins with what is rare: to look for names at every byte costs ten times as much (24 us a delivery, 2026-11-28).
+_AFTER_NAME = "|".join(
+    f"{pattern}(?i:{'|'.join(f'(?<={name}{equals})' for name in _CREDENTIALS)})" for equals, pattern in _EQUALS.items()
 )
+_URL_SIGNATURE = re.compile(f"({_AFTER_NAME})[^&\"'\\\\\\s<>]*".encode())
 _POSTGRES_WRITERS = 2
 """Transactions at a time: while one waits for the disk, the other fills."""
 _TRIES = 4
@@ -242,7 +246,11 @@ def _sqlstate(error: StorageUnavailableError) -> str:
 
 def blank_signatures(body: bytes) -> bytes:
     """Blank the signatures of the body's URLs: they are credentials, and no run reads them from here."""
-    return _URL_SIGNATURE.sub(rb"\1REDACTED", body)
+    return _URL_SIGNATURE.sub(_redacted, body)
+
+
+def _redacted(found: re.Match[bytes]) -> bytes:
+    return found[1] + b"REDACTED"
 
 
 def new_delivery_id(now: datetime) -> DeliveryId:

@@ -6,6 +6,7 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 from __future__ import annotations
 
 from receiver.tables.database import MISSING_RIGHT, Database, own_instance
+from receiver.tables.inserts import add_new, add_rows
 from receiver.tables.metadata import (
     api_pauses,
     attendees,
@@ -51,6 +52,8 @@ __all__ = [
     "MoveReport",
     "SqliteDatabase",
     "WriteRefusedError",
+    "add_new",
+    "add_rows",
     "api_pauses",
     "attendees",
     "audit_log",

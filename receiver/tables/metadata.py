@@ -5,10 +5,11 @@ Ids and tokens are sorted by their bytes on both databases, on PostgreSQL by the
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+
+from receiver.tables.times import UtcDateTime
 
 metadata = sa.MetaData(
     naming_convention={
@@ -23,29 +24,6 @@ NOT_MOVED = "not_moved"
 """Key of `Table.info` for a table whose rows belong to the database they lie in."""
 DERIVED = "derived"
 """Key of `Table.info` for a table whose rows follow from those of other tables, and are made anew by a move."""
-
-
-class UtcDateTime(sa.types.TypeDecorator[datetime]):
-    """An aware UTC datetime on both databases; SQLite stores it as sortable text without an offset."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Turn an aware datetime to UTC; a naive one is a defect."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a datetime without a time zone reached the database")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Give back an aware datetime in UTC."""
-        del dialect
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 _RECONCILED = sa.text("first_seen_via = 'reconcile'")

@@ -100,7 +100,7 @@ class Bench:
     async def _page(self, query: str) -> None:
         asked = recordings_query([tuple(pair.split("=", 1)) for pair in query.split("&") if pair])  # type: ignore[misc]
         found = await self._catalogue.page(asked.filters, sort=asked.sort, limit=asked.limit)
-        RecordingsBody.of(found).model_dump_json()
+        RecordingsBody.written(found)
 
     async def _line(self, what: str, most_ms: float, ask: Callable[[], Awaitable[Any]]) -> None:
         p50, p99, cpu = await _timed(ask, self._runs)

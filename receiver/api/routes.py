@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 def routes(parts: ApiParts) -> list[BaseRoute]:
     """Return the API's routes and the probes; errors become answers by `problems.handlers()`."""
-    document = openapi.written()
 
     async def described(request: Request) -> Response:
-        return answers.tagged(request, document)
+        return answers.tagged(request, openapi.written())
 
     return [
         *(_route(parts, one) for one in OPERATIONS),

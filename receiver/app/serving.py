@@ -247,7 +247,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         downloads=downloads,
         session_keys=lambda: session_keys(secrets.now()),
         ended_sessions=DatabaseEndedSessions(database, utc_now),
-        document=api.document(),
+        document=api.document,
     )
     return _application([*webhook.routes(parts), *api.routes(json), *page.routes(html)])
 

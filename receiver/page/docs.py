@@ -30,7 +30,7 @@ _CODE = re.compile(r"`([a-z_]+)`")
 
 async def api(parts: PageParts, request: Request, visit: Visit | None) -> Response:
     """`GET /docs`."""
-    return render(request, "docs.html", visit=visit, document=parts.document, kinds=kinds, prose=prose)
+    return render(request, "docs.html", visit=visit, document=parts.document(), kinds=kinds, prose=prose)
 
 
 async def errors(_parts: PageParts, request: Request, visit: Visit | None) -> Response:

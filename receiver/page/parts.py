@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class PageParts:
     """`session_keys` and `ended_sessions` are the same in every process: a session is good in all, or in none.
 
-    `document` describes the API (OpenAPI).
+    `document` returns the API's description (OpenAPI).
     """
 
     catalogue: Catalogue
@@ -33,7 +33,7 @@ class PageParts:
     downloads: Downloads
     session_keys: Callable[[], tuple[bytes, ...]]
     ended_sessions: EndedSessions
-    document: Mapping[str, Any]
+    document: Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

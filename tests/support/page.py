@@ -65,7 +65,7 @@ def browser_of(
         downloads=downloads,
         session_keys=lambda: (b"key",),
         ended_sessions=DatabaseEndedSessions(database, lambda: NOW),
-        document=api.document(),
+        document=api.document,
     )
     json = api.ApiParts(
         catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, probes=outside.probes(catalogue)

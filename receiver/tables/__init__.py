@@ -8,6 +8,7 @@ from __future__ import annotations
 from receiver.tables.database import MISSING_RIGHT, Database, own_instance
 from receiver.tables.metadata import (
     api_pauses,
+    archived_bytes,
     attendees,
     audit_log,
     candidate_meetings,
@@ -49,6 +50,7 @@ __all__ = [
     "SqliteDatabase",
     "WriteRefusedError",
     "api_pauses",
+    "archived_bytes",
     "attendees",
     "audit_log",
     "candidate_meetings",

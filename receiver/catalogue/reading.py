@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
-from receiver.catalogue.counts import count_states
+from receiver.catalogue.counts import count_states, sum_archived
 from receiver.catalogue.history import History, LogQuery, load_entries, load_history, read_act
 from receiver.catalogue.listing import PageQuery
 from receiver.catalogue.order import Mark, Order, read_cursor, write_cursor
@@ -130,6 +130,10 @@ class Catalogue:
     async def counts(self) -> dict[State, int]:
         """Return how many recordings stand in each state."""
         return await count_states(self._database)
+
+    async def archived_bytes(self) -> int:
+        """Return how many bytes the archived recordings have in all."""
+        return await sum_archived(self._database)
 
     async def error_codes(self, state: State) -> dict[str, int]:
         """Return how many recordings of a state stand there with each error code, the most frequent first."""

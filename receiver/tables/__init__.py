@@ -9,6 +9,7 @@ from receiver.tables.database import MISSING_RIGHT, Database, own_instance
 from receiver.tables.inserts import add_new, add_rows
 from receiver.tables.metadata import (
     api_pauses,
+    archived_bytes,
     attendees,
     audit_log,
     audit_log_heads,
@@ -55,6 +56,7 @@ __all__ = [
     "add_new",
     "add_rows",
     "api_pauses",
+    "archived_bytes",
     "attendees",
     "audit_log",
     "audit_log_heads",

@@ -183,6 +183,11 @@ On SQLite, which has one writer, a row a state; on PostgreSQL a row a change, so
 `catalogue.counts` folds them.
 """
 
+archived_bytes = sa.Table(
+    "archived_bytes", metadata, sa.Column("number", sa.BigInteger, nullable=False), info={DERIVED: True}
+)
+"""How many bytes the archived recordings have: the sum of its rows, written and folded as those of `state_counts`."""
+
 candidate_meetings = sa.Table(
     "candidate_meetings",
     metadata,

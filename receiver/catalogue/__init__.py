@@ -14,6 +14,7 @@ from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
 from receiver.catalogue.intake import Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
+from receiver.catalogue.latest import Latest, read_latest
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
 from receiver.catalogue.order import SORTS
@@ -38,6 +39,7 @@ __all__ = [
     "Intake",
     "Interventions",
     "KnownMeetings",
+    "Latest",
     "NamedMeetings",
     "Overview",
     "Overviews",
@@ -48,4 +50,5 @@ __all__ = [
     "due_recordings",
     "read_backlog",
     "read_due",
+    "read_latest",
 ]

@@ -69,6 +69,8 @@ deliveries = sa.Table(
     sa.Column("recordings_count", sa.BigInteger),
     sa.Column("rejected_count", sa.BigInteger),
     sa.Column("reason", sa.Text),
+    # what the sender's W3C trace context said, where it sent one
+    sa.Column("traceparent", sa.Text),
     sa.Index(None, "received_at", "id"),
 )
 
@@ -148,6 +150,7 @@ recordings = sa.Table(
     sa.Index("ix_recordings_incomplete", "created_at", "id", **_where("incomplete IS NOT NULL")),
     sa.Index(None, "state", "next_attempt_at"),
     # the missed webhooks are counted at every scrape
+    sa.Index("ix_recordings_missed", "created_at", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
     sa.Index("ix_recordings_reconciled", "first_seen_via", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
 )
 """`search_text` holds the tokens by which a recording is found, each between spaces; `place` is where it stands in

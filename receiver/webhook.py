@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import time
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -41,6 +42,10 @@ ADMITTED = "receiver.admitted"
 _BODY_DEADLINE_S = 30.0
 """uvicorn has no read time-out of its own; a webhook body of at most a megabyte has no reason to take longer."""
 _MOST_NAMED = 20
+_OUTCOMES = {
+    status: metrics.deliveries.labels(outcome=str(status))
+    for status in (200, 202, 400, 401, 408, 413, 415, 422, 500, 503)
+}
 _log = logs.get("webhook")
 
 
@@ -59,9 +64,15 @@ def routes(parts: WebhookParts) -> list[BaseRoute]:
     """Return the webhook's routes: the secret as the last path segment, or as the password of HTTP Basic."""
 
     async def receive(request: Request) -> Response:
-        response = await _answer(parts, request)
-        metrics.deliveries.labels(outcome=str(response.status_code)).inc()
-        if response.status_code == 401:
+        began = time.perf_counter()
+        status = 500
+        try:
+            response = await _answer(parts, request)
+            status = response.status_code
+        finally:
+            metrics.intake_seconds.observe(time.perf_counter() - began)
+            _OUTCOMES[status].inc()
+        if status == 401:
             metrics.refused_posts.inc()
         return response
 

@@ -80,6 +80,7 @@ class Room:
         self._owing: OrderedDict[GuardedProtocol, None] = OrderedDict()
         self._dropped = 0
         self._quiet_until = 0.0
+        metrics.connections.set_function(lambda: len(self._open))
 
     def enter(self, connection: GuardedProtocol) -> bool:
         """Let a connection in, another out where the room is full; False where all others are being answered."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from typing import TYPE_CHECKING
 
 from receiver import metrics
 from receiver.api import ProbeParts
+from receiver.app.configs import sqlite_path
 from receiver.app.opening import utc_now
 from receiver.app.shared_pause import DatabasePause
-from receiver.catalogue import Catalogue, FixityIndex
-from receiver.errors import ReceiverError
+from receiver.catalogue import Catalogue, FixityIndex, read_latest
+from receiver.errors import ReceiverError, StorageUnavailableError
 from receiver.tables import write_probes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from receiver.catalogue import Latest
     from receiver.settings import Settings
     from receiver.tables import Database
 
@@ -59,13 +63,39 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
         await readiness.check()
 
     async def measure() -> None:
+        await _measure_room(readiness, sqlite_path(settings))
         for state, count in (await catalogue.counts()).items():
             metrics.recordings.labels(state=state).set(count)
         metrics.webhook_missed.value = await catalogue.missed_webhooks()
         metrics.api_pause_seconds.set(await pause.left_s())
+        _show_latest(await database.read(read_latest))
         oldest = await fixity.oldest_proof_at()
         metrics.oldest_verified_seconds.set((utc_now() - oldest).total_seconds() if oldest is not None else 0.0)
         for found, count in (await fixity.unsound()).items():
             metrics.unsound_objects.labels(fixity=found).set(count)
 
     return ProbeParts(ready=ready, measure=measure)
+
+
+async def _measure_room(readiness: Readiness, path: Path | None) -> None:
+    """Find out whether the database takes a write, and how much room its disk has where that is this host's."""
+    try:
+        await readiness.check()
+    except StorageUnavailableError:
+        metrics.database_writable.set(0)
+    else:
+        metrics.database_writable.set(1)
+    if path is not None:
+        disk = shutil.disk_usage(path.parent)
+        metrics.disk_free_bytes.set(disk.free)
+        metrics.disk_bytes.set(disk.total)
+
+
+def _show_latest(latest: Latest) -> None:
+    for series, at in (
+        (metrics.last_delivery, latest.delivered_at),
+        (metrics.last_archived, latest.archived_at),
+        (metrics.last_reconciliation, latest.reconciled_at),
+        (metrics.newest_missed, latest.missed_made_at),
+    ):
+        series.value = 0.0 if at is None else at.timestamp()

@@ -18,6 +18,7 @@ from receiver.catalogue.history import History, LogQuery
 from receiver.catalogue.intake import Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
+from receiver.catalogue.latest import Latest, read_latest
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
 from receiver.catalogue.order import SORTS
@@ -46,6 +47,7 @@ __all__ = [
     "Intake",
     "Interventions",
     "KnownMeetings",
+    "Latest",
     "LogQuery",
     "NamedMeetings",
     "Overview",
@@ -58,4 +60,5 @@ __all__ = [
     "due_recordings",
     "read_backlog",
     "read_due",
+    "read_latest",
 ]

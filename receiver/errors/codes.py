@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from receiver.errors.base import Side
 
-__all__ = ["remedies_by_hand", "side_of"]
+__all__ = ["codes", "remedies_by_hand", "side_of"]
 
 
 def _below(kind: type[JobError]) -> Iterator[type[JobError]]:
@@ -24,6 +24,11 @@ def _below(kind: type[JobError]) -> Iterator[type[JobError]]:
 
 
 _ERRORS = {error.code: error for error in _below(JobError)}
+
+
+def codes(kind: type[JobError] = JobError) -> list[str]:
+    """Return every code that an error of this kind can have."""
+    return sorted({error.code for error in (kind, *_below(kind)) if "code" in vars(error)})
 
 
 def side_of(code: str) -> Side | None:

@@ -12,12 +12,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from receiver import metrics
 from receiver.errors import (
     ApiBadAnswerError,
+    ApiError,
     ApiRefusedError,
     ApiUnauthorizedError,
+    JobError,
     RecordingGoneError,
     RecordingNotListedYetError,
+    codes,
 )
 from receiver.meetings.access import AdminKey
 from receiver.meetings.http_client import open_http_client
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
         async def __call__(self, path: str, *, header: str, secret: str) -> ApiAnswer: ...
 
 
+metrics.foresee(metrics.api_errors, "code", codes(ApiError))
 _KEPT_MEETINGS = 256
 _THREAD_BYTES = 128 * 1024  # a body larger than this takes milliseconds to parse, so the event loop is spared
 
@@ -234,6 +239,13 @@ class MeetingsApi:
         return await self._answer(self._http.get, f"{path}?{query}", what="the user's meetings")
 
     async def _answer(self, send: Send, path: str, *, what: str) -> ApiAnswer:
+        try:
+            return await self._asked(send, path, what=what)
+        except JobError as e:
+            metrics.api_errors.labels(code=e.code).inc()
+            raise
+
+    async def _asked(self, send: Send, path: str, *, what: str) -> ApiAnswer:
         """Ask with the current secret, and once more with a new one after a 401 where there can be a new one."""
         access = self._access
         secret = await access.secret()

@@ -82,7 +82,7 @@ class HttpClient:
         body = await self._body(response)
         received_at = datetime.now(UTC)
         date = http_date(response.headers.get("Date", ""))
-        return ApiAnswer(
+        answer = ApiAnswer(
             status=response.status,
             body=body,
             received_at=received_at,
@@ -92,6 +92,9 @@ class HttpClient:
             content_type=response.content_type,
             secrets=secrets,
         )
+        if date is not None:
+            metrics.clock_skew_seconds.set(answer.skew_s)
+        return answer
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """Read a good answer whole or raise; of an error's body read the beginning, since its status says enough."""

@@ -1,4 +1,4 @@
-"""The API's documentation and the table of errors as pages, which need no script and no network to be read."""
+"""The API's documentation, the table of errors and the runbook as pages, which need no script and no network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 _SCHEMAS = "#/components/schemas/"
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+_FILES = MarkdownIt("commonmark", {"html": True}).enable("table")
+"""For files of deploy/, which hold anchors in HTML as GitHub shows them."""
 _CODE = re.compile(r"`([a-z_]+)`")
+_LINKED = re.compile(r"\.md(?=$|#)")
+"""The ending of a file, which has its page without."""
 
 
 async def api(parts: PageParts, request: Request, visit: Visit | None) -> Response:
@@ -35,7 +39,12 @@ async def api(parts: PageParts, request: Request, visit: Visit | None) -> Respon
 
 async def errors(_parts: PageParts, request: Request, visit: Visit | None) -> Response:
     """`GET /docs/errors`: deploy/errors.md, each section and each code with the anchor that leads to it."""
-    return render(request, "errors.html", visit=visit, text=_errors())
+    return render(request, "file.html", visit=visit, title="Errors and what to do", text=_text("errors.md"))
+
+
+async def runbook(_parts: PageParts, request: Request, visit: Visit | None) -> Response:
+    """`GET /docs/runbook`: deploy/runbook.md, where the links of alerts lead."""
+    return render(request, "file.html", visit=visit, title="Runbook", text=_text("runbook.md"))
 
 
 def prose(text: str) -> Markup:
@@ -65,16 +74,18 @@ def kinds(schema: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
 
 
 @cache
-def _errors() -> Markup:
-    """Return the file as HTML."""
-    tokens = _MARKDOWN.parse(_file().read_text())
+def _text(name: str) -> Markup:
+    """Return a file of deploy/ as HTML."""
+    tokens = _FILES.parse(_file(name).read_text())
     for before, inline in pairwise(tokens):
         if before.type == "heading_open":
             before.attrSet("id", anchor(inline.content))
     for row, _cell, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if row.type == "tr_open" and (code := _CODE.fullmatch(inline.content)):
             row.attrSet("id", code[1])
-    return Markup(_MARKDOWN.renderer.render([*_untitled(tokens)], _MARKDOWN.options, {}))  # noqa: S704  (likewise)
+    for link in (child for token in tokens for child in token.children or () if child.type == "link_open"):
+        link.attrSet("href", _LINKED.sub("", str(link.attrGet("href"))))
+    return Markup(_FILES.renderer.render([*_untitled(tokens)], _FILES.options, {}))  # noqa: S704  (our own text)
 
 
 def _untitled(tokens: list[Token]) -> Iterator[Token]:
@@ -83,7 +94,7 @@ def _untitled(tokens: list[Token]) -> Iterator[Token]:
     yield from tokens[ended + 1 :]
 
 
-def _file() -> Path:
-    """Return where the file is: a wheel carries it inside the package, a checkout beside it."""
-    here = Path(__file__).with_name("errors.md")
-    return here if here.is_file() else Path(__file__).parents[2] / "deploy" / "errors.md"
+def _file(name: str) -> Path:
+    """Return where a file of deploy/ is: a wheel carries it inside the package, a checkout beside it."""
+    here = Path(__file__).with_name(name)
+    return here if here.is_file() else Path(__file__).parents[2] / "deploy" / name

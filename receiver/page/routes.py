@@ -86,6 +86,7 @@ def routes(parts: PageParts) -> list[BaseRoute]:
         Mount("/static", OwnFiles()),
         open_page("/docs", docs.api),
         open_page("/docs/errors", docs.errors),
+        open_page("/docs/runbook", docs.runbook),
     ]
 
 

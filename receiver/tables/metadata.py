@@ -47,6 +47,8 @@ deliveries = sa.Table(
     sa.Column("recordings_count", sa.BigInteger),
     sa.Column("rejected_count", sa.BigInteger),
     sa.Column("reason", sa.Text),
+    # what the sender's W3C trace context said, where it sent one
+    sa.Column("traceparent", sa.Text),
     sa.Index(None, "received_at", "id"),
 )
 
@@ -135,6 +137,7 @@ recordings = sa.Table(
     sa.Index("ix_recordings_unverified", "archived_at", **_where("archived_at IS NOT NULL AND verified_at IS NULL")),
     sa.Index("ix_recordings_audit_due", "audit_due_at", **_where("audit_due_at IS NOT NULL")),
     # the missed webhooks are counted at every scrape
+    sa.Index("ix_recordings_missed", "created_at", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
     sa.Index("ix_recordings_reconciled", "first_seen_via", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
 )
 """`search_text` holds the tokens by which a recording is found, each between spaces; `place` is where it stands in

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from receiver.app.opening import utc_now
+from receiver.app.opening import migrate, utc_now
 from receiver.app.pauses import lift_pause
-from receiver.app.serving import migrate, open_actions, open_catalogue, open_store, serve, work
+from receiver.app.serving import open_actions, open_catalogue, open_store, serve, work
 
 __all__ = ["lift_pause", "migrate", "open_actions", "open_catalogue", "open_store", "serve", "utc_now", "work"]

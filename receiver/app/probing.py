@@ -9,7 +9,7 @@ from receiver import metrics
 from receiver.api import ProbeParts
 from receiver.app.opening import utc_now
 from receiver.app.shared_pause import DatabasePause
-from receiver.catalogue import Catalogue
+from receiver.catalogue import Catalogue, Events, Notices
 from receiver.errors import ReceiverError
 from receiver.tables import write_probes
 
@@ -51,6 +51,7 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
     """Return what the probes of a process ask, which says that it is not ready once `stop` is set."""
     readiness = Readiness(database, monotonic=asyncio.get_running_loop().time)
     catalogue, pause = Catalogue(database), DatabasePause(database, settings.api_url)
+    events, notices = Events(database), Notices(database)
 
     async def ready() -> None:
         if stop.is_set():
@@ -62,5 +63,9 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
             metrics.recordings.labels(state=state).set(count)
         metrics.webhook_missed.value = await catalogue.missed_webhooks()
         metrics.api_pause_seconds.set(await pause.left_s())
+        for event_state, count in (await events.counts())._asdict().items():
+            metrics.events.labels(state=event_state).set(count)
+        told_at = await notices.last()
+        metrics.last_notice_seconds.set(0.0 if told_at is None else told_at.timestamp())
 
     return ProbeParts(ready=ready, measure=measure)

@@ -2,7 +2,8 @@
 (`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what a
 reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
 their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
-(`StoreNotes`). One statement changes a state (`states`); one table says what a listing can be asked (`filters`).
+(`StoreNotes`), which events are to be sent (`Outbox`, `Events`), what people are told of (`Sights`, `Notices`). One
+statement changes a state (`states`); one table says what a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
+from receiver.catalogue.notices import Notices
 from receiver.catalogue.order import SORTS
+from receiver.catalogue.outbox import EventCounts, Events, Outbox, forget_events
 from receiver.catalogue.overview import Overview, Overviews
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.runs import Runs
+from receiver.catalogue.sights import Sights
 from receiver.catalogue.store_notes import StoreNotes
 from receiver.catalogue.walks import Walks
 
@@ -32,6 +36,8 @@ __all__ = [
     "CleanupIndex",
     "Condition",
     "Due",
+    "EventCounts",
+    "Events",
     "Filter",
     "Filters",
     "Incoming",
@@ -39,13 +45,17 @@ __all__ = [
     "Interventions",
     "KnownMeetings",
     "NamedMeetings",
+    "Notices",
+    "Outbox",
     "Overview",
     "Overviews",
     "Runs",
+    "Sights",
     "StoreNotes",
     "Stored",
     "Walks",
     "due_recordings",
+    "forget_events",
     "read_backlog",
     "read_due",
 ]

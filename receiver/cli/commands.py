@@ -20,9 +20,11 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "check": ("receiver.cli.check:command", "Try all that the settings lead to, and say what is wrong."),
         "recordings": ("receiver.cli.commands:recordings", "List, show, download, retry and cancel recordings."),
         "deliveries": ("receiver.cli.commands:deliveries", "List, show and replay the webhooks that came in."),
+        "events": ("receiver.cli.commands:events", "List the events that go to EVENTS_URL, and send them again."),
         "export": ("receiver.cli.export:export", "Write every recording that matches, as CSV or lines of JSON."),
         "reconcile": ("receiver.cli.reconcile:reconcile", "Find what the webhook did not bring, and archive it."),
         "backfill": ("receiver.cli.backfill:backfill", "Archive the recordings of meetings named by their ids."),
+        "notify": ("receiver.cli.notify:notify", "Send a test to all who are told of outages and events."),
         "lift-pause": ("receiver.cli.lift_pause:lift_pause", "End the pause that the Meetings API asked for."),
         "clean-up": ("receiver.cli.cleanup:clean_up", "Delete at the platform what is archived and proven here."),
         "openapi": ("receiver.cli.openapi:openapi", "Print the description of the HTTP API."),
@@ -63,3 +65,14 @@ def recordings() -> None:
 )
 def deliveries() -> None:
     """Look at the webhooks that came in, and take them in again."""
+
+
+@click.group(
+    cls=LazyGroup,
+    table={
+        "list": ("receiver.cli.events:list_", "List events, newest first."),
+        "replay": ("receiver.cli.events:replay", "Send events again."),
+    },
+)
+def events() -> None:
+    """Look at the events that tell another program of recordings, and send them again."""

@@ -12,6 +12,7 @@ from receiver.records.kinds import (
     Via,
     is_id,
 )
+from receiver.records.notices import Account, Event, EventState, EventType, Notice, NoticeKind, Sighting
 from receiver.records.objects import (
     HeldPart,
     NotedObject,
@@ -41,12 +42,16 @@ from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, O
 __all__ = [
     "ID_PATTERN",
     "Accepted",
+    "Account",
     "Attendee",
     "Claim",
     "CopyProof",
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
+    "Event",
+    "EventState",
+    "EventType",
     "Failure",
     "FreshUrl",
     "HeldPart",
@@ -59,6 +64,8 @@ __all__ = [
     "Meeting",
     "MeetingId",
     "NotedObject",
+    "Notice",
+    "NoticeKind",
     "ObjectHead",
     "OpenUpload",
     "Origin",
@@ -71,6 +78,7 @@ __all__ = [
     "RejectedRecord",
     "Replayed",
     "Rung",
+    "Sighting",
     "State",
     "StoreAbilities",
     "StoredFile",

@@ -176,6 +176,19 @@ api_breaker_openings = Counter(
     registry=registry,
 )
 
+events = Gauge(
+    "receiver_events",
+    "Events by state: pending ones are to be sent, failed ones were given up.",
+    ["state"],
+    registry=registry,
+)
+notices_refused = Counter(
+    "receiver_notices_refused", "Messages to people that a channel of NOTIFY_URLS did not take.", registry=registry
+)
+last_notice_seconds = Gauge(
+    "receiver_last_notice_timestamp_seconds", "When people were last told something; 0 for never.", registry=registry
+)
+
 
 class OfIndex(Collector):
     """A series whose value the index holds, for other processes and commands change it too; none until it was read."""

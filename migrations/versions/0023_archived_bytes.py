@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0023"
-down_revision = "0019"
+down_revision = "0020"
 compatible_from = "0001"
 
 _OF_OLD = "CASE OLD.state WHEN 'archived' THEN coalesce(OLD.size_bytes, 0) ELSE 0 END"

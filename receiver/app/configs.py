@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from receiver import logs
 from receiver.meetings import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
@@ -145,10 +146,18 @@ def learn_secrets(settings: Settings) -> None:
         settings.api_auth_secret,
         settings.api_user_password,
         *settings.webhook_secrets,
+        settings.events_url,
+        *settings.events_secret,
+        *settings.notify_urls,
         *(token.token for token in settings.ops_tokens),
     ]
     logs.redact.remember(secret.get_secret_value() for secret in named if secret is not None)
+    logs.redact.remember(_password(url.get_secret_value()) for url in settings.notify_urls)
     logs.redact.remember(os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
+
+
+def _password(url: str) -> str:
+    return unquote(urlsplit(url).password or "")
 
 
 def other_descriptors(settings: Settings) -> int:

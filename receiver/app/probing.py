@@ -11,7 +11,7 @@ from receiver.api import ProbeParts
 from receiver.app.configs import sqlite_path
 from receiver.app.opening import utc_now
 from receiver.app.shared_pause import DatabasePause
-from receiver.catalogue import Catalogue, FixityIndex, read_latest
+from receiver.catalogue import Catalogue, Events, FixityIndex, Notices, read_latest
 from receiver.errors import ReceiverError, StorageUnavailableError
 from receiver.tables import write_probes
 
@@ -55,7 +55,7 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
     """Return what the probes of a process ask, which says that it is not ready once `stop` is set."""
     readiness = Readiness(database, monotonic=asyncio.get_running_loop().time)
     catalogue, pause = Catalogue(database), DatabasePause(database, settings.api_url)
-    fixity = FixityIndex(database)
+    fixity, events, notices = FixityIndex(database), Events(database), Notices(database)
 
     async def ready() -> None:
         if stop.is_set():
@@ -73,6 +73,10 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
         metrics.oldest_verified_seconds.set((utc_now() - oldest).total_seconds() if oldest is not None else 0.0)
         for found, count in (await fixity.unsound()).items():
             metrics.unsound_objects.labels(fixity=found).set(count)
+        for event_state, count in (await events.counts())._asdict().items():
+            metrics.events.labels(state=event_state).set(count)
+        told_at = await notices.last()
+        metrics.last_notice_seconds.set(0.0 if told_at is None else told_at.timestamp())
 
     return ProbeParts(ready=ready, measure=measure)
 

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, refusals, webhook
-from receiver.app import audit_log, cleanup, fixity, indexing, reconcile
+from receiver.app import audit_log, cleanup, fixity, indexing, notices, reconcile
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -114,6 +114,7 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
         worker = await _worker(stack, secrets, database, jobs, bucket) if work else None
         watching = asyncio.create_task(watch_work(database, jobs, stop), name="watch")
         stack.callback(watching.cancel)
+        notices.start_watch(stack, settings, database, jobs, stop)
         await _run(server, bound, worker, stop)
 
 
@@ -139,6 +140,7 @@ async def work(settings: Settings, *, host: str) -> None:
         jobs = engine(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         worker = await _worker(stack, secrets, database, jobs, bucket)
+        notices.start_watch(stack, settings, database, jobs, stop)
         if bound is None:
             async with supervised(stop):
                 await worker.run(stop)
@@ -254,7 +256,8 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
     config = api_config(secrets.now)
     client = None if config is None else await stack.enter_async_context(api_of(config, database))
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
-    runs, keys = Runs(database), KeyTemplate(settings.s3_prefix, settings.key_template)
+    runs = Runs(database, notices.outbox(settings))
+    keys = KeyTemplate(settings.s3_prefix, settings.key_template)
     lessons = store_lessons(settings, database, bucket)
     await stack.enter_async_context(learning_early(lessons))
     pipeline = Pipeline(
@@ -288,5 +291,6 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
             *fixity.schedules(settings, database, bucket),
+            *await notices.event_schedules(stack, secrets.now, database),
         ),
     )

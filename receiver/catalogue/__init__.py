@@ -3,8 +3,9 @@
 reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
 their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
 (`StoreNotes`), which objects are read again and how they were found (`FixityIndex`), what a rebuilt index is made of
-(`RebuiltRows`), what was done and by whom (`audit_log`). One statement changes a state (`states`); one table says what
-a listing can be asked (`filters`).
+(`RebuiltRows`), what was done and by whom (`audit_log`), which events are to be sent (`Outbox`, `Events`), what people
+are told of (`Sights`, `Notices`). One statement changes a state (`states`); one table says what a listing can be asked
+(`filters`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from receiver.catalogue.known import KnownMeetings
 from receiver.catalogue.latest import Latest, read_latest
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
+from receiver.catalogue.notices import Notices
 from receiver.catalogue.order import SORTS
+from receiver.catalogue.outbox import EventCounts, Events, Outbox, forget_events
 from receiver.catalogue.overview import Overview, Overviews
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.rebuilding import RebuiltRows
 from receiver.catalogue.runs import Runs
+from receiver.catalogue.sights import Sights
 from receiver.catalogue.store_notes import StoreNotes
 from receiver.catalogue.walks import Walks
 
@@ -39,6 +43,8 @@ __all__ = [
     "CleanupIndex",
     "Condition",
     "Due",
+    "EventCounts",
+    "Events",
     "Filter",
     "Filters",
     "FixityIndex",
@@ -50,14 +56,18 @@ __all__ = [
     "Latest",
     "LogQuery",
     "NamedMeetings",
+    "Notices",
+    "Outbox",
     "Overview",
     "Overviews",
     "RebuiltRows",
     "Runs",
+    "Sights",
     "StoreNotes",
     "Stored",
     "Walks",
     "due_recordings",
+    "forget_events",
     "read_backlog",
     "read_due",
     "read_latest",

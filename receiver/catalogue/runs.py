@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from receiver.catalogue.audit_log import AuditEntry, append
 from receiver.catalogue.listed import ListedRows, was_named_anew
+from receiver.catalogue.outbox import Outbox
 from receiver.catalogue.rows import one_recording
 from receiver.catalogue.run_columns import NO_OBJECT, NO_UPLOAD, begun, failed, file_of, noted_of, proven_by
 from receiver.catalogue.states import change_state, end_run, forget_parts, lock_held, note, write_held
@@ -46,10 +47,14 @@ _WORKER = Actor("worker")
 
 
 class Runs:
-    """The fenced writes of P6: a run that lost its fence gets `FenceLostError` and has changed nothing."""
+    """The fenced writes of P6: a run that lost its fence gets `FenceLostError` and has changed nothing.
 
-    def __init__(self, database: Database) -> None:
+    How a run ended is noted in the `outbox`, in the same transaction.
+    """
+
+    def __init__(self, database: Database, outbox: Outbox | None = None) -> None:
         self._database = database
+        self._outbox = outbox or Outbox()
         self.listed = ListedRows(database)
 
     async def claim(
@@ -200,6 +205,7 @@ class Runs:
         await self._end(
             claim,
             State.ARCHIVED,
+            at=now,
             keep_parts=False,
             **file_of(claim),
             object_bucket=stored.bucket,
@@ -252,6 +258,7 @@ class Runs:
             ending = end_run(claim, settled.state).values(values if again else values | NO_UPLOAD)
             write_held(tx, claim, ending, keep_parts=again)
             append(tx, _failed_run(claim, settled, failure))
+            self._outbox.add_state(tx, claim.recording.id, settled.state, at=failure.at)
             return settled
 
         return await self._database.write(settle)
@@ -263,13 +270,14 @@ class Runs:
         def set_aside(tx: sa.Connection) -> Decision:
             write_held(tx, claim, ending, keep_parts=False)
             append(tx, _failed_run(claim, decision, failure))
+            self._outbox.add_state(tx, claim.recording.id, decision.state, at=failure.at)
             return decision
 
         return await self._database.write(set_aside)
 
     async def hand_back(self, claim: Claim, *, now: datetime) -> None:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
-        await self._end(claim, State.PENDING, keep_parts=True, attempts=claim.attempt - 1, next_attempt_at=now)
+        await self._end(claim, State.PENDING, at=now, keep_parts=True, attempts=claim.attempt - 1, next_attempt_at=now)
 
     async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> None:
         await self._database.write(lambda tx: write_held(tx, claim, note(claim, values), keep_parts=keep_parts))
@@ -281,9 +289,14 @@ class Runs:
 
         return await self._database.write(write_and_read)
 
-    async def _end(self, claim: Claim, state: State, *, keep_parts: bool, **values: Any) -> None:
+    async def _end(self, claim: Claim, state: State, *, at: datetime, keep_parts: bool, **values: Any) -> None:
         ending = end_run(claim, state).values(values)
-        await self._database.write(lambda tx: write_held(tx, claim, ending, keep_parts=keep_parts))
+
+        def end(tx: sa.Connection) -> None:
+            write_held(tx, claim, ending, keep_parts=keep_parts)
+            self._outbox.add_state(tx, claim.recording.id, state, at=at)
+
+        await self._database.write(end)
 
 
 def _failed_run(claim: Claim, decision: Decision, failure: Failure) -> AuditEntry:

@@ -22,11 +22,13 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "deliveries": ("receiver.cli.commands:deliveries", "List, show and replay the webhooks that came in."),
         "history": ("receiver.cli.history:history", "Show what is on record of one recording."),
         "audit-log": ("receiver.cli.audit_log:audit_log", "Show who did, saw or fetched what, and verify that log."),
+        "events": ("receiver.cli.commands:events", "List the events that go to EVENTS_URL, and send them again."),
         "export": ("receiver.cli.export:export", "Write every recording that matches, as CSV or lines of JSON."),
         "reconcile": ("receiver.cli.reconcile:reconcile", "Find what the webhook did not bring, and archive it."),
         "audit": ("receiver.cli.audit:audit", "Read archived objects again, and say which are not as archived."),
         "reindex": ("receiver.cli.reindex:reindex", "Rebuild a lost index from the bucket, or compare the two."),
         "backfill": ("receiver.cli.backfill:backfill", "Archive the recordings of meetings named by their ids."),
+        "notify": ("receiver.cli.notify:notify", "Send a test to all who are told of outages and events."),
         "lift-pause": ("receiver.cli.lift_pause:lift_pause", "End the pause that the Meetings API asked for."),
         "clean-up": ("receiver.cli.cleanup:clean_up", "Delete at the platform what is archived and proven here."),
         "openapi": ("receiver.cli.openapi:openapi", "Print the description of the HTTP API."),
@@ -67,3 +69,14 @@ def recordings() -> None:
 )
 def deliveries() -> None:
     """Look at the webhooks that came in, and take them in again."""
+
+
+@click.group(
+    cls=LazyGroup,
+    table={
+        "list": ("receiver.cli.events:list_", "List events, newest first."),
+        "replay": ("receiver.cli.events:replay", "Send events again."),
+    },
+)
+def events() -> None:
+    """Look at the events that tell another program of recordings, and send them again."""

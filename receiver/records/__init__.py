@@ -15,6 +15,7 @@ from receiver.records.kinds import (
     Via,
     is_id,
 )
+from receiver.records.notices import Account, Event, EventState, EventType, Notice, NoticeKind, Sighting
 from receiver.records.objects import (
     HeldPart,
     NotedObject,
@@ -47,6 +48,7 @@ __all__ = [
     "FIRST_SEEN",
     "ID_PATTERN",
     "Accepted",
+    "Account",
     "Action",
     "Actor",
     "Attendee",
@@ -58,6 +60,9 @@ __all__ = [
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
+    "Event",
+    "EventState",
+    "EventType",
     "Failure",
     "Fixity",
     "FreshUrl",
@@ -72,6 +77,8 @@ __all__ = [
     "Meeting",
     "MeetingId",
     "NotedObject",
+    "Notice",
+    "NoticeKind",
     "ObjectHead",
     "OpenUpload",
     "Origin",
@@ -85,6 +92,7 @@ __all__ = [
     "RejectedRecord",
     "Replayed",
     "Rung",
+    "Sighting",
     "State",
     "StoreAbilities",
     "StoredFile",

@@ -12,14 +12,18 @@ from receiver.settings.values import (
     Bucket,
     DatabaseUrl,
     Duration,
+    EventsSecret,
+    EventsUrl,
     HeaderValue,
     HttpUrl,
     Network,
+    NotifyUrl,
     OpsTokenText,
     OriginText,
     Prefix,
     Secret,
     Split,
+    SplitUrls,
     Template,
 )
 
@@ -77,6 +81,14 @@ class Settings(BaseModel):
     """What an audit reads a second at most, of all objects together."""
     source_cleanup_after_days: int | None = Field(default=None, ge=1)
     """Days since the newest recording of a meeting was archived; none, and nothing is deleted at the platform."""
+    events_url: EventsUrl | None = None
+    """Who is told of each change of a recording's state by a signed POST."""
+    events_secret: Annotated[tuple[EventsSecret, ...], Split] = ()
+    events_networks: Annotated[tuple[Network, ...], Split] = ()
+    notify_urls: Annotated[tuple[NotifyUrl, ...], SplitUrls] = ()
+    """Where people are told of outages and the like: e-mail, and with the extra `notify` all that Apprise can."""
+    notify_silence: Duration | None = None
+    """How long no webhook may come while there are new recordings, before people are told."""
     url_margin_s: int = Field(default=300, ge=0, le=86_400)
     shutdown_grace_s: float = Field(default=25, ge=0, le=3600)
     listing_grace_s: int = Field(default=86_400, ge=0)
@@ -103,6 +115,11 @@ EXAMPLES = {
     "download_networks": "10.20.0.0/16",
     "ops_tokens": "alice:operator:f3b1c09de54a4d0b8a7c,ci:viewer:5e1d20c77a9b4f10b3d2",
     "work_port": "9090",
+    "events_url": "https://hooks.example.com/recordings",
+    "events_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",
+    "events_networks": "10.20.0.0/16",
+    "notify_urls": "smtps://user:password@mail.example.com:465/?from=archive@example.com&to=ops@example.com",
+    "notify_silence": "1d",
     "reconcile_every": "6h",
     "reconcile_window": "14d",
     "audit_every": "90d",

@@ -347,3 +347,53 @@ audit_log_heads = sa.Table(
     sa.Column("hash", sa.Text, nullable=False),
 )
 """One row: the entry that was sealed last, so that one taken off the end is missed."""
+
+event_outbox = sa.Table(
+    "event_outbox",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("webhook_id", sa.Text, nullable=False, unique=True),
+    sa.Column("recording_id", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt_at", UtcDateTime),
+    sa.Column("gives_up_at", UtcDateTime, nullable=False),
+    sa.Column("delivered_at", UtcDateTime),
+    sa.Column("error", sa.Text),
+    sa.Index(None, "recording_id", "id"),
+    sa.Index("ix_event_outbox_pending", "next_attempt_at", **_where("next_attempt_at IS NOT NULL")),
+    sa.Index("ix_event_outbox_failed", "at", **_where("next_attempt_at IS NULL AND delivered_at IS NULL")),
+    sqlite_autoincrement=True,  # the order of a recording's events
+)
+"""Events to be sent (`next_attempt_at` is set), sent (`delivered_at` is), or given up (neither). `data` is what is sent
+of the recording as it was then; nothing of it is personal."""
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("told_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("end_told_at", UtcDateTime),
+    sa.Index("uq_notices_open", "kind", "subject", unique=True, **_where("end_told_at IS NULL")),
+)
+"""What people are told of: since when it is so, when it was seen last, and when they were told of it and of its end.
+
+`subject` is a recording's id or a host, where there can be several of a kind."""
+
+notice_holders = sa.Table(
+    "notice_holders",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("held_until", UtcDateTime, nullable=False),
+    info={NOT_MOVED: True},
+)
+"""Which process looks and tells for all, until when unless it shows itself again."""

@@ -97,6 +97,7 @@ async def _rows(database: Database, table: sa.Table) -> set[tuple[Any, ...]]:
 def test_every_table_but_the_databases_own_is_moved() -> None:
     assert {table.name for table in metadata.sorted_tables} - {table.name for table in _moved()} == {
         "schema_compatibility",
+        "notice_holders",  # a process at work on the database that is left
         "search_postings",  # made anew of the rows
         "state_counts",  # counted by triggers as the rows arrive
         "archived_bytes",  # so summed

@@ -42,7 +42,7 @@ from receiver.app.process import (
 from receiver.app.secrets import Secrets
 from receiver.app.store import learning_early, store_lessons, stray_schedules
 from receiver.app.watch import watch_work
-from receiver.catalogue import Catalogue, Interventions, Overviews, Runs
+from receiver.catalogue import Catalogue, Holds, Interventions, Overviews, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
@@ -265,7 +265,13 @@ def _inbox(settings: Settings, database: Database, jobs: Jobs) -> Inbox:
 def _actions(settings: Settings, database: Database, jobs: Jobs, inbox: Inbox) -> Actions:
     has_api = credentials(settings) is not None
     replays = Replays(inbox=inbox, catalogue=Catalogue(database), has_api=has_api, clock=utc_now)
-    return Actions(interventions=Interventions(database), wake=jobs.wake, clock=utc_now, take_in=replays.replay)
+    return Actions(
+        interventions=Interventions(database),
+        holds=Holds(database),
+        wake=jobs.wake,
+        clock=utc_now,
+        take_in=replays.replay,
+    )
 
 
 async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:

@@ -3,8 +3,8 @@
 reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
 their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
 (`StoreNotes`), which objects are read again and how they were found (`FixityIndex`), what a rebuilt index is made of
-(`RebuiltRows`), what was done and by whom (`audit_log`). One statement changes a state (`states`); one table says what
-a listing can be asked (`filters`).
+(`RebuiltRows`), what is held (`Holds`; whatever deletes or replaces asks `holds`), what was done and by whom
+(`audit_log`). One statement changes a state (`states`); one table says what a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, r
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
 from receiver.catalogue.fixity import BucketWalks, FixityIndex
 from receiver.catalogue.history import History, LogQuery
+from receiver.catalogue.holding import Holds, HoldsQuery
 from receiver.catalogue.intake import Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
@@ -42,6 +43,8 @@ __all__ = [
     "Filters",
     "FixityIndex",
     "History",
+    "Holds",
+    "HoldsQuery",
     "Incoming",
     "Intake",
     "Interventions",

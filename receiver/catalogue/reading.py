@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from receiver.catalogue import audit_log
 from receiver.catalogue.counts import count_states
 from receiver.catalogue.history import History, LogQuery, load_entries, load_history, read_act
+from receiver.catalogue.holding import HoldsQuery, load_holds
+from receiver.catalogue.holds import covering
 from receiver.catalogue.listing import PageQuery
 from receiver.catalogue.order import Mark, Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_by_id, load_deliveries, one_recording
@@ -17,6 +19,7 @@ from receiver.records import (
     Delivery,
     DeliveryId,
     DeliveryStatus,
+    Hold,
     LoggedAct,
     Page,
     Recording,
@@ -126,6 +129,20 @@ class Catalogue:
         last = rows[limit - 1] if len(rows) > limit else None
         mark = write_cursor(self._cursor_keys(), "audit-log", Mark(last.at, str(last.id))) if last else None
         return Page(items=tuple(map(read_act, rows[:limit])), next_cursor=mark)
+
+    async def holds(self, asked: HoldsQuery, *, limit: int = 100, cursor: str | None = None) -> Page[Hold]:
+        """Return a page of the holds that stand, newest first; raises `InvalidQueryError`."""
+        place = None if cursor is None else int(read_cursor(self._cursor_keys(), "holds", cursor).id)
+        most = _limit(limit) + 1
+        found = await self._database.read(lambda tx: load_holds(tx, asked, before=place, limit=most))
+        last = found[limit - 1] if len(found) > limit else None
+        mark = write_cursor(self._cursor_keys(), "holds", Mark(last.at, str(last.id))) if last else None
+        return Page(items=tuple(found[:limit]), next_cursor=mark)
+
+    async def holds_of(self, recording_id: RecordingId) -> tuple[Hold, ...]:
+        """Return the holds that cover a recording."""
+        found = await self._database.read(lambda tx: covering(tx, [recording_id]))
+        return found.get(recording_id, ())
 
     async def counts(self) -> dict[State, int]:
         """Return how many recordings stand in each state."""

@@ -3,6 +3,7 @@
 from receiver.records.acts import ABOUT, ARCHIVED, FIRST_SEEN, Action, Actor, ChainHead, ChainReport, LoggedAct
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
 from receiver.records.fixity import AuditTally, ReindexTally, Verdict
+from receiver.records.holds import MAX_REASON_CHARS, Hold, HoldId, HoldScope
 from receiver.records.kinds import (
     ID_PATTERN,
     DeliveryId,
@@ -46,6 +47,7 @@ __all__ = [
     "ARCHIVED",
     "FIRST_SEEN",
     "ID_PATTERN",
+    "MAX_REASON_CHARS",
     "Accepted",
     "Action",
     "Actor",
@@ -62,6 +64,9 @@ __all__ = [
     "Fixity",
     "FreshUrl",
     "HeldPart",
+    "Hold",
+    "HoldId",
+    "HoldScope",
     "Host",
     "KnownMeeting",
     "KnownRecording",

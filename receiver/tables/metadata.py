@@ -205,6 +205,38 @@ On SQLite, which has one writer, a row a state; on PostgreSQL a row a change, so
 `catalogue.counts` folds them.
 """
 
+holds = sa.Table(
+    "holds",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("value", sa.Text, nullable=False, index=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,  # an id is never given out twice
+)
+"""The holds that stand; one that is released is gone from here, and on record. The `value` of a person names them."""
+
+held_recordings = sa.Table(
+    "held_recordings",
+    metadata,
+    sa.Column("recording_id", sa.Text, sa.ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("hold_id", sa.BigInteger, primary_key=True, autoincrement=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""Which recordings each hold was found to cover, as `recordings.hold` says in short; nothing is taken away before the
+release of the hold, and what is left of a released one is of no effect."""
+
+standing_holds = sa.Table(
+    "standing_holds",
+    metadata,
+    sa.Column("number", sa.BigInteger, nullable=False),
+    info={DERIVED: True},
+)
+"""One row: how many holds are of more than one recording, which triggers count. Whoever adds recordings reads it with a
+lock, so that none of them and a new hold miss each other."""
+
 candidate_meetings = sa.Table(
     "candidate_meetings",
     metadata,

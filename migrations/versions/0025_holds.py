@@ -1,4 +1,7 @@
-"""Holds with their reasons, and which recordings each covers. What was held before becomes a hold of its own."""
+"""Holds with their reasons, and which recordings each covers; since when retention has marked a recording as due.
+
+What was held before becomes a hold of its own.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +73,11 @@ def upgrade() -> None:
     op.create_index(op.f("ix_held_recordings_hold_id"), "held_recordings", ["hold_id"])
     standing = op.create_table("standing_holds", sa.Column("number", sa.BigInteger(), nullable=False))
     op.bulk_insert(standing, [{"number": 0}])
+    op.add_column("recordings", sa.Column("due_since", sa.DateTime(timezone=True), nullable=True))
+    is_due = sa.text("due_since IS NOT NULL")
+    op.create_index(
+        "ix_recordings_due", "recordings", ["created_at", "id"], postgresql_where=is_due, sqlite_where=is_due
+    )
     _keep_old_holds()
     for statement in _POSTGRES_TRIGGERS if is_postgres else _SQLITE_TRIGGERS:
         op.execute(statement)

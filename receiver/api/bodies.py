@@ -140,6 +140,7 @@ class RecordingBody(Body):
     archive: ArchiveBody | None
     transfer: TransferBody | None
     hold: bool
+    expires_at: datetime | None
     url_origin: UrlOrigin | None
     first_seen: FirstSeenBody
 
@@ -174,6 +175,7 @@ class RecordingBody(Body):
             ),
             transfer=TransferBody.model_validate(r.transfer) if r.transfer else None,
             hold=r.hold,
+            expires_at=r.expires_at,
             url_origin=r.url_origin,
             first_seen=FirstSeenBody(via=r.first_seen_via, at=r.first_seen_at),
         )

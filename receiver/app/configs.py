@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from receiver import logs
 from receiver.meetings import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
+from receiver.records import Keeping
 from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 
 if TYPE_CHECKING:
@@ -17,6 +19,13 @@ if TYPE_CHECKING:
 
     from receiver.records import Origin
     from receiver.settings import Settings
+
+
+def keeping(settings: Settings) -> Keeping | None:
+    """Return how long recordings are kept; None: until somebody erases them."""
+    if settings.retention_days is None:
+        return None
+    return Keeping(days=timedelta(days=settings.retention_days), grace=timedelta(days=settings.retention_grace_days))
 
 
 def credentials(settings: Settings) -> Credentials | None:

@@ -13,13 +13,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, refusals, webhook
-from receiver.app import audit_log, cleanup, fixity, indexing, reconcile
+from receiver.app import audit_log, cleanup, fixity, indexing, reconcile, retention
 from receiver.app.configs import (
     api_config,
     bucket_config,
     credentials,
     cursor_keys,
     download_policy,
+    keeping,
     learn_secrets,
     limits,
     other_descriptors,
@@ -75,7 +76,7 @@ _log = logs.get("app")
 async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
     """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`."""
     async with index_beside(settings) as database:
-        yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings))
+        yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings), keeping=keeping(settings))
 
 
 @asynccontextmanager
@@ -228,7 +229,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         max_body_bytes=settings.max_body_bytes,
         clock=utc_now,
     )
-    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()))
+    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()), keeping=keeping(settings))
     guard = Guard(lambda: secrets.now().ops_tokens)
     actions = _actions(settings, database, jobs, inbox)
     downloads = Downloads(catalogue=catalogue, presign=presign, note=actions.note)
@@ -248,6 +249,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         session_keys=lambda: session_keys(secrets.now()),
         ended_sessions=DatabaseEndedSessions(database, utc_now),
         document=api.document(),
+        keeping=keeping(settings),
     )
     return _application([*webhook.routes(parts), *api.routes(json), *page.routes(html)])
 
@@ -313,5 +315,6 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
             *fixity.schedules(settings, database, bucket),
+            *retention.schedules(settings, database),
         ),
     )

@@ -1,10 +1,11 @@
 """The index, and every statement that writes a recording's row: what intake stores (`Intake`), which rows have work due
-(`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what a
-reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
-their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
+(`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what
+a reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named
+without their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
 (`StoreNotes`), which objects are read again and how they were found (`FixityIndex`), what a rebuilt index is made of
-(`RebuiltRows`), what is held (`Holds`; whatever deletes or replaces asks `holds`), what was done and by whom
-(`audit_log`). One statement changes a state (`states`); one table says what a listing can be asked (`filters`).
+(`RebuiltRows`), which are due to be erased (`RetentionIndex`), what is held (`Holds`; whatever deletes or replaces
+asks `holds`), what was done and by whom (`audit_log`). One statement changes a state (`states`); one table says what
+a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from receiver.catalogue.order import SORTS
 from receiver.catalogue.overview import Overview, Overviews
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.rebuilding import RebuiltRows
+from receiver.catalogue.retention import RetentionIndex
 from receiver.catalogue.runs import Runs
 from receiver.catalogue.store_notes import StoreNotes
 from receiver.catalogue.walks import Walks
@@ -54,6 +56,7 @@ __all__ = [
     "Overview",
     "Overviews",
     "RebuiltRows",
+    "RetentionIndex",
     "Runs",
     "StoreNotes",
     "Stored",

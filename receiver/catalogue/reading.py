@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from receiver.catalogue.filters import Filters
+    from receiver.records import Keeping
 
 MAX_LIMIT = 1000
 MOST_LISTED = 20
@@ -45,15 +47,23 @@ class Catalogue:
     """Reads only; listings are by keyset (a page costs the same wherever it lies).
 
     The first of `cursor_keys` signs the cursors that are given out, each of them is good for one that comes back.
+    `keeping` says when recordings expire.
     """
 
-    def __init__(self, database: Database, *, cursor_keys: Callable[[], Sequence[bytes]] = lambda: (b"",)) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        cursor_keys: Callable[[], Sequence[bytes]] = lambda: (b"",),
+        keeping: Keeping | None = None,
+    ) -> None:
         self._database = database
         self._cursor_keys = cursor_keys
+        self._keeping = keeping
 
     async def recording(self, recording_id: RecordingId) -> Recording:
         """Return one recording; raises `NotFoundError`."""
-        return await self._database.read(lambda tx: one_recording(tx, recording_id))
+        return self._expiring(await self._database.read(lambda tx: one_recording(tx, recording_id)))
 
     async def page(
         self, filters: Filters, *, sort: str = "-created_at", limit: int = 100, cursor: str | None = None
@@ -73,7 +83,7 @@ class Catalogue:
         marks, items = await self._database.read(load)
         more = len(marks) > limit
         return Page(
-            items=tuple(items),
+            items=tuple(map(self._expiring, items)),
             next_cursor=write_cursor(self._cursor_keys(), sort, marks[limit - 1]) if more else None,
         )
 
@@ -115,7 +125,8 @@ class Catalogue:
 
     async def history(self, recording_id: RecordingId) -> History:
         """Return what is on record of a recording from first sight on; raises `NotFoundError`."""
-        return await self._database.read(lambda tx: load_history(tx, recording_id))
+        found = await self._database.read(lambda tx: load_history(tx, recording_id))
+        return replace(found, recording=self._expiring(found.recording))
 
     async def acts(self, asked: LogQuery, *, limit: int = 100, cursor: str | None = None) -> Page[LoggedAct]:
         """Return a page of the log, newest first; what was written until now is sealed before.
@@ -182,6 +193,12 @@ class Catalogue:
         """Return how many recordings a reconciliation found before any webhook named them."""
         found = sa.select(sa.func.count()).where(recordings.c.first_seen_via == sa.literal_column("'reconcile'"))
         return await self._database.read(lambda tx: tx.execute(found).scalar_one())
+
+    def _expiring(self, recording: Recording) -> Recording:
+        created_at = recording.vendor.created_at
+        if self._keeping is None or recording.archive is None or created_at is None:
+            return recording
+        return replace(recording, expires_at=created_at + self._keeping.days)
 
 
 def _listed_deliveries() -> sa.Select[Any]:

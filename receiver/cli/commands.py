@@ -21,6 +21,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "recordings": ("receiver.cli.commands:recordings", "List, show, download, retry and cancel recordings."),
         "deliveries": ("receiver.cli.commands:deliveries", "List, show and replay the webhooks that came in."),
         "holds": ("receiver.cli.commands:holds", "Keep recordings from deletion, and release them."),
+        "retention": ("receiver.cli.retention:retention", "Erase what was kept long enough."),
         "history": ("receiver.cli.history:history", "Show what is on record of one recording."),
         "audit-log": ("receiver.cli.audit_log:audit_log", "Show who did, saw or fetched what, and verify that log."),
         "export": ("receiver.cli.export:export", "Write every recording that matches, as CSV or lines of JSON."),

@@ -18,6 +18,7 @@ from receiver.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from starlette.responses import Response
 
@@ -76,6 +77,7 @@ async def show(visit: Visit) -> Response:
         player=recording.archive.content_type.partition("/")[0] if recording.archive and media_origin else None,
         verbs=_verbs(recording) if visit.may_act else (),
         holds=holds,
+        erased_from=_erased_from(visit, recording),
         may_hold=visit.may_act and recording.state is not State.ERASED,
         siblings=await _siblings(visit, recording),
         refresh_s=refresh_s([recording]),
@@ -109,6 +111,14 @@ def hold(verb: str) -> Callable[[Visit], Awaitable[Response]]:
         return redirect(f"/recordings/{changed.id}")
 
     return handler
+
+
+def _erased_from(visit: Visit, recording: Recording) -> datetime | None:
+    """Return from when on retention erases the recording, unless it is held; None while it is not due."""
+    keeping = visit.parts.keeping
+    if keeping is None or recording.due_since is None or recording.hold:
+        return None
+    return recording.due_since + keeping.grace
 
 
 async def _siblings(visit: Visit, recording: Recording) -> list[Recording]:

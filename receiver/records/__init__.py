@@ -40,6 +40,7 @@ from receiver.records.recordings import (
     VendorFacts,
     is_another_file,
 )
+from receiver.records.retention import DueGroup, Keeping, RetentionReport
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, RefusedSource, source_host
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
+    "DueGroup",
     "Failure",
     "Fixity",
     "FreshUrl",
@@ -68,6 +70,7 @@ __all__ = [
     "HoldId",
     "HoldScope",
     "Host",
+    "Keeping",
     "KnownMeeting",
     "KnownRecording",
     "Learnt",
@@ -89,6 +92,7 @@ __all__ = [
     "ReindexTally",
     "RejectedRecord",
     "Replayed",
+    "RetentionReport",
     "Rung",
     "State",
     "StoreAbilities",

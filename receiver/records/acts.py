@@ -42,6 +42,9 @@ class Action(StrEnum):
     FOUND_UNREADABLE = "found_unreadable"
     REPAIRED = "repaired"
     REINDEXED = "reindexed"
+    RETENTION_BEGAN = "retention_began"
+    DUE = "due"
+    DUE_LIFTED = "due_lifted"
 
 
 FIRST_SEEN, ARCHIVED = "first_seen", "archived"
@@ -75,6 +78,9 @@ ABOUT = {
     Action.FOUND_UNREADABLE: "found unreadable, again and again",
     Action.REPAIRED: "repaired and proven",
     Action.REINDEXED: "made again from its manifest",
+    Action.RETENTION_BEGAN: "a run of retention was begun by a command",
+    Action.DUE: "due to be erased, by retention",
+    Action.DUE_LIFTED: "not due to be erased any more",
 }
 """The one table of actions: what each means of a recording."""
 

@@ -77,6 +77,10 @@ class Settings(BaseModel):
     """What an audit reads a second at most, of all objects together."""
     source_cleanup_after_days: int | None = Field(default=None, ge=1)
     """Days since the newest recording of a meeting was archived; none, and nothing is deleted at the platform."""
+    retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    """Days since a recording was created after which it is due to be erased; none, and nothing is erased by itself."""
+    retention_grace_days: int = Field(default=14, ge=1, le=3650)
+    """Days from when it was marked as due until it is erased, for people to object."""
     url_margin_s: int = Field(default=300, ge=0, le=86_400)
     shutdown_grace_s: float = Field(default=25, ge=0, le=3600)
     listing_grace_s: int = Field(default=86_400, ge=0)
@@ -107,4 +111,6 @@ EXAMPLES = {
     "reconcile_window": "14d",
     "audit_every": "90d",
     "source_cleanup_after_days": "30",
+    "retention_days": "365",
+    "retention_grace_days": "14",
 }

@@ -132,6 +132,7 @@ recordings = sa.Table(
     sa.Column("unread_since", UtcDateTime),
     sa.Column("audit_due_at", UtcDateTime),
     sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
+    sa.Column("due_since", UtcDateTime),
     sa.Column("first_seen_via", sa.Text, nullable=False),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
     # what listings are sorted by; rows without the value come in the order of `created_at`
@@ -150,6 +151,7 @@ recordings = sa.Table(
     sa.Index("ix_recordings_content_type", "content_type", "created_at", "id", **_where("content_type IS NOT NULL")),
     sa.Index("ix_recordings_error_code", "error_code", "created_at", "id", **_where("error_code IS NOT NULL")),
     sa.Index("ix_recordings_held", "created_at", "id", **_where("hold")),
+    sa.Index("ix_recordings_due", "created_at", "id", **_where("due_since IS NOT NULL")),
     sa.Index("ix_recordings_incomplete", "created_at", "id", **_where("incomplete IS NOT NULL")),
     sa.Index(None, "state", "next_attempt_at"),
     sa.Index("ix_recordings_fixity", "fixity", "created_at", "id", **_where("fixity IS NOT NULL")),

@@ -1,0 +1,69 @@
+"""Holds and retention as the service's schedules, and retention as the command beside it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from receiver import logs
+from receiver.app.configs import keeping
+from receiver.app.opening import index_beside, utc_now
+from receiver.catalogue import Holds, RetentionIndex
+from receiver.errors import ReceiverError
+from receiver.jobs import Schedule
+from receiver.retention import Retention
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from receiver.records import Actor, RecordingId
+    from receiver.settings import Settings
+    from receiver.tables import Database
+
+_EVERY = timedelta(days=1)
+_FIRST_AFTER = timedelta(minutes=15)
+_MARKED_EVERY = timedelta(hours=1)
+_MARKED_FIRST = timedelta(minutes=2)
+_log = logs.get("retention")
+
+
+class _NothingErases:
+    """In the place of erasure until that is built."""
+
+    async def erase(self, ids: Sequence[RecordingId], *, by: Actor, reason: str) -> object:
+        """Raise `ReceiverError`."""
+        del by, reason
+        raise ReceiverError(f"{len(ids)} recordings are due, and this release cannot erase", "upgrade the service")
+
+
+def make_retention(settings: Settings, database: Database) -> Retention:
+    """Make retention over an index."""
+    return Retention(index=RetentionIndex(database), erasure=_NothingErases(), keeping=keeping(settings), clock=utc_now)
+
+
+@asynccontextmanager
+async def open_retention(settings: Settings) -> AsyncIterator[Retention]:
+    """Open retention for a command that runs beside the service; raises `SchemaOutdatedError`."""
+    async with index_beside(settings) as database:
+        yield make_retention(settings, database)
+
+
+def schedules(settings: Settings, database: Database) -> tuple[Schedule, ...]:
+    """Return the schedules: what holds cover is marked, and what is due is marked and erased.
+
+    With no `RETENTION_DAYS` the latter takes away the marks that were made with it.
+    """
+    retention, holds = make_retention(settings, database), Holds(database)
+
+    async def expire() -> None:
+        await retention.run()
+
+    async def mark() -> None:
+        if marked := await holds.mark_left(now=utc_now()):
+            _log.warning("holds_marked_late", recordings=marked)
+
+    return (
+        Schedule(name="holds", every=_MARKED_EVERY, first_after=_MARKED_FIRST, action=mark),
+        Schedule(name="retention", every=_EVERY, first_after=_FIRST_AFTER, action=expire),
+    )

@@ -10,7 +10,7 @@ from receiver import logs
 from receiver.app.configs import keeping
 from receiver.app.opening import index_beside, utc_now
 from receiver.catalogue import Holds, RetentionIndex
-from receiver.errors import ReceiverError
+from receiver.errors import SettingsError
 from receiver.jobs import Schedule
 from receiver.retention import Retention
 
@@ -29,12 +29,16 @@ _log = logs.get("retention")
 
 
 class _NothingErases:
-    """In the place of erasure until that is built."""
+    """In the place of erasure until that is built, so that what would be erased can be looked at."""
 
     async def erase(self, ids: Sequence[RecordingId], *, by: Actor, reason: str) -> object:
-        """Raise `ReceiverError`."""
-        del by, reason
-        raise ReceiverError(f"{len(ids)} recordings are due, and this release cannot erase", "upgrade the service")
+        """Refuse."""
+        raise NotImplementedError
+
+
+def _refuse_unbuilt(settings: Settings) -> None:
+    if settings.retention_days is not None:
+        raise SettingsError("RECEIVER_RETENTION_DAYS is set, and this release does not erase yet", "unset it")
 
 
 def make_retention(settings: Settings, database: Database) -> Retention:
@@ -43,8 +47,10 @@ def make_retention(settings: Settings, database: Database) -> Retention:
 
 
 @asynccontextmanager
-async def open_retention(settings: Settings) -> AsyncIterator[Retention]:
+async def open_retention(settings: Settings, *, dry_run: bool) -> AsyncIterator[Retention]:
     """Open retention for a command that runs beside the service; raises `SchemaOutdatedError`."""
+    if not dry_run:
+        _refuse_unbuilt(settings)
     async with index_beside(settings) as database:
         yield make_retention(settings, database)
 
@@ -54,6 +60,7 @@ def schedules(settings: Settings, database: Database) -> tuple[Schedule, ...]:
 
     With no `RETENTION_DAYS` the latter takes away the marks that were made with it.
     """
+    _refuse_unbuilt(settings)
     retention, holds = make_retention(settings, database), Holds(database)
 
     async def expire() -> None:

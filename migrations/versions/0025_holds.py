@@ -1,4 +1,5 @@
-"""Holds with their reasons, and which recordings each covers; since when retention has marked a recording as due.
+"""Holds with their reasons, and which recordings each covers; since when retention has marked a recording as due;
+which objects are locked.
 
 What was held before becomes a hold of its own.
 """
@@ -78,6 +79,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_recordings_due", "recordings", ["created_at", "id"], postgresql_where=is_due, sqlite_where=is_due
     )
+    op.add_column(
+        "recordings",
+        sa.Column("object_locked", sa.Boolean(name="object_locked"), nullable=False, server_default=sa.false()),
+    )
+    is_locked = sa.text("object_locked")
+    op.create_index("ix_recordings_locked", "recordings", ["id"], postgresql_where=is_locked, sqlite_where=is_locked)
     _keep_old_holds()
     for statement in _POSTGRES_TRIGGERS if is_postgres else _SQLITE_TRIGGERS:
         op.execute(statement)

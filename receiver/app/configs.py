@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from receiver import logs
 from receiver.meetings import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
-from receiver.records import Keeping
+from receiver.records import RetentionPeriod
 from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
 
 
-def keeping(settings: Settings) -> Keeping | None:
+def keeping(settings: Settings) -> RetentionPeriod | None:
     """Return how long recordings are kept; None: until somebody erases them."""
     if settings.retention_days is None:
         return None
-    return Keeping(days=timedelta(days=settings.retention_days), grace=timedelta(days=settings.retention_grace_days))
+    return RetentionPeriod(
+        days=timedelta(days=settings.retention_days), grace=timedelta(days=settings.retention_grace_days)
+    )
 
 
 def credentials(settings: Settings) -> Credentials | None:

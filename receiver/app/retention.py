@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING
 from receiver import logs
 from receiver.app.configs import keeping
 from receiver.app.opening import index_beside, utc_now
-from receiver.catalogue import Holds, RetentionIndex
+from receiver.app.store import trial_key
+from receiver.catalogue import Holds, LockIndex, RetentionIndex
 from receiver.errors import SettingsError
 from receiver.jobs import Schedule
-from receiver.retention import Retention
+from receiver.objectstore import LockingBucket
+from receiver.retention import ObjectLocks, Retention
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from receiver.app.store import StoreLessons
+    from receiver.objectstore import Bucket
     from receiver.records import Actor, RecordingId
     from receiver.settings import Settings
     from receiver.tables import Database
 
 _EVERY = timedelta(days=1)
 _FIRST_AFTER = timedelta(minutes=15)
+_LOCKED_EVERY = timedelta(minutes=1)
 _MARKED_EVERY = timedelta(hours=1)
 _MARKED_FIRST = timedelta(minutes=2)
 _log = logs.get("retention")
@@ -53,6 +58,23 @@ async def open_retention(settings: Settings, *, dry_run: bool) -> AsyncIterator[
         _refuse_unbuilt(settings)
     async with index_beside(settings) as database:
         yield make_retention(settings, database)
+
+
+def lock_schedules(
+    settings: Settings, database: Database, bucket: Bucket, lessons: StoreLessons
+) -> tuple[Schedule, ...]:
+    """Return what sets holds on the objects too; nothing unless it is asked for."""
+    if settings.s3_object_lock is None:
+        return ()
+    view = bucket.again_as(LockingBucket)
+    locks = ObjectLocks(index=LockIndex(database), bucket=view, trial_key=lambda: trial_key(settings), clock=utc_now)
+
+    async def follow() -> None:
+        await lessons.ready()
+        view.abilities = bucket.abilities
+        await locks.follow()
+
+    return (Schedule(name="object-lock", every=_LOCKED_EVERY, first_after=_LOCKED_EVERY, action=follow),)
 
 
 def schedules(settings: Settings, database: Database) -> tuple[Schedule, ...]:

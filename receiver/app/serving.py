@@ -316,5 +316,6 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *cleanup.schedules(settings, cleaning),
             *fixity.schedules(settings, database, bucket),
             *retention.schedules(settings, database),
+            *retention.lock_schedules(settings, database, bucket, lessons),
         ),
     )

@@ -4,8 +4,8 @@ a reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`),
 without their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
 (`StoreNotes`), which objects are read again and how they were found (`FixityIndex`), what a rebuilt index is made of
 (`RebuiltRows`), which are due to be erased (`RetentionIndex`), what is held (`Holds`; whatever deletes or replaces
-asks `holds`), what was done and by whom (`audit_log`). One statement changes a state (`states`); one table says what
-a listing can be asked (`filters`).
+asks `holds`), which objects are locked (`LockIndex`), what was done and by whom (`audit_log`). One statement changes
+a state (`states`); one table says what a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from receiver.catalogue.holding import Holds, HoldsQuery
 from receiver.catalogue.intake import Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
+from receiver.catalogue.locking import LockIndex
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
 from receiver.catalogue.order import SORTS
@@ -51,6 +52,7 @@ __all__ = [
     "Intake",
     "Interventions",
     "KnownMeetings",
+    "LockIndex",
     "LogQuery",
     "NamedMeetings",
     "Overview",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from receiver.catalogue.filters import Filters
-    from receiver.records import Keeping
+    from receiver.records import RetentionPeriod
 
 MAX_LIMIT = 1000
 MOST_LISTED = 20
@@ -55,7 +55,7 @@ class Catalogue:
         database: Database,
         *,
         cursor_keys: Callable[[], Sequence[bytes]] = lambda: (b"",),
-        keeping: Keeping | None = None,
+        keeping: RetentionPeriod | None = None,
     ) -> None:
         self._database = database
         self._cursor_keys = cursor_keys

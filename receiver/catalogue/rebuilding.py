@@ -117,6 +117,7 @@ class RebuiltRows:
             "object_bucket": self._bucket,
             "object_key": stored.key,
             "object_version_id": stored.version_id if is_here else None,
+            "object_locked": False,
             "size_bytes": stored.size_bytes,
             "sha256": stored.sha256,
             "checksum": stored.checksum,

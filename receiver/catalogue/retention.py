@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from receiver.records import Actor, Keeping
+    from receiver.records import Actor, RetentionPeriod
 
 _PAGE_ROWS = 500
 _C = recordings.c
@@ -35,7 +35,7 @@ class RetentionIndex:
             lambda tx: append(tx, AuditEntry.of(by, Action.RETENTION_BEGAN, "retention", at=now))
         )
 
-    async def mark(self, keeping: Keeping | None, *, by: Actor, now: datetime) -> None:
+    async def mark(self, keeping: RetentionPeriod | None, *, by: Actor, now: datetime) -> None:
         """Mark what is due, and take the mark from what is not due any more, all of it where nothing expires.
 
         Safe to repeat: a mark keeps its time, from which the days of grace are counted.
@@ -48,7 +48,7 @@ class RetentionIndex:
             due = sa.and_(_due(keeping, now), _C.due_since.is_(None))
             await self._pages(partial(_change, chosen=due, due_since=now, by=by, now=now))
 
-    async def ripe(self, keeping: Keeping, *, now: datetime, after: str, most: int) -> list[RecordingId]:
+    async def ripe(self, keeping: RetentionPeriod, *, now: datetime, after: str, most: int) -> list[RecordingId]:
         """Return due recordings by id, those after `after`, whose grace is over and that are not on hold."""
         query = sa.select(_C.id).where(_ripe(keeping, now), ~_C.hold, _C.id > after).order_by(_C.id).limit(most)
         found = await self._database.read(lambda tx: tx.execute(query).scalars().all())
@@ -65,13 +65,13 @@ class RetentionIndex:
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return {RecordingId(row.id): row.size_bytes or 0 for row in rows}
 
-    async def held(self, keeping: Keeping, *, now: datetime) -> tuple[int, int]:
+    async def held(self, keeping: RetentionPeriod, *, now: datetime) -> tuple[int, int]:
         """Return how many due recordings are on hold, and their bytes."""
         query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(_C.size_bytes), 0))
         row = await self._database.read(lambda tx: tx.execute(query.where(_due(keeping, now), _C.hold)).one())
         return int(row[0]), int(row[1])
 
-    async def groups(self, keeping: Keeping, *, now: datetime) -> list[DueGroup]:
+    async def groups(self, keeping: RetentionPeriod, *, now: datetime) -> list[DueGroup]:
         """Return the due recordings that are not on hold by when they may be erased, a group a run that marked them."""
         query = sa.select(_C.due_since, sa.func.count(), sa.func.coalesce(sa.func.sum(_C.size_bytes), 0))
         query = query.where(_due(keeping, now), ~_C.hold).group_by(_C.due_since)
@@ -87,11 +87,11 @@ class RetentionIndex:
             pass
 
 
-def _due(keeping: Keeping, now: datetime) -> sa.ColumnElement[bool]:
+def _due(keeping: RetentionPeriod, now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(_ARCHIVED, _C.created_at <= now - keeping.days)
 
 
-def _ripe(keeping: Keeping, now: datetime) -> sa.ColumnElement[bool]:
+def _ripe(keeping: RetentionPeriod, now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(_due(keeping, now), _C.due_since <= now - keeping.grace)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from receiver.catalogue import Catalogue, Overviews
     from receiver.operators import Actions, Downloads, Guard
     from receiver.page.sessions import EndedSessions
-    from receiver.records import Keeping
+    from receiver.records import RetentionPeriod
     from receiver.settings import OpsToken
 
 
@@ -35,7 +35,7 @@ class PageParts:
     session_keys: Callable[[], tuple[bytes, ...]]
     ended_sessions: EndedSessions
     document: Mapping[str, Any]
-    keeping: Keeping | None = None
+    keeping: RetentionPeriod | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

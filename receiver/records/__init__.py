@@ -40,7 +40,7 @@ from receiver.records.recordings import (
     VendorFacts,
     is_another_file,
 )
-from receiver.records.retention import DueGroup, Keeping, RetentionReport
+from receiver.records.retention import DueGroup, RetentionPeriod, RetentionReport
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, RefusedSource, source_host
 
 __all__ = [
@@ -70,7 +70,6 @@ __all__ = [
     "HoldId",
     "HoldScope",
     "Host",
-    "Keeping",
     "KnownMeeting",
     "KnownRecording",
     "Learnt",
@@ -92,6 +91,7 @@ __all__ = [
     "ReindexTally",
     "RejectedRecord",
     "Replayed",
+    "RetentionPeriod",
     "RetentionReport",
     "Rung",
     "State",

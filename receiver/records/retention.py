@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
+class RetentionPeriod:
     """How long recordings are kept: `days` since each was created; erased at least `grace` after it was marked."""
 
     days: timedelta

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.catalogue import RetentionIndex
-    from receiver.records import Keeping, RecordingId
+    from receiver.records import RecordingId, RetentionPeriod
 
 SCHEDULE = Actor("retention")
 _AT_ONCE = 50
@@ -34,7 +34,7 @@ class Retention:
 
     index: RetentionIndex
     erasure: Erases
-    keeping: Keeping | None
+    keeping: RetentionPeriod | None
     clock: Callable[[], datetime]
 
     async def run(self, *, by: Actor = SCHEDULE) -> RetentionReport:
@@ -67,7 +67,7 @@ class Retention:
         return await self._report(keeping, now)
 
     async def _report(
-        self, keeping: Keeping, now: datetime, *, erased: int | None = None, erased_bytes: int = 0
+        self, keeping: RetentionPeriod, now: datetime, *, erased: int | None = None, erased_bytes: int = 0
     ) -> RetentionReport:
         held, held_bytes = await self.index.held(keeping, now=now)
         groups = await self.index.groups(keeping, now=now)

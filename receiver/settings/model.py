@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -39,6 +39,8 @@ class Settings(BaseModel):
     s3_kms_key_id: str | None = None
     s3_min_proof: Rung = Rung.READ_BACK
     """The weakest proof of a copy that will do: what verifies less is refused before a byte is copied."""
+    s3_object_lock: Literal["legal-hold"] | None = None
+    """Whether a hold is also set on the object's version, in a bucket with Object Lock."""
     key_template: Template = "recordings/{created_at:%Y/%m/%d}/{meeting_id}/{recording_id}"
     api_url: HttpUrl = "https://api.connectycube.com"
     api_admin_key: HeaderValue | None = None
@@ -96,6 +98,7 @@ EXAMPLES = {
     "s3_endpoint_url": "https://s3.eu-central-1.amazonaws.com",
     "s3_prefix": "meetings/",
     "s3_min_proof": "crc64nvme",
+    "s3_object_lock": "legal-hold",
     "api_app_id": "4567",
     "api_auth_key": "the authorization key of the application's overview page",
     "api_user_login": "archive-bot",

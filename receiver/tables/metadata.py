@@ -133,6 +133,7 @@ recordings = sa.Table(
     sa.Column("audit_due_at", UtcDateTime),
     sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
     sa.Column("due_since", UtcDateTime),
+    sa.Column("object_locked", sa.Boolean(name="object_locked"), nullable=False, server_default=sa.false()),
     sa.Column("first_seen_via", sa.Text, nullable=False),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
     # what listings are sorted by; rows without the value come in the order of `created_at`
@@ -152,6 +153,7 @@ recordings = sa.Table(
     sa.Index("ix_recordings_error_code", "error_code", "created_at", "id", **_where("error_code IS NOT NULL")),
     sa.Index("ix_recordings_held", "created_at", "id", **_where("hold")),
     sa.Index("ix_recordings_due", "created_at", "id", **_where("due_since IS NOT NULL")),
+    sa.Index("ix_recordings_locked", "id", **_where("object_locked")),
     sa.Index("ix_recordings_incomplete", "created_at", "id", **_where("incomplete IS NOT NULL")),
     sa.Index(None, "state", "next_attempt_at"),
     sa.Index("ix_recordings_fixity", "fixity", "created_at", "id", **_where("fixity IS NOT NULL")),

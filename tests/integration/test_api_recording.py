@@ -77,6 +77,7 @@ async def test_a_recording_in_full(database: Database, api_viewer: httpx.AsyncCl
         },
         "transfer": None,
         "hold": True,
+        "expires_at": None,
         "url_origin": "api",
         "first_seen": {"via": "webhook", "at": "2026-11-23T12:00:00Z"},
     }

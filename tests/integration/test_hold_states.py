@@ -23,7 +23,7 @@ from receiver.catalogue import Catalogue, Holds, HoldsQuery, Intake, RetentionIn
 from receiver.catalogue.states import change_state
 from receiver.errors import WrongStateError
 from receiver.meetings.payload import parse
-from receiver.records import Actor, HoldId, HoldScope, Keeping, RecordingId, State, Via
+from receiver.records import Actor, HoldId, HoldScope, RecordingId, RetentionPeriod, State, Via
 from receiver.retention import Retention
 from receiver.tables import Database, held_recordings, holds, open_database, recordings
 from tests.support.clock import NOW
@@ -33,7 +33,7 @@ from tests.support.payloads import payload
 
 BY = Actor("token:alice")
 DAY = timedelta(days=1)
-KEEPING = Keeping(days=3 * DAY, grace=2 * DAY)
+KEEPING = RetentionPeriod(days=3 * DAY, grace=2 * DAY)
 MEETINGS = ("m1", "m2")
 GUESTS = (5, 6)
 TARGETS = (
@@ -89,7 +89,7 @@ class Machine(RuleBasedStateMachine):
     def covering(self, recording_id: RecordingId) -> set[HoldId]:
         model = self.known[recording_id]
         named = model.named() | {(HoldScope.RECORDING, recording_id)}
-        return {hold_id for hold_id, target in self.standing.items() if target in named}
+        return {hold_id for hold_id, one in self.standing.items() if one in named}
 
     @rule(which=st.integers(0, 1), meeting_id=st.sampled_from(MEETINGS), guest=st.sampled_from(GUESTS))
     def deliver(self, which: int, meeting_id: str, guest: int) -> None:
@@ -116,11 +116,11 @@ class Machine(RuleBasedStateMachine):
         self.run(self.one.write(finish))
         self.known[recording_id].archived = True
 
-    @rule(which=st.integers(0, 1), target=st.sampled_from(TARGETS), crashes=st.booleans())
-    def hold(self, which: int, target: tuple[HoldScope, str], crashes: bool) -> None:
+    @rule(which=st.integers(0, 1), named=st.sampled_from(TARGETS), crashes=st.booleans())
+    def hold(self, which: int, named: tuple[HoldScope, str], crashes: bool) -> None:
         adding = Holds(self.databases[which])
         with self.dying(adding) if crashes else contextlib.nullcontext():
-            self.run(self.add(adding, *target))
+            self.run(self.add(adding, *named))
         self.learn()
 
     @precondition(lambda self: self.known)
@@ -156,14 +156,14 @@ class Machine(RuleBasedStateMachine):
         self.gone(set(self.run(index.erased(sorted(self.known)))) - before)
 
     @precondition(lambda self: self.known)
-    @rule(target=st.sampled_from(TARGETS))
-    def race(self, target: tuple[HoldScope, str]) -> None:
+    @rule(named=st.sampled_from(TARGETS))
+    def race(self, named: tuple[HoldScope, str]) -> None:
         """Let one process hold while the other erases: what was erased was so before the hold."""
         standing = dict(self.standing)
 
         async def both() -> Any:
             erasing = self.databases[1].write(partial(erase_in, ids=sorted(self.known)))
-            return await asyncio.gather(erasing, self.add(Holds(self.one), *target))
+            return await asyncio.gather(erasing, self.add(Holds(self.one), *named))
 
         erased, _ = self.run(both())
         self.gone(erased, standing)

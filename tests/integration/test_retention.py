@@ -14,7 +14,7 @@ from receiver.app.retention import schedules
 from receiver.catalogue import Catalogue, Filters, Holds, RetentionIndex
 from receiver.catalogue.filters import DUE
 from receiver.errors import SettingsError, StoreUnavailableError
-from receiver.records import Actor, DueGroup, HoldScope, Keeping, RecordingId, RetentionReport, State
+from receiver.records import Actor, DueGroup, HoldScope, RecordingId, RetentionPeriod, RetentionReport, State
 from receiver.retention import Retention
 from receiver.settings import Settings
 from tests.support.clock import NOW
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from receiver.tables import Database
 
 DAY = timedelta(days=1)
-KEEPING = Keeping(days=365 * DAY, grace=14 * DAY)
+KEEPING = RetentionPeriod(days=365 * DAY, grace=14 * DAY)
 BY = Actor("token:alice")
 
 
@@ -45,10 +45,12 @@ class Archive:
     def __post_init__(self) -> None:
         self.erasure = RowErasure(self.database)
 
-    def retention(self, keeping: Keeping | None = KEEPING) -> Retention:
+    def retention(self, keeping: RetentionPeriod | None = KEEPING) -> Retention:
         return Retention(index=RetentionIndex(self.database), erasure=self.erasure, keeping=keeping, clock=self.clock)
 
-    async def run(self, keeping: Keeping | None = KEEPING, *, after: timedelta = timedelta()) -> RetentionReport:
+    async def run(
+        self, keeping: RetentionPeriod | None = KEEPING, *, after: timedelta = timedelta()
+    ) -> RetentionReport:
         self.clock.now += after
         return await self.retention(keeping).run()
 
@@ -122,7 +124,9 @@ async def test_a_hold_that_the_column_does_not_know_is_heeded(archive: Archive, 
 
 
 @pytest.mark.parametrize("between", [None, replace(KEEPING, days=500 * DAY)], ids=["off", "longer"])
-async def test_switched_on_again_it_erases_nothing_the_same_night(archive: Archive, between: Keeping | None) -> None:
+async def test_switched_on_again_it_erases_nothing_the_same_night(
+    archive: Archive, between: RetentionPeriod | None
+) -> None:
     await archive.run()
     await archive.run(between, after=5 * DAY)
     assert await archive.due() == set()
@@ -167,7 +171,7 @@ async def test_when_it_expires_is_shown_while_anything_does(archive: Archive, da
 
 
 async def test_check_says_what_the_next_run_would_do(archive: Archive, database: Database) -> None:
-    async def seen(keeping: Keeping | None = KEEPING) -> tuple[Health, str]:
+    async def seen(keeping: RetentionPeriod | None = KEEPING) -> tuple[Health, str]:
         found = [one async for one in retention_findings(archive.retention(keeping), Holds(database))]
         assert (found[0].name, found[0].seen) == ("holds", "one stands")
         return found[1].state, found[1].seen

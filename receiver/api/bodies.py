@@ -129,6 +129,7 @@ class RecordingBody(Body):
     archive: ArchiveBody | None
     transfer: TransferBody | None
     hold: bool
+    expires_at: datetime | None
     url_origin: UrlOrigin | None
     first_seen: FirstSeenBody
 
@@ -197,6 +198,7 @@ def _shown(recording: Recording) -> dict[str, Any]:
         "archive": r.archive and _shown_archive(r, r.archive),
         "transfer": r.transfer and _of(r.transfer, _TRANSFER),
         "hold": r.hold,
+        "expires_at": r.expires_at,
         "url_origin": r.url_origin,
         "first_seen": {"via": r.first_seen_via, "at": r.first_seen_at},
     }

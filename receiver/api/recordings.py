@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from receiver.api import answers
 from receiver.api.bodies import RecordingBody, RecordingsBody, RetriedBody, RetryAllBody
+from receiver.api.hold_bodies import ReasonBody
 from receiver.api.reading import read_body
 from receiver.operators import recording_id, recordings_query
 
@@ -53,12 +54,14 @@ async def cancel(call: Call) -> Response:
 
 async def hold(call: Call) -> Response:
     """`POST /api/recordings/{id}/hold`."""
-    return _changed(await call.parts.actions.hold(recording_id(call.request), call.token))
+    named, asked = recording_id(call.request), await read_body(call.request, ReasonBody)
+    return _changed(await call.parts.actions.hold(named, asked.reason, call.token))
 
 
 async def release(call: Call) -> Response:
     """`POST /api/recordings/{id}/release`."""
-    return _changed(await call.parts.actions.release(recording_id(call.request), call.token))
+    named, asked = recording_id(call.request), await read_body(call.request, ReasonBody)
+    return _changed(await call.parts.actions.release(named, asked.reason, call.token))
 
 
 def _changed(recording: Recording) -> Response:

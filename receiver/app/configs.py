@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from receiver import logs
 from receiver.meetings import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
+from receiver.records import RetentionPeriod
 from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 
 if TYPE_CHECKING:
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 
     from receiver.records import Origin
     from receiver.settings import Settings
+
+
+def keeping(settings: Settings) -> RetentionPeriod | None:
+    """Return how long recordings are kept; None: until somebody erases them."""
+    if settings.retention_days is None:
+        return None
+    return RetentionPeriod(
+        days=timedelta(days=settings.retention_days), grace=timedelta(days=settings.retention_grace_days)
+    )
 
 
 def credentials(settings: Settings) -> Credentials | None:

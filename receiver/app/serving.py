@@ -13,13 +13,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, refusals, webhook
-from receiver.app import audit_log, cleanup, fixity, indexing, notices, reconcile
+from receiver.app import audit_log, cleanup, fixity, indexing, notices, reconcile, retention
 from receiver.app.configs import (
     api_config,
     bucket_config,
     credentials,
     cursor_keys,
     download_policy,
+    keeping,
     learn_secrets,
     limits,
     other_descriptors,
@@ -42,7 +43,7 @@ from receiver.app.secrets import Secrets
 from receiver.app.store import learning_early, store_lessons, stray_schedules
 from receiver.app.supervisor import supervised
 from receiver.app.watch import watch_work
-from receiver.catalogue import Catalogue, Interventions, Overviews, Runs
+from receiver.catalogue import Catalogue, Holds, Interventions, Overviews, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
@@ -75,7 +76,7 @@ _log = logs.get("app")
 async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
     """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`."""
     async with index_beside(settings) as database:
-        yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings))
+        yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings), keeping=keeping(settings))
 
 
 @asynccontextmanager
@@ -211,7 +212,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         max_body_bytes=settings.max_body_bytes,
         clock=utc_now,
     )
-    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()))
+    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()), keeping=keeping(settings))
     guard = Guard(lambda: secrets.now().ops_tokens)
     actions = _actions(settings, database, jobs, inbox)
     downloads = Downloads(catalogue=catalogue, presign=presign, note=actions.note)
@@ -231,6 +232,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         session_keys=lambda: session_keys(secrets.now()),
         ended_sessions=DatabaseEndedSessions(database, utc_now),
         document=api.document,
+        keeping=keeping(settings),
     )
     return _application([*webhook.routes(parts), *api.routes(json), *page.routes(html)])
 
@@ -248,7 +250,13 @@ def _inbox(settings: Settings, database: Database, jobs: Jobs) -> Inbox:
 def _actions(settings: Settings, database: Database, jobs: Jobs, inbox: Inbox) -> Actions:
     has_api = credentials(settings) is not None
     replays = Replays(inbox=inbox, catalogue=Catalogue(database), has_api=has_api, clock=utc_now)
-    return Actions(interventions=Interventions(database), wake=jobs.wake, clock=utc_now, take_in=replays.replay)
+    return Actions(
+        interventions=Interventions(database),
+        holds=Holds(database),
+        wake=jobs.wake,
+        clock=utc_now,
+        take_in=replays.replay,
+    )
 
 
 async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
@@ -292,5 +300,7 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *cleanup.schedules(settings, cleaning),
             *fixity.schedules(settings, database, bucket),
             *await notices.event_schedules(stack, secrets.now, database),
+            *retention.schedules(settings, database),
+            *retention.lock_schedules(settings, database, bucket, lessons),
         ),
     )

@@ -1,11 +1,12 @@
 """The index, and every statement that writes a recording's row: what intake stores (`Intake`), which rows have work due
-(`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what a
-reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
-their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
+(`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what
+a reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named
+without their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
 (`StoreNotes`), which objects are read again and how they were found (`FixityIndex`), what a rebuilt index is made of
-(`RebuiltRows`), what was done and by whom (`audit_log`), which events are to be sent (`Outbox`, `Events`), what people
-are told of (`Sights`, `Notices`). One statement changes a state (`states`); one table says what a listing can be asked
-(`filters`).
+(`RebuiltRows`), which are due to be erased (`RetentionIndex`), what is held (`Holds`; whatever deletes or replaces
+asks `holds`), which objects are locked (`LockIndex`), what was done and by whom (`audit_log`), which events are to be
+sent (`Outbox`, `Events`), what people are told of (`Sights`, `Notices`). One statement changes a state (`states`); one
+table says what a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, r
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
 from receiver.catalogue.fixity import BucketWalks, FixityIndex
 from receiver.catalogue.history import History, LogQuery
+from receiver.catalogue.holding import Holds, HoldsQuery
 from receiver.catalogue.intake import Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
 from receiver.catalogue.latest import Latest, read_latest
+from receiver.catalogue.locking import LockIndex
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
 from receiver.catalogue.notices import Notices
@@ -28,6 +31,7 @@ from receiver.catalogue.outbox import EventCounts, Events, Outbox, forget_events
 from receiver.catalogue.overview import Overview, Overviews
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.rebuilding import RebuiltRows
+from receiver.catalogue.retention import RetentionIndex
 from receiver.catalogue.runs import Runs
 from receiver.catalogue.sights import Sights
 from receiver.catalogue.store_notes import StoreNotes
@@ -49,11 +53,14 @@ __all__ = [
     "Filters",
     "FixityIndex",
     "History",
+    "Holds",
+    "HoldsQuery",
     "Incoming",
     "Intake",
     "Interventions",
     "KnownMeetings",
     "Latest",
+    "LockIndex",
     "LogQuery",
     "NamedMeetings",
     "Notices",
@@ -61,6 +68,7 @@ __all__ = [
     "Overview",
     "Overviews",
     "RebuiltRows",
+    "RetentionIndex",
     "Runs",
     "Sights",
     "StoreNotes",

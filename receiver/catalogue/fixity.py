@@ -158,6 +158,7 @@ class FixityIndex:
             "object_bucket": stored.bucket,
             "object_key": stored.key,
             "object_version_id": stored.version_id,
+            "object_locked": False,
             "verified_at": now,
             "fixity": Fixity.INTACT,
             "unread_since": None,

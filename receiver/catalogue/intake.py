@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from receiver.catalogue.audit_log import AuditEntry, append_all
 from receiver.catalogue.deliveries import DeliveryRows, pieces
+from receiver.catalogue.holds import any_may_come, mark
 from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.news import Changes, News, compare_delivery, compare_listing, gather, other_meetings
 from receiver.catalogue.rows import columns_of, write_attendees, write_facts, write_participants
@@ -67,6 +68,7 @@ class Intake:
         None is of one that `is_kept` no more. Of a body that was stored before, what was lacking of it is added, and
         recordings that had failed or were missing are taken up again.
         """
+        may_be_held = any_may_come(tx)
         added = self._deliveries.add(tx, batch)
         fresh = {id(incoming) for incoming in added}
         ids = {incoming.digest: DeliveryId(incoming.row["id"]) for incoming in added}
@@ -76,7 +78,7 @@ class Intake:
         told = [*added, *(incoming for incoming in again if incoming.is_more)]
         news = gather((incoming.row["received_at"], incoming.facts) for incoming in told)
         known = _add_again(tx, news, [incoming for incoming in again if not incoming.is_more])
-        changes = self._record(tx, dict(sorted(news.items())))
+        changes = self._record(tx, dict(sorted(news.items())), may_be_held=may_be_held)
         self._deliveries.ask(tx, [*added, *again])
         asked_by = {fact.id: incoming.by for incoming in again if incoming.by for fact in incoming.facts}
         append_all(tx, [*_replayed(again), *_reopened(changes, news, asked_by)])
@@ -101,11 +103,11 @@ class Intake:
         A known one keeps what deliveries said of it, which is more, unless they named another meeting.
         """
         news = {fact.id: News(latest=fact, at=at, via=via) for fact in sorted(facts, key=lambda f: f.id)}
-        changes = self._record(tx, news)
+        changes = self._record(tx, news, may_be_held=any_may_come(tx))
         append_all(tx, _reopened(changes, news, {}))
         return frozenset(changes.new), changes
 
-    def _record(self, tx: sa.Connection, news: dict[RecordingId, News]) -> Changes:
+    def _record(self, tx: sa.Connection, news: dict[RecordingId, News], *, may_be_held: bool) -> Changes:
         """Add the recordings that are new, refresh those that are known."""
         if not news:
             return Changes()
@@ -118,6 +120,9 @@ class Intake:
         write_attendees(tx, added + changes.invited)
         index_new(tx, rows, new)
         reindex(tx, sorted({fact.id for fact in changes.refreshed + changes.invited}))
+        if may_be_held:
+            told = {fact.id for fact in changes.refreshed + changes.invited}
+            mark(tx, new | told, at=max(one.at for one in news.values()))
         for key in sorted(new):
             changes.candidates += other_meetings(key, news[key].latest.meeting.id, news[key])
         if changes.candidates:

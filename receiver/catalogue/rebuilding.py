@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
 from receiver.catalogue.deliveries import pieces
+from receiver.catalogue.holds import any_may_come, held_among, mark
 from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.rows import load_recordings, write_attendees, write_facts, write_participants
 from receiver.catalogue.run_columns import proven_by
@@ -54,18 +55,23 @@ class RebuiltRows:
     ) -> int:
         """Add the rows, let rows that were added before name a newer file, and do `also`, in one transaction.
 
-        Returns how many rows were added: one that came meanwhile stays as it is.
+        Returns how many rows were added: one that came meanwhile stays as it is, and so does one that is held.
         """
 
         def write(tx: sa.Connection) -> int:
+            may_be_held = any_may_come(tx)
             rows = [self._row(manifest) for manifest in added]
             new = set(tx.execute(self._add, rows).scalars()) if rows else set()
             fresh = [manifest for manifest in added if manifest.facts.id in new]
             write_participants(tx, [manifest.facts for manifest in fresh])
             write_attendees(tx, [manifest.facts for manifest in fresh])
             index_new(tx, rows, new)
+            held = held_among(tx, [manifest.facts.id for manifest in newer])
             for manifest in newer:
-                self._replace(tx, manifest)
+                if manifest.facts.id not in held:
+                    self._replace(tx, manifest)
+            if may_be_held:
+                mark(tx, [*new, *(manifest.facts.id for manifest in newer)], at=now)
             audit_log.append_all(tx, [_reindexed(manifest, by, now) for manifest in fresh])
             also(tx)
             return len(fresh)
@@ -111,6 +117,7 @@ class RebuiltRows:
             "object_bucket": self._bucket,
             "object_key": stored.key,
             "object_version_id": stored.version_id if is_here else None,
+            "object_locked": False,
             "size_bytes": stored.size_bytes,
             "sha256": stored.sha256,
             "checksum": stored.checksum,

@@ -191,6 +191,8 @@ def _recording(
         attendees=tuple(invited.get(row["id"], ())),
         verified_at=row["verified_at"] if archived else None,
         fixity=Fixity(row["fixity"]) if archived and row["fixity"] else None,
+        object_locked=archived and row["object_locked"],
+        due_since=row["due_since"] if archived else None,
     )
 
 

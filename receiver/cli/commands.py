@@ -20,6 +20,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "check": ("receiver.cli.check:command", "Try all that the settings lead to, and say what is wrong."),
         "recordings": ("receiver.cli.commands:recordings", "List, show, download, retry and cancel recordings."),
         "deliveries": ("receiver.cli.commands:deliveries", "List, show and replay the webhooks that came in."),
+        "holds": ("receiver.cli.commands:holds", "Keep recordings from deletion, and release them."),
+        "retention": ("receiver.cli.retention:retention", "Erase what was kept long enough."),
         "history": ("receiver.cli.history:history", "Show what is on record of one recording."),
         "audit-log": ("receiver.cli.audit_log:audit_log", "Show who did, saw or fetched what, and verify that log."),
         "events": ("receiver.cli.commands:events", "List the events that go to EVENTS_URL, and send them again."),
@@ -57,6 +59,18 @@ def root() -> None:
 )
 def recordings() -> None:
     """Look at recordings, fetch them, and decide what becomes of the ones that failed."""
+
+
+@click.group(
+    cls=LazyGroup,
+    table={
+        "list": ("receiver.cli.holds:list_", "List the holds that stand, newest first."),
+        "add": ("receiver.cli.holds:add", "Hold a recording, or all of a meeting, a host or a person."),
+        "release": ("receiver.cli.holds:release", "Release one hold."),
+    },
+)
+def holds() -> None:
+    """Keep recordings from whatever deletes or replaces, as long as they must be kept."""
 
 
 @click.group(

@@ -2,6 +2,7 @@
 
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.client import BucketConfig, open_bucket
+from receiver.objectstore.locks import LockingBucket
 from receiver.objectstore.manifests import fetch_manifest, mend_manifest, store_manifest
 from receiver.objectstore.probe import (
     Keeping,
@@ -19,6 +20,7 @@ __all__ = [
     "Bucket",
     "BucketConfig",
     "Keeping",
+    "LockingBucket",
     "ProbedBucket",
     "StoreSight",
     "clear_trials",

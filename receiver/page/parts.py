@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from receiver.catalogue import Catalogue, Overviews
     from receiver.operators import Actions, Downloads, Guard
     from receiver.page.sessions import EndedSessions
+    from receiver.records import RetentionPeriod
     from receiver.settings import OpsToken
 
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class PageParts:
     """`session_keys` and `ended_sessions` are the same in every process: a session is good in all, or in none.
 
-    `document` returns the API's description (OpenAPI).
+    `document` returns the API's description (OpenAPI), `keeping` says when recordings expire.
     """
 
     catalogue: Catalogue
@@ -34,6 +35,7 @@ class PageParts:
     session_keys: Callable[[], tuple[bytes, ...]]
     ended_sessions: EndedSessions
     document: Callable[[], Mapping[str, Any]]
+    keeping: RetentionPeriod | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from receiver.records.acts import ABOUT, ARCHIVED, FIRST_SEEN, Action, Actor, ChainHead, ChainReport, LoggedAct
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
 from receiver.records.fixity import AuditTally, ReindexTally, Verdict
+from receiver.records.holds import MAX_REASON_CHARS, Hold, HoldId, HoldScope
 from receiver.records.kinds import (
     ID_PATTERN,
     DeliveryId,
@@ -40,6 +41,7 @@ from receiver.records.recordings import (
     VendorFacts,
     is_another_file,
 )
+from receiver.records.retention import DueGroup, RetentionPeriod, RetentionReport
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, RefusedSource, source_host
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "ARCHIVED",
     "FIRST_SEEN",
     "ID_PATTERN",
+    "MAX_REASON_CHARS",
     "Accepted",
     "Account",
     "Action",
@@ -60,6 +63,7 @@ __all__ = [
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
+    "DueGroup",
     "Event",
     "EventState",
     "EventType",
@@ -67,6 +71,9 @@ __all__ = [
     "Fixity",
     "FreshUrl",
     "HeldPart",
+    "Hold",
+    "HoldId",
+    "HoldScope",
     "Host",
     "KnownMeeting",
     "KnownRecording",
@@ -91,6 +98,8 @@ __all__ = [
     "ReindexTally",
     "RejectedRecord",
     "Replayed",
+    "RetentionPeriod",
+    "RetentionReport",
     "Rung",
     "Sighting",
     "State",

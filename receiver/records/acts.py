@@ -42,6 +42,11 @@ class Action(StrEnum):
     FOUND_UNREADABLE = "found_unreadable"
     REPAIRED = "repaired"
     REINDEXED = "reindexed"
+    RETENTION_BEGAN = "retention_began"
+    DUE = "due"
+    DUE_LIFTED = "due_lifted"
+    OBJECT_LOCKED = "object_locked"
+    OBJECT_UNLOCKED = "object_unlocked"
 
 
 FIRST_SEEN, ARCHIVED = "first_seen", "archived"
@@ -75,6 +80,11 @@ ABOUT = {
     Action.FOUND_UNREADABLE: "found unreadable, again and again",
     Action.REPAIRED: "repaired and proven",
     Action.REINDEXED: "made again from its manifest",
+    Action.RETENTION_BEGAN: "a run of retention was begun by a command",
+    Action.DUE: "due to be erased, by retention",
+    Action.DUE_LIFTED: "not due to be erased any more",
+    Action.OBJECT_LOCKED: "the bucket locked its object, since it is on hold",
+    Action.OBJECT_UNLOCKED: "the bucket unlocked its object, since it is on hold no more",
 }
 """The one table of actions: what each means of a recording."""
 

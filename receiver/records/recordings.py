@@ -137,6 +137,12 @@ class Recording:
     """When all bytes of the archived object were last read again and found intact; None: not since it was archived."""
     fixity: Fixity | None = None
     """How they were found when they were last read again."""
+    object_locked: bool = False
+    """Whether the bucket itself was told to keep the object, since it is on hold."""
+    due_since: datetime | None = None
+    """When retention marked it as due to be erased."""
+    expires_at: datetime | None = None
+    """When it becomes due; None where nothing expires, or nothing of it is archived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

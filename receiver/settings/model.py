@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -43,6 +43,8 @@ class Settings(BaseModel):
     s3_kms_key_id: str | None = None
     s3_min_proof: Rung = Rung.READ_BACK
     """The weakest proof of a copy that will do: what verifies less is refused before a byte is copied."""
+    s3_object_lock: Literal["legal-hold"] | None = None
+    """Whether a hold is also set on the object's version, in a bucket with Object Lock."""
     key_template: Template = "recordings/{created_at:%Y/%m/%d}/{meeting_id}/{recording_id}"
     api_url: HttpUrl = "https://api.connectycube.com"
     api_admin_key: HeaderValue | None = None
@@ -81,6 +83,10 @@ class Settings(BaseModel):
     """What an audit reads a second at most, of all objects together."""
     source_cleanup_after_days: int | None = Field(default=None, ge=1)
     """Days since the newest recording of a meeting was archived; none, and nothing is deleted at the platform."""
+    retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    """Days since a recording was created after which it is due to be erased; none, and nothing is erased by itself."""
+    retention_grace_days: int = Field(default=14, ge=1, le=3650)
+    """Days from when it was marked as due until it is erased, for people to object."""
     events_url: EventsUrl | None = None
     """Who is told of each change of a recording's state by a signed POST."""
     events_secret: Annotated[tuple[EventsSecret, ...], Split] = ()
@@ -104,6 +110,7 @@ EXAMPLES = {
     "s3_endpoint_url": "https://s3.eu-central-1.amazonaws.com",
     "s3_prefix": "meetings/",
     "s3_min_proof": "crc64nvme",
+    "s3_object_lock": "legal-hold",
     "api_app_id": "4567",
     "api_auth_key": "the authorization key of the application's overview page",
     "api_user_login": "archive-bot",
@@ -124,4 +131,6 @@ EXAMPLES = {
     "reconcile_window": "14d",
     "audit_every": "90d",
     "source_cleanup_after_days": "30",
+    "retention_days": "365",
+    "retention_grace_days": "14",
 }

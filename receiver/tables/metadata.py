@@ -112,6 +112,8 @@ recordings = sa.Table(
     sa.Column("unread_since", UtcDateTime),
     sa.Column("audit_due_at", UtcDateTime),
     sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
+    sa.Column("due_since", UtcDateTime),
+    sa.Column("object_locked", sa.Boolean(name="object_locked"), nullable=False, server_default=sa.false()),
     sa.Column("first_seen_via", sa.Text, nullable=False),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
     # what listings are sorted by; rows without the value come in the order of `created_at`
@@ -130,6 +132,8 @@ recordings = sa.Table(
     sa.Index("ix_recordings_content_type", "content_type", "created_at", "id", **_where("content_type IS NOT NULL")),
     sa.Index("ix_recordings_error_code", "error_code", "created_at", "id", **_where("error_code IS NOT NULL")),
     sa.Index("ix_recordings_held", "created_at", "id", **_where("hold")),
+    sa.Index("ix_recordings_due", "created_at", "id", **_where("due_since IS NOT NULL")),
+    sa.Index("ix_recordings_locked", "id", **_where("object_locked")),
     sa.Index("ix_recordings_incomplete", "created_at", "id", **_where("incomplete IS NOT NULL")),
     sa.Index(None, "state", "next_attempt_at"),
     sa.Index("ix_recordings_fixity", "fixity", "created_at", "id", **_where("fixity IS NOT NULL")),
@@ -190,6 +194,38 @@ archived_bytes = sa.Table(
     "archived_bytes", metadata, sa.Column("number", sa.BigInteger, nullable=False), info={DERIVED: True}
 )
 """How many bytes the archived recordings have: the sum of its rows, written and folded as those of `state_counts`."""
+
+holds = sa.Table(
+    "holds",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("value", sa.Text, nullable=False, index=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,  # an id is never given out twice
+)
+"""The holds that stand; one that is released is gone from here, and on record. The `value` of a person names them."""
+
+held_recordings = sa.Table(
+    "held_recordings",
+    metadata,
+    sa.Column("recording_id", sa.Text, sa.ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("hold_id", sa.BigInteger, primary_key=True, autoincrement=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""Which recordings each hold was found to cover, as `recordings.hold` says in short; nothing is taken away before the
+release of the hold, and what is left of a released one is of no effect."""
+
+standing_holds = sa.Table(
+    "standing_holds",
+    metadata,
+    sa.Column("number", sa.BigInteger, nullable=False),
+    info={DERIVED: True},
+)
+"""One row: how many holds are of more than one recording, which triggers count. Whoever adds recordings reads it with a
+lock, so that none of them and a new hold miss each other."""
 
 candidate_meetings = sa.Table(
     "candidate_meetings",

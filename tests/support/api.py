@@ -13,7 +13,7 @@ from receiver.catalogue import Catalogue, Interventions
 from receiver.operators import Actions, Downloads, Guard
 from receiver.problems import anchor
 from tests.support.intake import replay_of
-from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
+from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside, holds_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,11 +29,13 @@ READS = (
     "/api/meetings/m1",
     "/api/deliveries",
     "/api/export?format=csv",
+    "/api/holds",
     "/api/stats",
 )
 _ACTIONS = ("retry", "cancel", "hold", "release")
 WRITES = (
     *(f"/api/recordings/r1/{action}" for action in _ACTIONS),
+    "/api/holds",
     "/api/recordings/retry",
     "/api/deliveries/d1/replay",
 )
@@ -48,7 +50,9 @@ def bearer(token: str) -> dict[bytes, bytes]:
 def api_of(
     catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
 ) -> api.ApiParts:
-    actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
+    actions = Actions(
+        interventions=interventions, holds=holds_of(interventions), wake=outside.wake, clock=lambda: NOW, take_in=replay
+    )
     return api.ApiParts(
         catalogue=catalogue,
         guard=Guard(lambda: tokens),

@@ -1,0 +1,98 @@
+"""Holds and retention as the service's schedules, and retention as the command beside it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from receiver import logs
+from receiver.app.configs import keeping
+from receiver.app.opening import index_beside, utc_now
+from receiver.app.store import trial_key
+from receiver.catalogue import Holds, LockIndex, RetentionIndex
+from receiver.errors import SettingsError
+from receiver.jobs import Schedule
+from receiver.objectstore import LockingBucket
+from receiver.retention import ObjectLocks, Retention
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from receiver.app.store import StoreLessons
+    from receiver.objectstore import Bucket
+    from receiver.records import Actor, RecordingId
+    from receiver.settings import Settings
+    from receiver.tables import Database
+
+_EVERY = timedelta(days=1)
+_FIRST_AFTER = timedelta(minutes=15)
+_LOCKED_EVERY = timedelta(minutes=1)
+_MARKED_EVERY = timedelta(hours=1)
+_MARKED_FIRST = timedelta(minutes=2)
+_log = logs.get("retention")
+
+
+class _NothingErases:
+    """In the place of erasure until that is built, so that what would be erased can be looked at."""
+
+    async def erase(self, ids: Sequence[RecordingId], *, by: Actor, reason: str) -> object:
+        """Refuse."""
+        raise NotImplementedError
+
+
+def _refuse_unbuilt(settings: Settings) -> None:
+    if settings.retention_days is not None:
+        raise SettingsError("RECEIVER_RETENTION_DAYS is set, and this release does not erase yet", "unset it")
+
+
+def make_retention(settings: Settings, database: Database) -> Retention:
+    """Make retention over an index."""
+    return Retention(index=RetentionIndex(database), erasure=_NothingErases(), keeping=keeping(settings), clock=utc_now)
+
+
+@asynccontextmanager
+async def open_retention(settings: Settings, *, dry_run: bool) -> AsyncIterator[Retention]:
+    """Open retention for a command that runs beside the service; raises `SchemaOutdatedError`."""
+    if not dry_run:
+        _refuse_unbuilt(settings)
+    async with index_beside(settings) as database:
+        yield make_retention(settings, database)
+
+
+def lock_schedules(
+    settings: Settings, database: Database, bucket: Bucket, lessons: StoreLessons
+) -> tuple[Schedule, ...]:
+    """Return what sets holds on the objects too; nothing unless it is asked for."""
+    if settings.s3_object_lock is None:
+        return ()
+    view = bucket.again_as(LockingBucket)
+    locks = ObjectLocks(index=LockIndex(database), bucket=view, trial_key=lambda: trial_key(settings), clock=utc_now)
+
+    async def follow() -> None:
+        await lessons.ready()
+        view.abilities = bucket.abilities
+        await locks.follow()
+
+    return (Schedule(name="object-lock", every=_LOCKED_EVERY, first_after=_LOCKED_EVERY, action=follow),)
+
+
+def schedules(settings: Settings, database: Database) -> tuple[Schedule, ...]:
+    """Return the schedules: what holds cover is marked, and what is due is marked and erased.
+
+    With no `RETENTION_DAYS` the latter takes away the marks that were made with it.
+    """
+    _refuse_unbuilt(settings)
+    retention, holds = make_retention(settings, database), Holds(database)
+
+    async def expire() -> None:
+        await retention.run()
+
+    async def mark() -> None:
+        if marked := await holds.mark_left(now=utc_now()):
+            _log.warning("holds_marked_late", recordings=marked)
+
+    return (
+        Schedule(name="holds", every=_MARKED_EVERY, first_after=_MARKED_FIRST, action=mark),
+        Schedule(name="retention", every=_EVERY, first_after=_FIRST_AFTER, action=expire),
+    )

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from receiver.app import notices
 from receiver.app.configs import api_config, bucket_config, download_policy, limits
 from receiver.app.opening import api_of, index_beside, utc_now
 from receiver.app.store import OWN_KEYS, root_of, store_lessons
@@ -41,7 +42,7 @@ _PATIENCE_S = 900.0
 
 def make_audit(settings: Settings, database: Database, bucket: Bucket, *, patience_s: float) -> Audit:
     """Make what reads objects, at `AUDIT_MB_S`."""
-    index = FixityIndex(database)
+    index = FixityIndex(database, notices.outbox(settings))
     pace = ReadingRate(settings.audit_mb_s * 1_000_000, index.copies_run)
     return Audit(reader=ObjectReader(bucket=bucket, pace=pace), index=index, clock=utc_now, patience_s=patience_s)
 
@@ -62,7 +63,7 @@ async def open_audit(
         yield AuditWalk(
             repair=await _repair(stack, settings, database) if repairs else None,
             audit=make_audit(settings, database, bucket, patience_s=_PATIENCE_S),
-            index=FixityIndex(database),
+            index=FixityIndex(database, notices.outbox(settings)),
             walks=BucketWalks(database),
             clock=utc_now,
             by=actor_of(by),
@@ -82,7 +83,7 @@ async def _repair(stack: AsyncExitStack, settings: Settings, database: Database)
         api=None if config is None else await stack.enter_async_context(api_of(config, database)),
         copier=await stack.enter_async_context(open_copier(download_policy(settings), limits(settings))),
         own_copier=await stack.enter_async_context(open_copier(own_policy, limits(settings))),
-        index=FixityIndex(database),
+        index=FixityIndex(database, notices.outbox(settings)),
         clock=utc_now,
     )
 
@@ -101,7 +102,7 @@ async def open_reindex(
         yield Reindex(
             bucket=bucket,
             rows=RebuiltRows(database, bucket=bucket.name),
-            index=FixityIndex(database),
+            index=FixityIndex(database, notices.outbox(settings)),
             walks=BucketWalks(database),
             clock=utc_now,
             prefix=settings.s3_prefix,
@@ -121,7 +122,7 @@ def schedules(settings: Settings, database: Database, bucket: Bucket) -> tuple[S
         return ()
     readings = DueReadings(
         audit=make_audit(settings, database, bucket, patience_s=0.0),
-        index=FixityIndex(database),
+        index=FixityIndex(database, notices.outbox(settings)),
         every=every,
         clock=utc_now,
     )

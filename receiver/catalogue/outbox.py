@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from receiver.catalogue.audit_log import AuditEntry, append_all
 from receiver.catalogue.rows import one_recording
 from receiver.errors import NotFoundError
-from receiver.records import Event, EventState, EventType, RecordingId, State
+from receiver.records import Action, Event, EventState, EventType, RecordingId, State
 from receiver.tables import Database, event_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from receiver.records import Recording
+    from receiver.records import Actor, Recording
 
 TRIED_FOR = timedelta(days=3)
 KEPT_FOR = timedelta(days=30)
@@ -130,20 +131,19 @@ class Events:
             lambda tx: EventCounts(tx.execute(pending).scalar_one(), tx.execute(failed).scalar_one())
         )
 
-    async def replay(self, webhook_ids: Sequence[str], *, now: datetime) -> None:
+    async def replay(self, webhook_ids: Sequence[str], *, by: Actor, now: datetime) -> None:
         """Have these sent again, from now on for as long as new ones; raises `NotFoundError`, and then sends none."""
 
         def replay(tx: sa.Connection) -> None:
             for webhook_id in webhook_ids:
-                if not tx.execute(_again(now).where(_c.webhook_id == webhook_id)).rowcount:
+                if not _send_again(tx, _c.webhook_id == webhook_id, by, now):
                     raise NotFoundError(f"there is no event {webhook_id}", "see `receiver events list`")
 
         await self._database.write(replay)
 
-    async def replay_failed(self, *, now: datetime) -> int:
+    async def replay_failed(self, *, by: Actor, now: datetime) -> int:
         """Have all sent again that were given up; return how many those are."""
-        update = _again(now).where(_IN[EventState.FAILED])
-        return await self._database.write(lambda tx: tx.execute(update).rowcount)
+        return await self._database.write(lambda tx: _send_again(tx, _IN[EventState.FAILED], by, now))
 
     async def forget(self, *, now: datetime) -> None:
         """Delete what was delivered or given up long ago."""
@@ -155,9 +155,13 @@ class Events:
         return [_event(row) for row in rows]
 
 
-def _again(now: datetime) -> sa.Update:
+def _send_again(tx: sa.Connection, which: sa.ColumnElement[bool], by: Actor, now: datetime) -> int:
     anew = {"attempts": 0, "next_attempt_at": now, "gives_up_at": now + TRIED_FOR, "delivered_at": None, "error": None}
-    return sa.update(event_outbox).values(anew)
+    again = sa.update(event_outbox).where(which).values(anew).returning(_c.recording_id, _c.webhook_id)
+    sent = tx.execute(again).all()
+    entries = [AuditEntry.of(by, Action.EVENT_REPLAYED, one.recording_id, at=now, event=one.webhook_id) for one in sent]
+    append_all(tx, entries)
+    return len(sent)
 
 
 def _event(row: sa.Row[Any]) -> Event:

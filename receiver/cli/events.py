@@ -10,10 +10,11 @@ import click
 from receiver.app.notices import open_events
 from receiver.app.opening import utc_now
 from receiver.cli import types
-from receiver.cli.environment import settings_for
+from receiver.cli.environment import os_user, settings_for
 from receiver.cli.output import Column, print_json, print_table
 from receiver.errors import NotFoundError
 from receiver.figures import moment
+from receiver.operators import actor_of
 from receiver.records import EventState
 from receiver.settings import Needs
 
@@ -105,8 +106,9 @@ def replay(*, event_ids: tuple[str, ...], failed: bool, as_json: bool) -> None:
 
 
 async def _replay(settings: Settings, ids: tuple[str, ...]) -> int:
+    by = actor_of(os_user())
     async with open_events(settings) as events:
         if not ids:
-            return await events.replay_failed(now=utc_now())
-        await events.replay(ids, now=utc_now())
+            return await events.replay_failed(by=by, now=utc_now())
+        await events.replay(ids, by=by, now=utc_now())
         return len(ids)

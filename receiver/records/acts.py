@@ -42,6 +42,7 @@ class Action(StrEnum):
     FOUND_UNREADABLE = "found_unreadable"
     REPAIRED = "repaired"
     REINDEXED = "reindexed"
+    EVENT_REPLAYED = "event_replayed"
     RETENTION_BEGAN = "retention_began"
     DUE = "due"
     DUE_LIFTED = "due_lifted"
@@ -80,6 +81,7 @@ ABOUT = {
     Action.FOUND_UNREADABLE: "found unreadable, again and again",
     Action.REPAIRED: "repaired and proven",
     Action.REINDEXED: "made again from its manifest",
+    Action.EVENT_REPLAYED: "an event of it was sent again",
     Action.RETENTION_BEGAN: "a run of retention was begun by a command",
     Action.DUE: "due to be erased, by retention",
     Action.DUE_LIFTED: "not due to be erased any more",

@@ -24,6 +24,11 @@ _BUSY_TIMEOUT_MS = 5000
 """Longest wait for another process's write (a command beside the service) before the answer is "unavailable"."""
 _CACHE_KIB = 16_000
 """Pages that a connection keeps: with its default of 2 MB, every row of a listing is read from the file again."""
+_CHECKPOINT_PAGES = 4000
+"""Length of the write-ahead log at which its pages are brought to the file. The last pages of the indexes change with
+every delivery: at the default of 1000, writing them so much more often took a tenth of a delivery's CPU time and a
+fifth of its time in all (2026-11-28). Every commit is in the log first, which reaches 17 MB.
+"""
 _READERS = 4
 _MOST_TOGETHER = 64
 T = TypeVar("T")
@@ -128,6 +133,7 @@ def _prepare(connection: Any, _record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         f"cache_size=-{_CACHE_KIB}",
+        f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

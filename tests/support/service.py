@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from receiver.app import utc_now
+from receiver.app.store import place_of
+from receiver.catalogue import StoreNotes
+from receiver.records import Learnt, StoreAbilities
 from receiver.sandbox import Sandbox
+from receiver.settings import Needs, survey
+from receiver.tables import open_database
 from tests.support.forked import ForkedProcess
 
 if TYPE_CHECKING:
@@ -50,6 +56,8 @@ class Service:
     """A program that runs the service, with bounds of its own."""
     forked: bool = False
     """Whether its processes are forked where the libraries are imported already, or started as a user does."""
+    known_server: str = ""
+    """What the store calls itself, where it is known to do what AWS documents; else the first start has to try it."""
     traced: bool = False
     """Whether the process is measured for coverage, which makes its start three times as slow; it is not forked."""
     process: Process | None = None
@@ -110,6 +118,8 @@ class Service:
 
     async def run(self, *arguments: str, log: Path) -> Process:
         """Start `receiver` with the service's environment; what it prints goes to the end of `log`."""
+        if self.known_server:
+            await self._note_abilities()
         if self.forked and not self.traced and not self.prefix:
             return ForkedProcess(arguments, env=self.environment(), cwd=self.folder, stdout=log, stderr=log)
         with log.open("ab") as written:
@@ -120,6 +130,15 @@ class Service:
                 stdout=written,
                 stderr=written,
             )
+
+    async def _note_abilities(self) -> None:
+        """Note in the index what `test_store_trial` learns of this server, as an earlier start would have."""
+        settings, _ = survey(Needs.BUCKET, self.environment(), None)
+        learnt = Learnt(abilities=StoreAbilities(), server=self.known_server, at=utc_now())
+        database = open_database(self.database_url)
+        await StoreNotes(database, place_of(settings)).save(learnt)
+        await database.close()
+        self.known_server = ""
 
     async def ran(self, *arguments: str, cwd: Path | None = None) -> tuple[int, bytes, str]:
         """Run a command beside the service, in a folder of its own; return its exit code, its stdout and its stderr."""

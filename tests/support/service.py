@@ -37,6 +37,8 @@ OPS_TOKEN = "canary-ops-token-1"
 Process = asyncio.subprocess.Process | ForkedProcess
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Nothing here speaks TLS: a client of httpx's own making reads all certificates of the world, 30 ms of CPU each."""
+LONGEST_PAUSE_S = 0.2
+"""Asking whether it is done costs both processes some milliseconds."""
 READY_S = 60
 """How long a start may take before the test gives up: measured for coverage, beside others, it was once over 20 s."""
 
@@ -207,10 +209,12 @@ class Service:
     ) -> list[dict[str, Any]]:
         """Return the recordings as soon as `done` holds of them."""
         items: list[dict[str, Any]] = []
+        pause_s = 0.02
         try:
             async with asyncio.timeout(timeout_s):
                 while not done(items := await self.recordings()):
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
         except TimeoutError:
             states = [(i["id"], i["state"], i["attempts"], i["error"]) for i in items]
             raise AssertionError(f"after {timeout_s} s: {states}\n{self.log_path.read_text()[-3000:]}") from None

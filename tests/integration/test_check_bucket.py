@@ -17,7 +17,7 @@ from tests.support.checking import bad, expect, found_by, settings_of
 from tests.support.store_proxy import Rule, StoreProxy, s3_error
 
 PUT = r"^PUT /[^?]*/[0-9a-f]{12}(\?| )"
-BEGIN = r"^POST /[^?]*/[0-9a-f]{12}\?uploads"
+BEGIN = r"^POST /[^?]*-multipart\?uploads"
 TRIAL_PUT = r"^PUT /[^?]*-trial(\?| )"
 TRIAL_COMPLETE = r"^POST /[^?]*-trial\?.*uploadId="
 TRIAL_COMPLETE_LARGE = r"^POST /[^?]*-trial-large\?.*uploadId="

@@ -61,7 +61,7 @@ class Service:
     known_server: str = ""
     """What the store calls itself, where it is known to do what AWS documents; else the first start has to try it."""
     traced: bool = False
-    """Whether the process is measured for coverage, which makes its start three times as slow; it is not forked."""
+    """Whether the process is measured where all is: then it is not forked, and its start three times as slow."""
     process: Process | None = None
     url: str = ""
     acknowledged: set[str] = field(default_factory=set)
@@ -113,16 +113,20 @@ class Service:
             "AWS_ACCESS_KEY_ID": self.seaweed.access_key,
             "AWS_SECRET_ACCESS_KEY": self.seaweed.secret_key,
             "AWS_EC2_METADATA_DISABLED": "true",
-            **{k: v for k, v in os.environ.items() if k.startswith("COV") and self.traced},
+            **self._coverage(),
             **{f"RECEIVER_{name}": value for name, value in own.items() if value},
             **self.environ,
         }
+
+    def _coverage(self) -> dict[str, str]:
+        """Return what has the process measured, where all is measured and this service is to be."""
+        return {name: value for name, value in os.environ.items() if name.startswith("COV") and self.traced}
 
     async def run(self, *arguments: str, log: Path) -> Process:
         """Start `receiver` with the service's environment; what it prints goes to the end of `log`."""
         if self.known_server:
             await self._note_abilities()
-        if self.forked and not self.traced and not self.prefix:
+        if self.forked and not self.prefix and not self._coverage():
             return ForkedProcess(arguments, env=self.environment(), cwd=self.folder, stdout=log, stderr=log)
         with log.open("ab") as written:
             return await asyncio.create_subprocess_exec(

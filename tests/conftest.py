@@ -6,7 +6,14 @@ import pytest
 
 from tests.support.api import anonymous, api_operator, api_viewer
 from tests.support.browser import chromium
-from tests.support.databases import database, database_url, empty_database_url, postgres, sqlite_file
+from tests.support.databases import (
+    database,
+    database_url,
+    empty_database_url,
+    empty_database_urls,
+    postgres,
+    sqlite_file,
+)
 from tests.support.fixtures import logs_stay_as_they_are, sandbox, service, store_proxy
 from tests.support.index import index, run
 from tests.support.page import browser, operator, outside, viewer
@@ -27,6 +34,7 @@ __all__ = [
     "database",
     "database_url",
     "empty_database_url",
+    "empty_database_urls",
     "host",
     "index",
     "logs_stay_as_they_are",

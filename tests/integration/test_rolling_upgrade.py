@@ -35,24 +35,35 @@ REVISIONS = [script.revision for script in reversed(list(ScriptDirectory(folder(
 def git(*arguments: str) -> bytes:
     done = subprocess.run(["git", "-C", str(ROOT), *arguments], check=False, capture_output=True)
     if done.returncode:
-        pytest.fail(f"this test runs older releases out of the git history, but git says: {done.stderr.decode()}")
+        raise RuntimeError(f"this test runs older releases out of the git history, but git says: {done.stderr!r}")
     return done.stdout
 
 
-def release_before(revision: str) -> str | None:
-    """Return the last commit that did not know `revision`: the code that runs while it is introduced."""
-    for commit in git("rev-list", "--first-parent", "HEAD").decode().split():
-        names = [
-            Path(name).name for name in git("ls-tree", "--name-only", commit, "migrations/versions/").decode().split()
+def releases() -> dict[str | None, str]:
+    """Map each release that a revision came after to the last revision that came with it.
+
+    A release is the last commit that did not know a revision: the code that runs while it is introduced. None stands
+    for this one's, where the whole history begins with a revision, so that there never was one to upgrade from.
+    """
+    changes = git("rev-list", "--first-parent", "HEAD", "--", "migrations/versions").decode().split()
+    known = [git("ls-tree", "--name-only", commit, "migrations/versions/").decode().split() for commit in changes]
+    found: dict[str | None, str] = {}
+    for revision in REVISIONS[1:]:
+        older = [
+            number
+            for number, names in enumerate(known)
+            if names and all(Path(name).name.partition("_")[0] < revision for name in names)
         ]
-        if names and all(name.partition("_")[0] < revision for name in names):
-            return commit
-    if git("rev-parse", "--is-shallow-repository").strip() == b"true":
-        pytest.fail(
-            f"no commit before revision {revision} is here; this test runs it, so clone the repository with its whole "
-            "history (git fetch --unshallow)"
-        )
-    return None  # the whole history begins with this revision: there never was a release to upgrade from
+        if older:
+            found[f"{changes[older[0] - 1]}^" if older[0] else "HEAD"] = revision
+        elif git("rev-parse", "--is-shallow-repository").strip() == b"true":
+            raise RuntimeError(
+                f"no commit before revision {revision} is here; this test runs it, so clone the repository with its "
+                "whole history (git fetch --unshallow)"
+            )
+        else:
+            found[None] = REVISIONS[-1]
+    return found
 
 
 def unpack(commit: str, folder: Path) -> Path:
@@ -92,15 +103,18 @@ async def running(script: Path, folder: Path, url: str) -> AsyncIterator[asyncio
             await process.communicate()
 
 
-@pytest.mark.parametrize("revision", REVISIONS[1:])
+RELEASES = releases()
+
+
+@pytest.mark.parametrize(("release", "revision"), RELEASES.items(), ids=RELEASES.values())
 async def test_the_release_before_a_revision_goes_on_while_and_after_it_comes(
-    empty_database_url: str, tmp_path: Path, revision: str
+    empty_database_urls: list[str], tmp_path: Path, release: str | None, revision: str
 ) -> None:
-    folder = tmp_path / "old"
-    before = release_before(revision)
-    # where the whole history begins with this revision, there is no older code; this one's work is checked instead
-    script = unpack(before, folder) if before else ROOT / DRIVER
-    await _upgrade_under(script, folder if before else ROOT, empty_database_url, revision if before else REVISIONS[-1])
+    """On both databases in turn, for what an old release costs is that it is compiled."""
+    folder = tmp_path / "old" if release else ROOT
+    script = unpack(release, folder) if release else ROOT / DRIVER
+    for url in empty_database_urls:
+        await _upgrade_under(script, folder, url, revision)
 
 
 async def test_this_release_does_the_same_work_on_its_own_schema(empty_database_url: str) -> None:

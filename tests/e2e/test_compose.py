@@ -1,6 +1,6 @@
 """`deploy/compose.yaml`: valid, given its secrets by the commands shown, its parts run as it says.
 
-The service's processes are run so by the Kubernetes manifests' tests, and behind nginx by `tests/fault/test_upgrades.py`.
+Its processes are run so by the Kubernetes manifests' tests, and behind nginx by `tests/fault/test_upgrades.py`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import pytest
 
 from receiver.sandbox.ports import held_port
 from tests.support.containerfile import Image, built
+from tests.support.databases import memory_or_disk
 from tests.support.service import WEBHOOK_SECRET
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ OWNER = 10001
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Make a folder that the image's user may enter, as pytest's own may not be."""
-    made = Path(tempfile.mkdtemp(prefix="image-"))
+    made = Path(tempfile.mkdtemp(prefix="image-", dir=memory_or_disk()))
     made.chmod(0o755)
     yield made
     shutil.rmtree(made)
@@ -46,6 +47,7 @@ def test_hadolint_finds_nothing() -> None:
 async def test_the_image_serves_as_nobody_on_a_root_that_it_does_not_write_to(folder: Path) -> None:
     # how packages are got here, and where uv keeps them
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("RECEIVER_", "VIRTUAL_ENV"))}
+    environ["UV_LINK_MODE"] = "copy"  # uv's own files are on another disk
     image = await asyncio.to_thread(built, FILE, ROOT, folder, environ)
     assert image.user == f"{OWNER}:{OWNER}"
     before = files(image.root)

@@ -8,7 +8,13 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import structlog
+# structlog takes rich along where it is installed, for tracebacks in colour: 4 MB and a tenth of a second of each start
+_ABSENT: Any = None  # what the import system has in a module's place that is not to be found
+sys.modules.setdefault("rich", _ABSENT)
+import structlog  # noqa: E402
+
+if sys.modules["rich"] is _ABSENT:
+    del sys.modules["rich"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping

@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from receiver.page.rendering import render
@@ -17,6 +16,7 @@ from receiver.problems import anchor
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
     from starlette.requests import Request
     from starlette.responses import Response
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from receiver.page.parts import PageParts, Visit
 
 _SCHEMAS = "#/components/schemas/"
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-_FILES = MarkdownIt("commonmark", {"html": True}).enable("table")
-"""For files of deploy/, which hold anchors in HTML as GitHub shows them."""
 _CODE = re.compile(r"`([a-z_]+)`")
 _LINKED = re.compile(r"\.md(?=$|#)")
 """The ending of a file, which has its page without."""
@@ -47,9 +44,16 @@ async def runbook(_parts: PageParts, request: Request, visit: Visit | None) -> R
     return render(request, "file.html", visit=visit, title="Runbook", text=_text("runbook.md"))
 
 
+@cache
+def _markdown(*, html: bool = False) -> MarkdownIt:
+    from markdown_it import MarkdownIt  # noqa: PLC0415  (only whoever reads these pages needs it)
+
+    return MarkdownIt("commonmark", {"html": html}).enable("table")
+
+
 def prose(text: str) -> Markup:
     """Return a text of the document as HTML: its backticks stand around what is typed as it is."""
-    return Markup(_MARKDOWN.renderInline(text))  # noqa: S704  (the renderer escapes what is HTML in it)
+    return Markup(_markdown().renderInline(text))  # noqa: S704  (the renderer escapes what is HTML in it)
 
 
 def kinds(schema: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
@@ -75,8 +79,9 @@ def kinds(schema: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
 
 @cache
 def _text(name: str) -> Markup:
-    """Return a file of deploy/ as HTML."""
-    tokens = _FILES.parse(_file(name).read_text())
+    """Return a file of deploy/ as HTML: its anchors stand in HTML, as GitHub shows them."""
+    markdown = _markdown(html=True)
+    tokens = markdown.parse(_file(name).read_text())
     for before, inline in pairwise(tokens):
         if before.type == "heading_open":
             before.attrSet("id", anchor(inline.content))
@@ -85,7 +90,7 @@ def _text(name: str) -> Markup:
             row.attrSet("id", code[1])
     for link in (child for token in tokens for child in token.children or () if child.type == "link_open"):
         link.attrSet("href", _LINKED.sub("", str(link.attrGet("href"))))
-    return Markup(_FILES.renderer.render([*_untitled(tokens)], _FILES.options, {}))  # noqa: S704  (our own text)
+    return Markup(markdown.renderer.render([*_untitled(tokens)], markdown.options, {}))  # noqa: S704  (our own text)
 
 
 def _untitled(tokens: list[Token]) -> Iterator[Token]:

@@ -173,11 +173,13 @@ async def test_the_service_checks_archives_and_takes_back_with_the_writers_polic
         await service.post(json.dumps(made["payload"]).encode())
         first, second = await service.until_archived(2)
         code, said, wrong = await service.ran("check", "--json")
-        bad = [
-            row for row in json.loads(said)["checks"] if row["name"].startswith("bucket") and row["state"] == "wrong"
-        ]
-        # moto asks no policy about a URL that was signed, nor whether it was
-        assert [row["name"] for row in bad if "anybody may read" not in row["seen"]] == [], (code, wrong)
+        rows = [row for row in json.loads(said)["checks"] if row["name"].startswith("bucket")]
+        # moto fails on any signed URL once it asks policies: it wants the header
+        assert [row for row in rows if row["state"] == "wrong" and row["name"] != "bucket download"] == [], (
+            code,
+            wrong,
+        )
+        assert len(rows) > 8
     for name, value in account.of("eraser").items():
         monkeypatch.setenv(name, value)
     config = BucketConfig(bucket=BUCKET, endpoint_url=account.url, region="eu-central-1")

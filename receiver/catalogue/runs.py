@@ -27,7 +27,7 @@ from receiver.records import (
     UploadedPart,
     UrlOrigin,
 )
-from receiver.tables import Database, recordings, upload_parts
+from receiver.tables import Database, deliveries, delivery_recordings, recordings, upload_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,18 @@ if TYPE_CHECKING:
 _CLAIMED = (
     *("id", "fence", "attempts", "crashes"),
     *("payload_url", "source_host", "cut_sha256", "listed_at", "object_key"),
+)
+
+
+# the columns of outer tables as text: SQLAlchemy's RETURNING for SQLite drops the tables' names, in subqueries too
+_NAMED_BY = (
+    sa.select(sa.func.max(delivery_recordings.c.delivery_id))
+    .where(delivery_recordings.c.recording_id == sa.literal_column("recordings.id"))
+    .scalar_subquery()
+)
+"""The newest delivery that names the recording: ids of deliveries sort by time."""
+_TRACEPARENT = (
+    sa.select(deliveries.c.traceparent).where(sa.literal_column("deliveries.id") == _NAMED_BY).scalar_subquery()
 )
 
 
@@ -77,6 +89,8 @@ class Runs:
                 .values(attempts=c.attempts + sa.case((is_running, 0), else_=1), crashes=crashes, next_attempt_at=None)
                 .returning(
                     *(c[name] for name in (*_CLAIMED, *NO_OBJECT, *NO_UPLOAD)),
+                    _NAMED_BY.label("delivery_id"),
+                    _TRACEPARENT.label("traceparent"),
                 )
             )
             row = taken.one_or_none()
@@ -98,6 +112,8 @@ class Runs:
                 upload=load_unfinished(tx, row),
                 cut_sha256=row.cut_sha256,
                 is_listed=row.listed_at is not None,
+                delivery_id=row.delivery_id,
+                traceparent=row.traceparent,
             )
 
         return await self._database.write(take)

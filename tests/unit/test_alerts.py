@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -19,6 +20,7 @@ from receiver.problems import anchor
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yml"
 TESTS = DEPLOY / "prometheus" / "alerts.test.yml"
+DASHBOARD = (DEPLOY / "grafana.json").read_text()
 ALERTS = re.findall(r"- alert: (\w+)", RULES.read_text())
 SECTIONS = {
     title: text
@@ -48,6 +50,18 @@ def test_each_alert_fires_when_it_should_and_not_before() -> None:
 def test_the_series_are_named_as_prometheus_wants_them() -> None:
     content, _ = metrics.render()
     promtool("check", "metrics", given=content)
+
+
+def test_rules_and_dashboard_ask_for_series_that_there_are() -> None:
+    shown = metrics.render()[0].decode()
+    names = set(re.findall(r"^# TYPE (\S+)", shown, re.MULTILINE))
+    names |= {f"{name}_bucket" for name in re.findall(r"^# TYPE (\S+) histogram", shown, re.MULTILINE)}
+    asked = re.findall(r"\b(?:receiver|process)_\w+", RULES.read_text())
+    asked += re.findall(r"\b(?:receiver|process)_\w+", DASHBOARD)
+    assert set(asked) - names == set()
+    panels = json.loads(DASHBOARD)["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert set(re.findall(r'alertname=~\\"([\w|]+)', DASHBOARD)[0].split("|")) == set(ALERTS)
 
 
 def test_every_alert_has_a_section_which_its_link_leads_to() -> None:
@@ -92,5 +106,5 @@ def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
 def test_series_of_the_index_are_taken_once_over_replicas() -> None:
     text = (DEPLOY / "prometheus" / "README.md").read_text().split("## Over replicas")[1].split("All others")[0]
     assert set(re.findall(r"`(receiver_\w+)`", text)) == metrics.OF_THE_INDEX
-    for use in re.finditer(rf"(\S*)(?:{'|'.join(metrics.OF_THE_INDEX)})\b", RULES.read_text()):
+    for use in re.finditer(rf"(.*?)(?:{'|'.join(metrics.OF_THE_INDEX)})\b", RULES.read_text() + DASHBOARD):
         assert re.search(r"max(?: by \(\w+\) )?\((?:delta\()?$", use[1]), use[0]

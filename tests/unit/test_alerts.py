@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +23,7 @@ RULES = DEPLOY / "prometheus" / "alerts.yml"
 TESTS = DEPLOY / "prometheus" / "alerts.test.yml"
 DASHBOARD = (DEPLOY / "grafana.json").read_text()
 ALERTS = re.findall(r"- alert: (\w+)", RULES.read_text())
+FRESH = "from receiver import app, metrics; print(metrics.render()[0].decode())"
 SECTIONS = {
     title: text
     for part in (DEPLOY / "runbook.md").read_text().split("\n## ")
@@ -62,6 +64,16 @@ def test_rules_and_dashboard_ask_for_series_that_there_are() -> None:
     panels = json.loads(DASHBOARD)["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert set(re.findall(r'alertname=~\\"([\w|]+)', DASHBOARD)[0].split("|")) == set(ALERTS)
+
+
+def test_what_alerts_count_is_shown_before_it_first_counts() -> None:
+    """What appears at 1 has not increased in Prometheus's eyes: the first of its kind would fire nothing."""
+    fresh = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, check=True, timeout=60, text=True).stdout
+    # a schedule's runs are foreseen once the schedule is there
+    counted = re.findall(r'(receiver_(?!schedule)\w+_total)\{(\w+)=~?"([\w|]+)"\}', RULES.read_text())
+    series = [f'{name}{{{label}="{value}"}} 0.0' for name, label, values in counted for value in values.split("|")]
+    assert len(series) > 8
+    assert [one for one in series if one not in fresh] == []
 
 
 def test_every_alert_has_a_section_which_its_link_leads_to() -> None:

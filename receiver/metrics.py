@@ -124,6 +124,27 @@ source_deletions = Counter(
     "Recordings deleted at the platform by this process, since all of their meeting were archived.",
     registry=registry,
 )
+audited_objects = Counter(
+    "receiver_audited_objects",
+    "Archived objects read again by this process, by how they were found.",
+    ["result"],
+    registry=registry,
+)
+audited_bytes = Counter("receiver_audited_bytes", "Bytes that this process read of them.", registry=registry)
+repaired_objects = Counter(
+    "receiver_repaired_objects", "Archived objects and manifests that this process put right.", registry=registry
+)
+oldest_verified_seconds = Gauge(
+    "receiver_oldest_verified_seconds",
+    "Seconds since the archived object was proven whose last proof is the oldest.",
+    registry=registry,
+)
+unsound_objects = Gauge(
+    "receiver_unsound_objects",
+    "Archived objects found wanting when they were last read.",
+    ["fixity"],
+    registry=registry,
+)
 connections_dropped = Counter(
     "receiver_connections_dropped",
     "Clients that were hung up on, by what they did not do in time, or since another needed the room.",

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0024"
-down_revision = "0017"
+down_revision = "0019"
 compatible_from = "0001"
 
 MISSED = sa.text("first_seen_via = 'reconcile'")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from receiver.records import ID_PATTERN, State, UrlOrigin, Via
+from receiver.records import ID_PATTERN, Fixity, State, UrlOrigin, Via
 
 if TYPE_CHECKING:
     from receiver.operators import FoundMeeting
@@ -82,6 +82,7 @@ class ArchiveBody(Body):
 
     `file_version` is 1, and higher where the key held another file already: the earlier ones lie beside this one.
     `incomplete` says what the file lacks by its own word: its end, or what a player needs.
+    `fixity` is how its bytes were found when they were last read again, `verified_at` when they were last found intact.
     """
 
     bucket: str
@@ -93,6 +94,8 @@ class ArchiveBody(Body):
     checksum: str
     content_type: str
     archived_at: datetime | None
+    verified_at: datetime | None
+    fixity: Fixity | None
     incomplete: str | None
     proof: ProofBody | None
 
@@ -164,6 +167,8 @@ class RecordingBody(Body):
                 checksum=stored.checksum,
                 content_type=stored.content_type,
                 archived_at=r.archived_at,
+                verified_at=r.verified_at,
+                fixity=r.fixity,
                 incomplete=stored.incomplete,
                 proof=ProofBody.model_validate(stored.proof) if stored.proof else None,
             ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from receiver.api import answers
 from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
 from receiver.operators import covers, deliveries_query, delivery_id
+from receiver.records import Action
 from receiver.settings import Role
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ async def page(call: Call) -> Response:
 async def show(call: Call) -> Response:
     """`GET /api/deliveries/{id}`; the body, which names people, is for operators and above."""
     delivery = await call.parts.catalogue.delivery(delivery_id(call.request))
-    return answers.single(call.request, DeliveryBody.of(delivery, with_body=covers(call.token.role, Role.OPERATOR)))
+    with_body = covers(call.token.role, Role.OPERATOR)
+    if with_body:
+        await call.parts.actions.note(Action.BODY_SHOWN, delivery.id, call.token)
+    return answers.single(call.request, DeliveryBody.of(delivery, with_body=with_body))
 
 
 async def replay(call: Call) -> Response:

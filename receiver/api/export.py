@@ -36,6 +36,7 @@ async def export(call: Call) -> Response:
     asked = export_query(call.request.query_params.multi_items())
     chunks = written(call.parts.catalogue, asked)
     first = await anext(chunks)
+    await call.parts.actions.note_export(asked, call.token)
 
     async def body() -> AsyncIterator[bytes]:
         yield first

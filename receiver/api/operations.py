@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from receiver.api import deliveries, export, meetings, recordings, stats
+from receiver.api import deliveries, export, meetings, record, recordings, stats
 from receiver.api.bodies import (
     MeetingRecordingsBody,
     RecordingBody,
@@ -15,7 +15,8 @@ from receiver.api.bodies import (
     StatsBody,
 )
 from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
-from receiver.api.parameters import CURSOR, FILTERED, FORMAT, LIMIT, SORT, STATUS
+from receiver.api.parameters import CURSOR, FILTERED, FORMAT, LIMIT, LOGGED, SORT, STATUS
+from receiver.api.record_bodies import ActsBody, HistoryBody
 from receiver.settings import Role
 
 if TYPE_CHECKING:
@@ -85,6 +86,12 @@ OPERATIONS = (
         refusals=(409, 502),
     ),
     Operation(
+        path="/recordings/{id}/history",
+        about="What is on record of one recording, from first sight on.",
+        handler=record.history,
+        answers=HistoryBody,
+    ),
+    Operation(
         path="/recordings/retry",
         about="Try all anew that did not succeed and whose last run ended with one code; first with `dry_run`.",
         handler=recordings.retry_all,
@@ -134,6 +141,14 @@ OPERATIONS = (
         handler=export.export,
         answers=None,
         parameters=(FORMAT, *FILTERED, SORT),
+    ),
+    Operation(
+        path="/audit-log",
+        about="Who did, saw or fetched what, and what the service did by itself, newest first; for admins.",
+        handler=record.acts,
+        answers=ActsBody,
+        needs=Role.ADMIN,
+        parameters=(*LOGGED, LIMIT, CURSOR),
     ),
     Operation(path="/stats", about="How many recordings stand in each state.", handler=stats.show, answers=StatsBody),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
 from receiver.catalogue import FILTERS, SORTS
-from receiver.catalogue.kinds import MAX_WORDS_CHARS, Shape
+from receiver.catalogue.kinds import ID, MAX_WORDS_CHARS, TIME, Shape
 from receiver.operators import DEFAULT_LIMIT, MAX_LIMIT, ExportFormat
 from receiver.records import DeliveryStatus
 
@@ -80,3 +80,19 @@ def _schema(kind: ValueKind[Any]) -> dict[str, Any]:
 
 FILTERED = tuple(map(_parameter, FILTERS))
 """One for each filter of the recordings' listing, in the table's order."""
+LOGGED = (
+    Parameter(
+        name="actor",
+        about="Only what this token, user or schedule did; with or without what stands before the name.",
+        schema={"type": "string", "minLength": 1, "maxLength": 128},
+    ),
+    Parameter(
+        name="action",
+        about="Only acts of this kind, such as `url_issued`.",
+        schema={"type": "string", "pattern": "^[a-z_]{1,64}$"},
+    ),
+    Parameter(name="recording_id", about="Only acts on this recording.", schema=_schema(ID)),
+    Parameter(name="since", about="Only acts since then.", schema=_schema(TIME)),
+    Parameter(name="until", about="Only acts before then.", schema=_schema(TIME)),
+)
+"""What the log can be asked."""

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from receiver.app.audit_log import verify_log
 from receiver.app.opening import utc_now
 from receiver.app.pauses import lift_pause
 from receiver.app.serving import migrate, open_actions, open_catalogue, open_store, serve, work
 
-__all__ = ["lift_pause", "migrate", "open_actions", "open_catalogue", "open_store", "serve", "utc_now", "work"]
+__all__ = [
+    "lift_pause",
+    "migrate",
+    "open_actions",
+    "open_catalogue",
+    "open_store",
+    "serve",
+    "utc_now",
+    "verify_log",
+    "work",
+]

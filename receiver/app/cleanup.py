@@ -16,6 +16,7 @@ from receiver.cleanup import Cleanup
 from receiver.errors import SettingsError
 from receiver.jobs import Schedule
 from receiver.objectstore import Bucket, open_bucket
+from receiver.operators import actor_of
 from receiver.transfer import read_back
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from receiver.app.store import StoreLessons
     from receiver.meetings import MeetingsApi
+    from receiver.operators import OsUser
     from receiver.records import ObjectHead, StoredFile
     from receiver.settings import Settings
     from receiver.tables import Database
@@ -32,25 +34,28 @@ _FIRST_AFTER = timedelta(hours=1)
 _log = logs.get("cleanup")
 
 
-def make_cleanup(database: Database, api: MeetingsApi, bucket: Bucket, store: StoreLessons) -> Cleanup:
-    """Make the clean-up over an index, an API and the bucket."""
+def make_cleanup(
+    database: Database, api: MeetingsApi, bucket: Bucket, store: StoreLessons, *, by: OsUser | None = None
+) -> Cleanup:
+    """Make the clean-up over an index, an API and the bucket, on record as the schedule's or somebody's."""
 
     async def head(stored: StoredFile) -> ObjectHead | None:
         """Return what lies there. Where the store has no checksum of its own to tell, the bytes are read again now."""
         if stored.bucket != bucket.name:
             return None
         await store.ready()
-        found = await bucket.head(stored.key)
+        found = await bucket.head(stored.key, version_id=stored.version_id)
         if found is None or found.checksum is not None or found.size_bytes != stored.size_bytes:
             return found
         digest = await read_back(bucket, found, _unnoted)
         return replace(found, checksum=stored.checksum if digest.sha256 == stored.sha256 else None)
 
-    return Cleanup(api=api, index=CleanupIndex(database), head=head, clock=utc_now)
+    index = CleanupIndex(database) if by is None else CleanupIndex(database, by=actor_of(by))
+    return Cleanup(api=api, index=index, head=head, clock=utc_now)
 
 
 @asynccontextmanager
-async def open_cleanup(settings: Settings) -> AsyncIterator[Cleanup]:
+async def open_cleanup(settings: Settings, by: OsUser) -> AsyncIterator[Cleanup]:
     """Open the clean-up for a command; raises `SettingsError` where no administration key is set."""
     config = api_config(lambda: settings)
     if config is None or settings.api_admin_key is None:
@@ -62,7 +67,7 @@ async def open_cleanup(settings: Settings) -> AsyncIterator[Cleanup]:
         api_of(config, database) as api,
         open_bucket(bucket_config(settings)) as bucket,
     ):
-        yield make_cleanup(database, api, bucket, store_lessons(settings, database, bucket))
+        yield make_cleanup(database, api, bucket, store_lessons(settings, database, bucket), by=by)
 
 
 async def _unnoted(_read_bytes: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from receiver.app.opening import engine, index_beside, utc_now
 from receiver.app.shared_pause import DatabasePause
 from receiver.catalogue import Interventions
+from receiver.operators import actor_of
 
 if TYPE_CHECKING:
     from receiver.operators import OsUser
@@ -28,7 +29,7 @@ async def lift_pause(settings: Settings, by: OsUser) -> LiftedPause:
     async with index_beside(settings) as database:
         left_s = await DatabasePause(database, settings.api_url).left_s()
         woken = await Interventions(database).end_api_pause(
-            settings.api_url, actor=by.name, left_s=left_s, now=utc_now()
+            settings.api_url, by=actor_of(by), left_s=left_s, now=utc_now()
         )
         engine(settings, database).wake()
         return LiftedPause(left_s, woken)

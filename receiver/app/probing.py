@@ -11,7 +11,7 @@ from receiver.api import ProbeParts
 from receiver.app.configs import sqlite_path
 from receiver.app.opening import utc_now
 from receiver.app.shared_pause import DatabasePause
-from receiver.catalogue import Catalogue, read_latest
+from receiver.catalogue import Catalogue, FixityIndex, read_latest
 from receiver.errors import ReceiverError, StorageUnavailableError
 from receiver.tables import write_probes
 
@@ -55,6 +55,7 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
     """Return what the probes of a process ask, which says that it is not ready once `stop` is set."""
     readiness = Readiness(database, monotonic=asyncio.get_running_loop().time)
     catalogue, pause = Catalogue(database), DatabasePause(database, settings.api_url)
+    fixity = FixityIndex(database)
 
     async def ready() -> None:
         if stop.is_set():
@@ -68,6 +69,10 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
         metrics.webhook_missed.value = await catalogue.missed_webhooks()
         metrics.api_pause_seconds.set(await pause.left_s())
         _show_latest(await database.read(read_latest))
+        oldest = await fixity.oldest_proof_at()
+        metrics.oldest_verified_seconds.set((utc_now() - oldest).total_seconds() if oldest is not None else 0.0)
+        for found, count in (await fixity.unsound()).items():
+            metrics.unsound_objects.labels(fixity=found).set(count)
 
     return ProbeParts(ready=ready, measure=measure)
 

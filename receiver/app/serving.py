@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, webhook
 from receiver.access_log import AccessLog
-from receiver.app import cleanup, indexing, reconcile
+from receiver.app import audit_log, cleanup, fixity, indexing, reconcile
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -232,7 +232,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
     catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()))
     guard = Guard(lambda: secrets.now().ops_tokens)
     actions = _actions(settings, database, jobs, inbox)
-    downloads = Downloads(catalogue=catalogue, presign=presign)
+    downloads = Downloads(catalogue=catalogue, presign=presign, note=actions.note)
     json = api.ApiParts(
         catalogue=catalogue,
         guard=guard,
@@ -303,8 +303,10 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
         schedules=(
             *indexing.schedules(database),
             *stray_schedules(lessons, runs, keys),
+            *audit_log.schedules(settings, database, lessons),
             *reconcile.asking(database, found),
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
+            *fixity.schedules(settings, database, bucket),
         ),
     )

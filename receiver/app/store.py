@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
     from receiver.tables import Database
 
-FOLDER = ".receiver-check/"
+OWN_KEYS = ".receiver-"
+"""What the service's own small objects begin with, under the root of all keys: no recordings and no manifests."""
+FOLDER = f"{OWN_KEYS}check/"
 """Under the root of all keys, so that a policy which covers recordings covers trial and check."""
 _DOUBTED_AFTER = timedelta(hours=1)
 """For so long a store that calls itself something else, or that was tried at a bad moment, is not tried again."""

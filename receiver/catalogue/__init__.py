@@ -2,7 +2,9 @@
 (`due`), what a run may write (`Runs`, fenced), what operators read (`Catalogue`) and change (`Interventions`), what a
 reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
 their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
-(`StoreNotes`). One statement changes a state (`states`); one table says what a listing can be asked (`filters`).
+(`StoreNotes`), which objects are read again and how they were found (`FixityIndex`), what a rebuilt index is made of
+(`RebuiltRows`), what was done and by whom (`audit_log`). One statement changes a state (`states`); one table says what
+a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from receiver.catalogue.cleanup import CleanupIndex
 from receiver.catalogue.deliveries import Incoming
 from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, read_due
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
+from receiver.catalogue.fixity import BucketWalks, FixityIndex
+from receiver.catalogue.history import History, LogQuery
 from receiver.catalogue.intake import Intake, Stored
 from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
@@ -20,6 +24,7 @@ from receiver.catalogue.news import Changes
 from receiver.catalogue.order import SORTS
 from receiver.catalogue.overview import Overview, Overviews
 from receiver.catalogue.reading import Catalogue
+from receiver.catalogue.rebuilding import RebuiltRows
 from receiver.catalogue.runs import Runs
 from receiver.catalogue.store_notes import StoreNotes
 from receiver.catalogue.walks import Walks
@@ -28,6 +33,7 @@ __all__ = [
     "FILTERS",
     "SORTS",
     "Backlog",
+    "BucketWalks",
     "Catalogue",
     "Changes",
     "CleanupIndex",
@@ -35,14 +41,18 @@ __all__ = [
     "Due",
     "Filter",
     "Filters",
+    "FixityIndex",
+    "History",
     "Incoming",
     "Intake",
     "Interventions",
     "KnownMeetings",
     "Latest",
+    "LogQuery",
     "NamedMeetings",
     "Overview",
     "Overviews",
+    "RebuiltRows",
     "Runs",
     "StoreNotes",
     "Stored",

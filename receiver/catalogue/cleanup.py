@@ -9,29 +9,25 @@ import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
 from receiver.catalogue.rows import load_recordings
-from receiver.records import MeetingId, Recording, State
+from receiver.records import Action, Actor, MeetingId, Recording, State
 from receiver.tables import Database, recordings
 from receiver.tables import audit_log as entries
+from receiver.tables import unsealed_audit_log as unsealed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from datetime import datetime
 
 _PAGE_MEETINGS = 100
-_ACTOR = "cleanup"
-_BEGAN, _DELETED, _FAILED, _GONE = (
-    "source_deletion_began",
-    "source_deleted",
-    "source_deletion_failed",
-    "source_gone",
-)
+_SCHEDULE = Actor("cleanup")
 
 
 class CleanupIndex:
-    """What is noted is on disk before the call returns."""
+    """What is noted is on disk before the call returns; `by` is who has it done."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, by: Actor = _SCHEDULE) -> None:
         self._database = database
+        self._by = by
 
     async def meetings(self, *, archived_before: datetime) -> AsyncGenerator[MeetingId]:
         """Yield the meetings of which every recording was archived before then, and none is on hold.
@@ -41,7 +37,7 @@ class CleanupIndex:
         after = ""
         while page := await self._database.read(partial(_page, archived_before=archived_before, after=after)):
             for row in page:
-                if row.cleaned_at is None or row.cleaned_at < row.newest_at:
+                if all(at is None or at < row.newest_at for at in (row.cleaned_at, row.lately)):
                     yield MeetingId(row.meeting_id)
             after = page[-1].meeting_id
 
@@ -56,28 +52,33 @@ class CleanupIndex:
         def begin(tx: sa.Connection) -> bool:
             if _recordings(meeting_id, tx) != list(proven):
                 return False
-            audit_log.append(tx, _entry(_BEGAN, meeting_id, now, recordings=_named(chosen)))
+            audit_log.append(tx, self._entry(Action.SOURCE_DELETION_BEGAN, meeting_id, now, recordings=_named(chosen)))
             return True
 
         return await self._database.write(begin)
 
     async def deleted(self, meeting_id: MeetingId, chosen: Sequence[Recording], *, now: datetime) -> None:
         """Note that the source has deleted them."""
-        await self._append(_entry(_DELETED, meeting_id, now, recordings=_named(chosen)))
+        await self._append(self._entry(Action.SOURCE_DELETED, meeting_id, now, recordings=_named(chosen)))
 
     async def failed(self, meeting_id: MeetingId, chosen: Sequence[Recording], code: str, *, now: datetime) -> None:
         """Note that the source did not say that it deleted them; it may have."""
-        await self._append(_entry(_FAILED, meeting_id, now, recordings=_named(chosen), code=code))
+        await self._append(
+            self._entry(Action.SOURCE_DELETION_FAILED, meeting_id, now, recordings=_named(chosen), reason=code)
+        )
 
     async def gone(self, meeting_id: MeetingId, *, now: datetime) -> None:
         """Note that the source has nothing left of the meeting, by this clean-up or another hand."""
-        await self._append(_entry(_GONE, meeting_id, now))
+        await self._append(self._entry(Action.SOURCE_GONE, meeting_id, now))
+
+    def _entry(self, action: Action, meeting_id: MeetingId, now: datetime, **details: Any) -> audit_log.AuditEntry:
+        return audit_log.AuditEntry.of(self._by, action, meeting_id, at=now, **details)
 
     async def _append(self, entry: audit_log.AuditEntry) -> None:
         await self._database.write(lambda tx: audit_log.append(tx, entry))
 
 
-def _page(tx: sa.Connection, *, archived_before: datetime, after: str) -> Sequence[sa.Row[Any, Any, Any]]:
+def _page(tx: sa.Connection, *, archived_before: datetime, after: str) -> Sequence[sa.Row[Any, Any, Any, Any]]:
     """Return a page of meetings with the time of their newest recording here, and of their last clean-up."""
     c, at_rest = recordings.c, recordings.c.state.in_((State.ARCHIVED, State.ERASED))
     archived_at = sa.func.max(sa.case((c.state == State.ARCHIVED, c.archived_at)))
@@ -93,13 +94,14 @@ def _page(tx: sa.Connection, *, archived_before: datetime, after: str) -> Sequen
         .limit(_PAGE_MEETINGS)
         .subquery()
     )
-    cleaned_at = (
-        sa.select(sa.func.max(entries.c.at))
-        .where(entries.c.subject == old.c.meeting_id, entries.c.action.in_((_DELETED, _GONE)))
+    cleaned_at, lately = (
+        sa.select(sa.func.max(log.c.at))
+        .where(log.c.subject == old.c.meeting_id, log.c.action.in_((Action.SOURCE_DELETED, Action.SOURCE_GONE)))
         .scalar_subquery()
+        for log in (entries, unsealed)
     )
-    page = sa.select(old.c.meeting_id, old.c.newest_at, cleaned_at.label("cleaned_at")).order_by(old.c.meeting_id)
-    return tx.execute(page).all()
+    page = sa.select(old.c.meeting_id, old.c.newest_at, cleaned_at.label("cleaned_at"), lately.label("lately"))
+    return tx.execute(page.order_by(old.c.meeting_id)).all()
 
 
 def _recordings(meeting_id: MeetingId, tx: sa.Connection) -> list[Recording]:
@@ -109,7 +111,3 @@ def _recordings(meeting_id: MeetingId, tx: sa.Connection) -> list[Recording]:
 
 def _named(some: Sequence[Recording]) -> list[dict[str, Any]]:
     return [{"id": one.id, "sha256": one.archive.sha256 if one.archive else None} for one in some]
-
-
-def _entry(action: str, meeting_id: MeetingId, now: datetime, **details: Any) -> audit_log.AuditEntry:
-    return audit_log.AuditEntry(at=now, actor=_ACTOR, action=action, subject=meeting_id, details=details)

@@ -13,7 +13,7 @@ from receiver.tables import deliveries, delivery_recordings, named_meetings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from receiver.records import MeetingId, RecordingFacts, RecordingId
+    from receiver.records import Actor, MeetingId, RecordingFacts, RecordingId
     from receiver.tables import Database
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class Incoming:
     `named` are the ids of all of them, of which `facts` may be the first only; None where they are not to be noted, as
     they are already, or since nothing could be read. `is_kept`: the delivery is stored
     already, and no row is made for one that is gone; then `is_more` tells the rest of a new one from what is told
-    again. `ask` are the meetings to ask the API for.
+    again, and `by` is who had it taken in again. `ask` are the meetings to ask the API for.
     """
 
     row: dict[str, Any]
@@ -42,6 +42,7 @@ class Incoming:
     ask: tuple[MeetingId, ...] = ()
     is_kept: bool = False
     is_more: bool = False
+    by: Actor | None = None
 
     @property
     def digest(self) -> str:

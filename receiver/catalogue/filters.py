@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from receiver.catalogue import kinds, words
 from receiver.catalogue.order import COLUMNS, HAS_VALUE, OF_ANOTHER_COLUMN
 from receiver.catalogue.ways import Way, by_column, by_token, has_token
-from receiver.records import State
+from receiver.records import Fixity, State
 from receiver.tables import recordings
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ _is_meeting, _by_meeting = _equal(recordings.c.meeting_id, 1)
 _is_host, _by_host = _equal(recordings.c.host_id, 2)
 _is_code, _by_code = _equal(recordings.c.error_code, 4)
 _is_type, _by_type = _equal(recordings.c.content_type, 7)
+_is_found, _by_found = _equal(recordings.c.fixity, 5)
 
 STATE = Filter(
     name="state",
@@ -228,6 +229,14 @@ HOLD = Filter(
     option=Option("--hold", "Recordings on hold, or not."),
     field=Field("On hold"),
 )
+FIXITY = Filter(
+    name="fixity",
+    kind=kinds.one_of({found.value: found for found in Fixity}),
+    clause=_is_found,
+    ways=_by_found,
+    option=Option("--fixity", "Archived recordings whose object was found so when it was last read again."),
+    field=Field("Fixity"),
+)
 
 FILTERS: tuple[Filter[Any], ...] = (
     STATE,
@@ -240,6 +249,7 @@ FILTERS: tuple[Filter[Any], ...] = (
     CONTENT_TYPE,
     ERROR_CODE,
     HOLD,
+    FIXITY,
     *_bounds(
         "created_at",
         kinds.TIME,

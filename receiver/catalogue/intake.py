@@ -7,13 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue.audit_log import AuditEntry, append_all
 from receiver.catalogue.deliveries import DeliveryRows, pieces
 from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.news import Changes, News, compare_delivery, compare_listing, gather, other_meetings
 from receiver.catalogue.rows import columns_of, write_attendees, write_facts, write_participants
 from receiver.catalogue.states import change_state
 from receiver.lifecycle import FINAL, reopened_by
-from receiver.records import DeliveryId, Host, Meeting, RecordingFacts, RecordingId, State, Via, source_host
+from receiver.records import (
+    Action,
+    Actor,
+    DeliveryId,
+    Host,
+    Meeting,
+    RecordingFacts,
+    RecordingId,
+    State,
+    Via,
+    source_host,
+)
 from receiver.tables import attendees, candidate_meetings, participants, recordings
 
 if TYPE_CHECKING:
@@ -69,6 +81,8 @@ class Intake:
         known = _add_again(tx, news, [incoming for incoming in again if not incoming.is_more])
         changes = self._record(tx, dict(sorted(news.items())))
         self._deliveries.ask(tx, [*added, *again])
+        asked_by = {fact.id: incoming.by for incoming in again if incoming.by for fact in incoming.facts}
+        append_all(tx, [*_replayed(again), *_reopened(changes, news, asked_by)])
         states = known | changes.states
         outcomes = [
             Stored(
@@ -91,6 +105,7 @@ class Intake:
         """
         news = {fact.id: News(latest=fact, at=at, via=via) for fact in sorted(facts, key=lambda f: f.id)}
         changes = self._record(tx, news)
+        append_all(tx, _reopened(changes, news, {}))
         return frozenset(changes.new), changes
 
     def _record(self, tx: sa.Connection, news: dict[RecordingId, News]) -> Changes:
@@ -177,6 +192,36 @@ def _add_again(tx: sa.Connection, news: dict[RecordingId, News], again: Sequence
                 one.is_again = True
                 news[key] = one
     return states
+
+
+def _replayed(again: Sequence[Incoming]) -> list[AuditEntry]:
+    """Return the log's entries of deliveries that somebody had taken in again, whether or not they could be read."""
+    return [
+        AuditEntry.of(
+            one.by,
+            Action.REPLAYED,
+            one.row["id"],
+            at=one.row["received_at"],
+            outcome="unreadable" if one.named is None else "taken_in",
+            recordings=len(one.named or ()),
+        )
+        for one in again
+        if one.by is not None
+    ]
+
+
+def _reopened(changes: Changes, news: dict[RecordingId, News], asked_by: dict[RecordingId, Actor]) -> list[AuditEntry]:
+    """Return the log's entries of recordings that were taken up again, by whoever brought the news."""
+    return [
+        AuditEntry.of(
+            asked_by.get(key) or Actor(news[key].via.value),
+            Action.REOPENED,
+            key,
+            at=news[key].at,
+            outcome=State.PENDING.value,
+        )
+        for key in changes.reopened
+    ]
 
 
 def _compare(tx: sa.Connection, known: dict[RecordingId, News], *, keep_urls: bool) -> Changes:

@@ -6,12 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue import audit_log
 from receiver.catalogue.counts import count_states
+from receiver.catalogue.history import History, LogQuery, load_entries, load_history, read_act
 from receiver.catalogue.listing import PageQuery
 from receiver.catalogue.order import Mark, Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_by_id, load_deliveries, one_recording
 from receiver.errors import DownloadHostsUnsetError, InvalidQueryError, NotFoundError, SourceUrlForbiddenError
-from receiver.records import Delivery, DeliveryId, DeliveryStatus, Page, Recording, RecordingId, RefusedSource, State
+from receiver.records import (
+    Delivery,
+    DeliveryId,
+    DeliveryStatus,
+    LoggedAct,
+    Page,
+    Recording,
+    RecordingId,
+    RefusedSource,
+    State,
+)
 from receiver.tables import Database, deliveries, delivery_recordings, recordings
 
 if TYPE_CHECKING:
@@ -97,6 +109,23 @@ class Catalogue:
         if not found:
             raise NotFoundError(f"there is no delivery {delivery_id}")
         return found[0]
+
+    async def history(self, recording_id: RecordingId) -> History:
+        """Return what is on record of a recording from first sight on; raises `NotFoundError`."""
+        return await self._database.read(lambda tx: load_history(tx, recording_id))
+
+    async def acts(self, asked: LogQuery, *, limit: int = 100, cursor: str | None = None) -> Page[LoggedAct]:
+        """Return a page of the log, newest first; what was written until now is sealed before.
+
+        Raises `InvalidQueryError`.
+        """
+        place = None if cursor is None else int(read_cursor(self._cursor_keys(), "audit-log", cursor).id)
+        most = _limit(limit) + 1
+        await audit_log.seal(self._database, wait=True)
+        rows = await self._database.read(lambda tx: load_entries(tx, asked, before=place, limit=most))
+        last = rows[limit - 1] if len(rows) > limit else None
+        mark = write_cursor(self._cursor_keys(), "audit-log", Mark(last.at, str(last.id))) if last else None
+        return Page(items=tuple(map(read_act, rows[:limit])), next_cursor=mark)
 
     async def counts(self) -> dict[State, int]:
         """Return how many recordings stand in each state."""

@@ -18,6 +18,7 @@ from receiver.records import (
     DeliveryId,
     DeliveryStatus,
     Failure,
+    Fixity,
     Host,
     Meeting,
     Recording,
@@ -175,6 +176,8 @@ def _recording(
         first_seen_via=Via(row.first_seen_via),
         first_seen_at=row.first_seen_at,
         attendees=tuple(invited.get(row.id, ())),
+        verified_at=row.verified_at if archived else None,
+        fixity=Fixity(row.fixity) if archived and row.fixity else None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue.audit_log import AuditEntry, append
 from receiver.catalogue.listed import ListedRows, was_named_anew
 from receiver.catalogue.rows import one_recording
 from receiver.catalogue.run_columns import NO_OBJECT, NO_UPLOAD, begun, failed, file_of, noted_of, proven_by
@@ -15,6 +16,8 @@ from receiver.catalogue.transfers import load_unfinished
 from receiver.errors import NotAloneError
 from receiver.lifecycle import CLAIMABLE, SUSPECT_AFTER
 from receiver.records import (
+    Action,
+    Actor,
     Claim,
     Failure,
     NotedObject,
@@ -39,6 +42,7 @@ _CLAIMED = (
     *("id", "fence", "attempts", "crashes"),
     *("payload_url", "source_host", "cut_sha256", "listed_at", "object_key"),
 )
+_WORKER = Actor("worker")
 
 
 # the columns of outer tables as text: SQLAlchemy's RETURNING for SQLite drops the tables' names, in subqueries too
@@ -81,10 +85,9 @@ class Runs:
             sa.or_(c.next_attempt_at.is_(None), c.next_attempt_at <= now),
         )
 
-        def take(tx: sa.Connection) -> Claim | None:
-            took_over = is_alone and bool(tx.execute(sa.select(crashed).where(is_due).with_for_update()).scalar())
-            taken = tx.execute(
-                change_state(State.ARCHIVING, leaving=CLAIMABLE)
+        def taking(leaving: frozenset[State]) -> Any:
+            return (
+                change_state(State.ARCHIVING, leaving=leaving)
                 .where(is_due, sa.true() if is_alone else crashes < SUSPECT_AFTER)
                 .values(attempts=c.attempts + sa.case((is_running, 0), else_=1), crashes=crashes, next_attempt_at=None)
                 .returning(
@@ -93,18 +96,29 @@ class Runs:
                     _TRACEPARENT.label("traceparent"),
                 )
             )
-            row = taken.one_or_none()
+
+        def take(tx: sa.Connection) -> Claim | None:
+            # most claims are of rows that no run has: one statement, and a crash is looked for where one may be
+            has_crashed, row = False, tx.execute(taking(CLAIMABLE - {State.ARCHIVING})).one_or_none()
+            if row is None:
+                has_crashed = bool(tx.execute(sa.select(crashed).where(is_due).with_for_update()).scalar())
+                row = tx.execute(taking(CLAIMABLE)).one_or_none()
             if row is None:
                 suspect = sa.select(c.id).where(is_due, crashes >= SUSPECT_AFTER)
                 if not is_alone and tx.execute(suspect).one_or_none() is not None:
                     raise NotAloneError(f"runs of recording {recording_id} ended without a word")
                 return None
+            if has_crashed:
+                lost = AuditEntry.of(
+                    _WORKER, Action.RUN_LOST, row.id, at=now, attempt=row.attempts, crashes=row.crashes
+                )
+                append(tx, lost)
             return Claim(
                 recording=one_recording(tx, recording_id),
                 fence=row.fence,
                 attempt=row.attempts,
                 crashes=row.crashes,
-                took_over=took_over,
+                took_over=is_alone and has_crashed,
                 payload_url=row.payload_url,
                 source_host=row.source_host,
                 key=row.object_key,
@@ -255,14 +269,21 @@ class Runs:
             values |= {} if source_host is None else {"source_host": source_host}
             ending = end_run(claim, settled.state).values(values if again else values | NO_UPLOAD)
             write_held(tx, claim, ending, keep_parts=again)
+            append(tx, _failed_run(claim, settled, failure))
             return settled
 
         return await self._database.write(settle)
 
     async def set_aside(self, claim: Claim, decision: Decision, failure: Failure) -> Decision:
         """Record that a recording seems to end the process that runs it; it is begun anew. Raises `FenceLostError`."""
-        await self._end(claim, decision.state, keep_parts=False, **failed(decision, failure), **NO_UPLOAD)
-        return decision
+        ending = end_run(claim, decision.state).values(failed(decision, failure) | NO_UPLOAD)
+
+        def set_aside(tx: sa.Connection) -> Decision:
+            write_held(tx, claim, ending, keep_parts=False)
+            append(tx, _failed_run(claim, decision, failure))
+            return decision
+
+        return await self._database.write(set_aside)
 
     async def hand_back(self, claim: Claim, *, now: datetime) -> None:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
@@ -281,3 +302,16 @@ class Runs:
     async def _end(self, claim: Claim, state: State, *, keep_parts: bool, **values: Any) -> None:
         ending = end_run(claim, state).values(values)
         await self._database.write(lambda tx: write_held(tx, claim, ending, keep_parts=keep_parts))
+
+
+def _failed_run(claim: Claim, decision: Decision, failure: Failure) -> AuditEntry:
+    """Return the log's entry of a run that failed: the row keeps the last one only."""
+    return AuditEntry.of(
+        _WORKER,
+        Action.RUN_FAILED,
+        claim.recording.id,
+        at=failure.at,
+        reason=failure.code,
+        outcome=decision.state.value,
+        attempt=claim.attempt,
+    )

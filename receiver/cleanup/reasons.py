@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from receiver.records import NotedObject, State, is_another_file
+from receiver.records import Fixity, NotedObject, State, is_another_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,8 @@ def of_object(recording: Recording, head: ObjectHead | None) -> Kept | None:
     stored = recording.archive
     if stored is None or head is None:
         return Kept.OBJECT_MISSING
+    if recording.fixity not in {None, Fixity.INTACT}:  # what the store says of it is no word on its bytes
+        return Kept.OBJECT_DIFFERS
     proven = NotedObject(key=stored.key, size_bytes=stored.size_bytes, checksum=stored.checksum)
     return None if proven.matches(head) else Kept.OBJECT_DIFFERS
 

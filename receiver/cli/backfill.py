@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from receiver.app import open_actions
 from receiver.app.reconcile import open_reconciler
 from receiver.cli import types
-from receiver.cli.environment import settings_for
+from receiver.cli.environment import os_user, settings_for
 from receiver.cli.output import clean
 from receiver.cli.progress import meetings_progress
 from receiver.cli.signals import run_until_signal
 from receiver.cli.tally import print_tally
-from receiver.records import MeetingId, is_id
+from receiver.records import Action, MeetingId, is_id
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ def backfill(*, file: TextIO, dry_run: bool, as_json: bool) -> None:
 async def _run(settings: Settings, file: TextIO, *, dry_run: bool, as_json: bool) -> int:
     ids = _Ids(file)
     async with open_reconciler(settings) as reconciler:
+        if not dry_run:
+            async with open_actions(settings) as actions:
+                await actions.note(Action.BACKFILL_BEGAN, "backfill", os_user())
         with meetings_progress() as on_progress:
             tally = await reconciler.backfill(ids, dry_run=dry_run, on_progress=on_progress)
     code = print_tally(tally, {"skipped": ids.skipped, "dry_run": dry_run}, as_json=as_json)

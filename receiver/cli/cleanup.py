@@ -9,7 +9,7 @@ import click
 
 from receiver.app.cleanup import open_cleanup
 from receiver.cli import types
-from receiver.cli.environment import settings_for
+from receiver.cli.environment import os_user, settings_for
 from receiver.cli.output import print_fields, print_json
 from receiver.cli.signals import run_until_signal
 from receiver.errors import SettingsError
@@ -48,7 +48,7 @@ def clean_up(*, after_days: int | None, dry_run: bool, as_json: bool) -> None:
 
 
 async def _run(settings: Settings, older_than: timedelta, *, dry_run: bool, as_json: bool) -> int:
-    async with open_cleanup(settings) as cleanup:
+    async with open_cleanup(settings, os_user()) as cleanup:
         report = await cleanup.run(older_than=older_than, dry_run=dry_run)
     body = {"meetings": report.meetings, "deleted": report.deleted, "kept": dict(report.kept), "dry_run": dry_run}
     (print_json if as_json else print_fields)(body)

@@ -16,7 +16,7 @@ from receiver.cli.output import Column, clean, print_fields, print_json, print_t
 from receiver.cli.paging import tell_more
 from receiver.errors import NotFoundError, UnreadableError
 from receiver.figures import moment, size
-from receiver.records import DeliveryId, DeliveryStatus
+from receiver.records import Action, DeliveryId, DeliveryStatus
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _named(delivery: Delivery) -> str:
 @click.argument("delivery_id", metavar="ID")
 @types.as_json
 def show(*, delivery_id: str, as_json: bool) -> None:
-    """Show the delivery ID, with its body as it came (URL signatures blanked)."""
+    """Show the delivery ID, with its body as it came (URL signatures blanked); that it was shown goes on record."""
     delivery = asyncio.run(_one(settings_for(Needs.DATABASE), DeliveryId(delivery_id)))
     body = plain(DeliveryBody.of(delivery, with_body=True))
     if as_json:
@@ -89,7 +89,10 @@ def show(*, delivery_id: str, as_json: bool) -> None:
 
 async def _one(settings: Settings, delivery_id: DeliveryId) -> Delivery:
     async with open_catalogue(settings) as catalogue:
-        return await catalogue.delivery(delivery_id)
+        delivery = await catalogue.delivery(delivery_id)
+    async with open_actions(settings) as actions:
+        await actions.note(Action.BODY_SHOWN, delivery.id, os_user())
+    return delivery
 
 
 @click.command()

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from receiver.app import open_catalogue, open_store
-from receiver.cli.environment import settings_for
+from receiver.app import open_actions, open_catalogue, open_store
+from receiver.cli.environment import os_user, settings_for
 from receiver.cli.lazy import failure
 from receiver.cli.output import clean
 from receiver.cli.progress import transfer_progress
 from receiver.errors import ReceiverError
 from receiver.figures import size
-from receiver.records import RecordingId, StoredFile
+from receiver.records import Action, RecordingId, StoredFile
 from receiver.settings import Needs, Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class DifferentBytesError(ReceiverError):
 def download(*, recording_id: str, output: Path | None) -> None:
     """Fetch the archived file of the recording ID.
 
-    The file appears under its name only when it is complete and its SHA-256 is the one in the index.
+    That it was fetched goes on record first. The file appears under its name only when it is complete and its SHA-256
+    is the one in the index.
     """
     settings = settings_for(Needs.BUCKET)
     archive = asyncio.run(_archive(settings, RecordingId(recording_id)))
@@ -69,6 +70,8 @@ async def _archive(settings: Settings, recording_id: RecordingId) -> StoredFile:
         recording = await catalogue.recording(recording_id)
     if recording.archive is None:
         raise NotArchivedError(f"recording {recording.id} is {recording.state.value}: there is no file to download")
+    async with open_actions(settings) as actions:
+        await actions.note(Action.DOWNLOADED, recording.id, os_user())
     return recording.archive
 
 
@@ -99,7 +102,7 @@ async def _fetch(settings: Settings, archive: StoredFile, sink: BinaryIO) -> Non
     # the row names the bucket: the setting may have changed since
     settings = settings.model_copy(update={"s3_bucket": archive.bucket})
     with transfer_progress(Path(archive.key).name, archive.size_bytes) as advance:
-        sha256, size_bytes = await _copy(settings, archive.key, sink, advance)
+        sha256, size_bytes = await _copy(settings, archive, sink, advance)
     if (sha256, size_bytes) != (archive.sha256, archive.size_bytes):
         raise DifferentBytesError(
             f"the bucket's object {archive.key} is not what was archived: {size(size_bytes)} with SHA-256 {sha256},"
@@ -107,11 +110,14 @@ async def _fetch(settings: Settings, archive: StoredFile, sink: BinaryIO) -> Non
         )
 
 
-async def _copy(settings: Settings, key: str, sink: BinaryIO, advance: Callable[[int], None]) -> tuple[str, int]:
+async def _copy(
+    settings: Settings, archive: StoredFile, sink: BinaryIO, advance: Callable[[int], None]
+) -> tuple[str, int]:
+    """Read the very version that was proven: another may have come to lie over it."""
     digest = hashlib.sha256()
     size_bytes = 0
     async with open_store(settings) as bucket:
-        async for chunk in bucket.read(key):
+        async for chunk in bucket.read(archive.key, version_id=archive.version_id):
             digest.update(chunk)
             sink.write(chunk)
             size_bytes += len(chunk)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from receiver.api.export import written
-from receiver.app import open_catalogue
+from receiver.app import open_actions, open_catalogue
 from receiver.catalogue import SORTS
 from receiver.cli import filters
-from receiver.cli.environment import settings_for
+from receiver.cli.environment import os_user, settings_for
 from receiver.operators import ExportFormat, export_query
 from receiver.settings import Needs
 
@@ -35,6 +35,8 @@ def export(*, kind: str, sort: str, **given: Any) -> None:
 
 
 async def _write(settings: Settings, asked: ExportQuery) -> None:
+    async with open_actions(settings) as actions:
+        await actions.note_export(asked, os_user())
     out = sys.stdout.buffer
     async with open_catalogue(settings) as catalogue:
         async for chunk in written(catalogue, asked):

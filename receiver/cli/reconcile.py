@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from receiver.app import open_actions
 from receiver.app.configs import unlisted_meetings
 from receiver.app.reconcile import open_reconciler, window_name
 from receiver.cli import types
-from receiver.cli.environment import settings_for
+from receiver.cli.environment import os_user, settings_for
 from receiver.cli.progress import meetings_progress
 from receiver.cli.signals import run_until_signal
 from receiver.cli.tally import print_tally
+from receiver.records import Action
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ async def _run(settings: Settings, name: str, since: datetime, *, dry_run: bool,
             if dry_run:
                 report = await reconciler.look(since=since, on_progress=on_progress)
             else:
+                async with open_actions(settings) as actions:
+                    await actions.note(Action.RECONCILIATION_BEGAN, name, os_user())
                 report = await _reconciled(reconciler, name, since, on_progress)
     told = unlisted_meetings(settings)
     if told is not None:

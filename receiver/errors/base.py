@@ -105,6 +105,14 @@ class KeyTakenError(ReceiverError):
     """An object already lies under the key; whether it is ours is for the caller to find out."""
 
 
+class ManifestUnreadableError(ReceiverError):
+    """What lies where a manifest should is none that this release can read."""
+
+
+class NotRepairableError(ReceiverError):
+    """Nothing that can be asked has the bytes that were archived."""
+
+
 class InvalidQueryError(ReceiverError):
     """A listing's filter, sort, limit or cursor is not understood; the message names the parameter."""
 

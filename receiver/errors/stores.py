@@ -28,6 +28,10 @@ class StoreUnavailableError(StoreError):
     remedy = "where it lasts, look at RECEIVER_S3_ENDPOINT_URL, the network and the store"
 
 
+class ObjectGoneError(StoreUnavailableError):
+    """The store answered 404 for an object or version that was to be read: where a run meets it, it tries anew."""
+
+
 class StoreRefusedError(StoreError):
     """A 4xx that no other class names, or 501: the store would not take the same request another time."""
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from receiver.jobs import Jobs
-    from receiver.records import Delivery, RecordingId, Via
+    from receiver.records import Actor, Delivery, RecordingId, Via
     from receiver.tables import Database
     from receiver.traces import Trace
 
@@ -83,16 +83,19 @@ class Inbox:
         assert accepted is not None  # noqa: S101  (a row is made for a body that is not kept)
         return accepted
 
-    async def replay(self, delivery: Delivery, parsed: Parsed, *, is_read: bool, now: datetime) -> Accepted | None:
+    async def replay(
+        self, delivery: Delivery, parsed: Parsed, *, is_read: bool, now: datetime, by: Actor | None = None
+    ) -> Accepted | None:
         """Take a stored delivery in again, as its body is read now; None where it is not stored any more.
 
-        Where it is not `is_read`, the delivery stays as it was noted, and its meetings are asked for.
+        Where it is not `is_read`, the delivery stays as it was noted, and its meetings are asked for. The log says that
+        it was done `by` somebody.
 
         What is lacking is added, and what had failed or was missing is taken up again, as with the very same body; what
         is known of other recordings is newer and stays. Safe to repeat; raises `StorageUnavailableError`.
         """
         row = {"id": delivery.id, "body_sha256": delivery.body_sha256, "received_at": now} | _read_as(parsed)
-        return await self._take(row, parsed, is_kept=True, is_read=is_read)
+        return await self._take(row, parsed, is_kept=True, is_read=is_read, by=by)
 
     async def keep_rejected(self, body: bytes, rejected: Sequence[RejectedRecord], *, now: datetime) -> DeliveryId:
         """Store a delivery of which nothing could be used, for replay by a later release; safe to repeat.
@@ -130,12 +133,12 @@ class Inbox:
         return new
 
     async def _take(
-        self, row: dict[str, Any], parsed: Parsed, *, is_kept: bool, is_read: bool = True
+        self, row: dict[str, Any], parsed: Parsed, *, is_kept: bool, is_read: bool = True, by: Actor | None = None
     ) -> Accepted | None:
         """Store a delivery with its first recordings, then the others, so that none waits long for another's."""
         first, *others = _slices(parsed.recordings) or [()]
         named = tuple(facts.id for facts in parsed.recordings) if is_read else None
-        incoming = Incoming(row=row, facts=first, named=named, ask=parsed.ask, is_kept=is_kept)
+        incoming = Incoming(row=row, facts=first, named=named, ask=parsed.ask, is_kept=is_kept, by=by)
         stored = await self._batcher.submit(incoming)
         if stored is None:
             return None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from receiver.catalogue import Catalogue
     from receiver.inbox import Inbox
-    from receiver.records import Accepted, Delivery, DeliveryId, RecordingFacts
+    from receiver.records import Accepted, Actor, Delivery, DeliveryId, RecordingFacts
 
 _NO_URL = (
     "without API credentials a recording can be fetched only where its row holds a live URL, since the signatures of "
@@ -36,8 +36,10 @@ class Replays:
     has_api: bool
     clock: Callable[[], datetime]
 
-    async def replay(self, delivery_id: DeliveryId) -> Replayed:
-        """Take a delivery in again; safe to repeat, since what is known already stays as it is.
+    async def replay(self, delivery_id: DeliveryId, by: Actor) -> Replayed:
+        """Take a delivery in again, on record as done `by` somebody.
+
+        Safe to repeat, since what is known already stays as it is.
 
         Raises `NotFoundError`, or `UnreadableError` where still nothing of it can be used.
         """
@@ -46,14 +48,14 @@ class Replays:
         try:
             parsed = await unless_small(len(body), _parse, body)
         except UnreadableError as e:
-            await self._store(delivery, Parsed(recordings=(), rejected=(), ask=e.ask), is_read=False)
+            await self._store(delivery, Parsed(recordings=(), rejected=(), ask=e.ask), by, is_read=False)
             raise
-        accepted = await self._store(delivery, parsed, is_read=True)
+        accepted = await self._store(delivery, parsed, by, is_read=True)
         return Replayed(accepted=accepted, note=None if self.has_api else _NO_URL)
 
-    async def _store(self, delivery: Delivery, parsed: Parsed, *, is_read: bool) -> Accepted:
+    async def _store(self, delivery: Delivery, parsed: Parsed, by: Actor, *, is_read: bool) -> Accepted:
         try:
-            accepted = await self.inbox.replay(delivery, parsed, is_read=is_read, now=self.clock())
+            accepted = await self.inbox.replay(delivery, parsed, is_read=is_read, now=self.clock(), by=by)
         except Exception as e:
             if not is_refused(e):
                 raise

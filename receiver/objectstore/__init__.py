@@ -2,6 +2,7 @@
 
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.client import BucketConfig, open_bucket
+from receiver.objectstore.manifests import fetch_manifest, mend_manifest, store_manifest
 from receiver.objectstore.probe import (
     Keeping,
     ProbedBucket,
@@ -22,9 +23,12 @@ __all__ = [
     "StoreSight",
     "clear_trials",
     "credentials_source",
+    "fetch_manifest",
     "fetched",
     "learn",
+    "mend_manifest",
     "open_bucket",
     "open_probe",
     "sight_of",
+    "store_manifest",
 ]

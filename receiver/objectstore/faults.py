@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from receiver.backoff import retry_after_s
 from receiver.errors import (
     BucketMissingError,
     KeyTakenError,
+    ObjectGoneError,
     ReceiverError,
     StoreChecksumError,
     StoreDeniedError,
@@ -44,6 +46,7 @@ _PASSING_CODES = frozenset(
     {
         "NoSuchUpload",
         "NoSuchKey",
+        "NoSuchVersion",
         "InvalidPart",
         "IncompleteBody",
         "MalformedTrailerError",
@@ -52,6 +55,7 @@ _PASSING_CODES = frozenset(
     }
 )
 """Answers of 4xx that a later run need not meet: an upload or part that is gone, a body that was cut on its way."""
+_GONE_CODES = frozenset({"NoSuchKey", "NoSuchVersion"})
 _TOO_LARGE = (
     "most likely a proxy before the bucket bounds the body of a request: raise that (nginx: client_max_body_size) "
     "above the size of a part, which is RECEIVER_PART_SIZE_MB, and up to 128 MiB of a file over 512 MiB; then retry"
@@ -94,7 +98,7 @@ def _translated(operation: str, where: str) -> Iterator[None]:
         raise BucketMissingError(
             f"{operation} {where}: not a valid S3 name or key", retry_after_s=OPERATOR_WAIT_S
         ) from e
-    except (BotoCoreError, aiohttp.ClientError, OSError) as e:
+    except (BotoCoreError, aiohttp.ClientError, HTTPException, OSError) as e:
         raise StoreUnavailableError(f"{operation} {where}: {type(e).__name__}{_of_host(e)}") from e
 
 
@@ -121,7 +125,8 @@ def _from_answer(error: ClientError, operation: str, where: str) -> ReceiverErro
         return StoreDeniedError(said, operation=operation, retry_after_s=OPERATOR_WAIT_S)
     if (400 <= status < 500 and status not in _PASSING_STATUSES and code not in _PASSING_CODES) or status == 501:
         return StoreRefusedError(said, _TOO_LARGE if status == 413 else None)
-    return StoreUnavailableError(said, retry_after_s=_retry_after_s(error))
+    kind = ObjectGoneError if operation == "GetObject" and code in _GONE_CODES else StoreUnavailableError
+    return kind(said, retry_after_s=_retry_after_s(error))
 
 
 def status_and_code(error: ClientError) -> tuple[int, str]:

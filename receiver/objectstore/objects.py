@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,11 +17,15 @@ from receiver.objectstore.faults import status_and_code, translated
 from receiver.records import CopyProof, ObjectHead, Rung, StoreAbilities
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from types_aiobotocore_s3 import S3Client
 
+    from receiver.objectstore.relay import ReceivedBody
+
 READ_CHUNK_BYTES = 256 * 1024
+DIGESTED_BYTES = 4 * 1024 * 1024
+"""Received at one go in a thread: some ten milliseconds."""
 B = TypeVar("B", bound="Objects")
 
 
@@ -80,9 +85,9 @@ class Objects:
     def _note_server(self, parsed: dict[str, Any], **_: Any) -> None:
         self.server = server_of(parsed)
 
-    async def head(self, key: str) -> ObjectHead | None:
+    async def head(self, key: str, *, version_id: str | None = None) -> ObjectHead | None:
         """Return what the store says of the object, or None where there is none (a missing bucket looks the same)."""
-        answer = await self._head(key, None)
+        answer = await self._head(key, version_id)
         return self._head_of(key, answer) if answer is not None else None
 
     async def _head(self, key: str, version_id: str | None) -> dict[str, Any] | None:
@@ -209,6 +214,28 @@ class Objects:
         if got != answer["ContentLength"]:
             raise StoreUnavailableError(f"GetObject {key}: {got} of {answer['ContentLength']} bytes came")
 
+    async def digest(
+        self, key: str, *, version_id: str | None, note: Callable[[int], Awaitable[None]]
+    ) -> tuple[int, str]:
+        """Receive the whole object in one GET, which is not repeated; return its length and its SHA-256.
+
+        `note` hears, every few megabytes, how many bytes have come. Fewer than the store announced are an error.
+        """
+        version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        sha256, received = hashlib.sha256(), 0
+        with translated("GetObject", key):
+            answer: Any = await self._once.get_object(Bucket=self.name, Key=key, **version)
+            body: ReceivedBody = answer["Body"].raw_stream
+            try:
+                while count := await body.feed(sha256, DIGESTED_BYTES):
+                    received += count
+                    await note(received)
+            finally:
+                body.close()
+        if received != answer["ContentLength"]:
+            raise StoreUnavailableError(f"GetObject {key}: {received} of {answer['ContentLength']} bytes came")
+        return received, sha256.hexdigest()
+
     async def discard(self, head: ObjectHead) -> None:
         """Remove the one version that a write returned; safe to repeat."""
         version: dict[str, Any] = {"VersionId": head.version_id} if head.version_id else {}
@@ -224,15 +251,24 @@ class Objects:
             await self._delete_plainly(key)
             return
         with translated("DeleteObject", key):
-            pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key)
-            versions = [
-                entry["VersionId"]
+            for version_id, _ in await self.versions(key):
+                await self._client.delete_object(Bucket=self.name, Key=key, VersionId=version_id)
+
+    async def versions(self, key: str) -> list[tuple[str, int | None]]:
+        """Return the versions under a key with their sizes, None of a delete marker; none where the store lists none.
+
+        In a bucket that keeps no versions the one there is has the id `null`.
+        """
+        if not self.abilities.lists_versions:
+            return []
+        with translated("ListObjectVersions", key):
+            pages: Any = self._client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key)
+            return [
+                (entry["VersionId"], entry.get("Size"))
                 async for page in pages
                 for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
                 if entry["Key"] == key
             ]
-            for version_id in versions:
-                await self._client.delete_object(Bucket=self.name, Key=key, VersionId=version_id)
 
     async def _delete_plainly(self, key: str) -> None:
         with translated("DeleteObject", key):

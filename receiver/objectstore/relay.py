@@ -1,4 +1,4 @@
-"""The HTTP session that sends parts: botocore signs and reads answers, a blocking session moves the bytes.
+"""The HTTP session that moves many bytes: botocore signs and reads answers, a blocking session sends and receives.
 
 Blocking reads and writes of large buffers in a thread cost half of what the event loop's streams do, and leave the loop
 to the intake (decision 004).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from http.client import HTTPResponse
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from aiobotocore.awsrequest import AioAWSResponse
 from botocore.awsrequest import (
@@ -27,6 +27,23 @@ from receiver.threads import copying_threads
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
+    from concurrent.futures import Executor
+
+    from urllib3 import HTTPResponse as PooledResponse
+
+_RECEIVED_BYTES = 512 * 1024
+
+
+class Digest(Protocol):
+    """What `hashlib` makes."""
+
+    def update(self, chunk: memoryview, /) -> None:
+        """Digest the bytes that come next."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Return the digest of all bytes so far."""
+        ...
 
 
 class RelaySession:
@@ -71,6 +88,8 @@ class RelaySession:
             if isinstance(body, RelayBody):
                 body.done()
         headers: Any = {name.lower(): value for name, value in answer.headers.items()}
+        if request.stream_output and answer.status_code < 300:
+            return AioAWSResponse(answer.url, answer.status_code, headers, ReceivedBody(answer.raw, self._threads))
         return AioAWSResponse(answer.url, answer.status_code, headers, _Read(answer.content))
 
 
@@ -82,6 +101,43 @@ class _Read:
 
     async def read(self) -> bytes:
         return self._content
+
+
+class ReceivedBody:
+    """The body of an answer, received and digested in the session's threads, piece by piece in one buffer."""
+
+    def __init__(self, answer: PooledResponse, threads: Executor) -> None:
+        self._answer = answer
+        self._body: HTTPResponse = answer._original_response  # type: ignore[assignment]  # noqa: SLF001  (which copies nothing)
+        self._threads = threads
+        self._buffer = memoryview(bytearray(_RECEIVED_BYTES))
+
+    async def feed(self, digest: Digest, most_bytes: int) -> int:
+        """Digest as many bytes as come, `most_bytes` at most, and return how many; 0 at the end, and where it is cut.
+
+        Raises `OSError` and `http.client.HTTPException`. Cancelled, it ends the connection under its thread.
+        """
+        receiving = asyncio.get_running_loop().run_in_executor(self._threads, self._feed, digest, most_bytes)
+        try:
+            return await asyncio.shield(receiving)
+        except asyncio.CancelledError:
+            self._answer.shutdown()
+            receiving.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            raise
+
+    def _feed(self, digest: Digest, most_bytes: int) -> int:
+        fed = 0
+        while fed < most_bytes and (count := self._body.readinto(self._buffer[: most_bytes - fed])):
+            digest.update(self._buffer[:count])
+            fed += count
+        return fed
+
+    def close(self) -> None:
+        """Keep the connection for another request where the whole body came, else end it."""
+        if self._body.isclosed():
+            self._answer.release_conn()
+        else:
+            self._answer.close()
 
 
 class _Relaying:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from receiver.operators.access import Guard, covers, require
-from receiver.operators.actions import UNDONE, Actions, OsUser
+from receiver.operators.actions import UNDONE, Actions, OsUser, actor_of
 from receiver.operators.downloads import Downloads
 from receiver.operators.exports import every_page
 from receiver.operators.ids import delivery_id, meeting_id, recording_id
@@ -13,6 +13,7 @@ from receiver.operators.query import (
     MAX_LIMIT,
     ExportFormat,
     ExportQuery,
+    acts_query,
     deliveries_query,
     export_query,
     recordings_query,
@@ -29,6 +30,8 @@ __all__ = [
     "FoundMeeting",
     "Guard",
     "OsUser",
+    "actor_of",
+    "acts_query",
     "covers",
     "deliveries_query",
     "delivery_id",

@@ -1,13 +1,14 @@
-"""What an operator may do to a recording or a delivery, by whatever surface: every change is logged."""
+"""What an operator may do to a recording or a delivery, by whatever surface: all of it goes on record."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from receiver import logs
+from receiver.catalogue.audit_log import AuditEntry
 from receiver.lifecycle import REPLAYABLE
-from receiver.records import State
+from receiver.records import Action, Actor, State
 from receiver.settings import OpsToken
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.catalogue import Interventions
+    from receiver.operators.query import ExportQuery
     from receiver.records import DeliveryId, Recording, RecordingId, Replayed
 
 UNDONE = REPLAYABLE - {State.CANCELLED}
@@ -36,11 +38,11 @@ class Actions:
     interventions: Interventions
     wake: Callable[[], None]
     clock: Callable[[], datetime]
-    take_in: Callable[[DeliveryId], Awaitable[Replayed]]
+    take_in: Callable[[DeliveryId, Actor], Awaitable[Replayed]]
 
     async def retry(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Have the recording tried anew, at once."""
-        recording = await self.interventions.retry(recording_id, now=self.clock())
+        recording = await self.interventions.retry(recording_id, now=self.clock(), by=actor_of(by))
         self.wake()
         return _noted("recording_retried", recording, by)
 
@@ -56,7 +58,9 @@ class Actions:
 
         With `dry_run` nothing is done.
         """
-        count = await self.interventions.retry_all(states, error_code=error_code, now=self.clock(), dry_run=dry_run)
+        count = await self.interventions.retry_all(
+            states, error_code=error_code, now=self.clock(), by=actor_of(by), dry_run=dry_run
+        )
         if not dry_run:
             self.wake()
             _log.info("recordings_retried", count=count, states=sorted(states), code=error_code, **_who(by))
@@ -64,22 +68,39 @@ class Actions:
 
     async def cancel(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Take the recording out of work."""
-        return _noted("recording_cancelled", await self.interventions.cancel(recording_id), by)
+        changed = await self.interventions.cancel(recording_id, by=actor_of(by), now=self.clock())
+        return _noted("recording_cancelled", changed, by)
 
     async def hold(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Have retention and erasure leave the recording alone until it is released; safe to repeat."""
-        return _noted("recording_held", await self.interventions.set_hold(recording_id, True), by)
+        return _noted("recording_held", await self._set_hold(recording_id, True, by), by)
 
     async def release(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
         """Lift the hold; safe to repeat."""
-        return _noted("recording_released", await self.interventions.set_hold(recording_id, False), by)
+        return _noted("recording_released", await self._set_hold(recording_id, False, by), by)
 
     async def replay(self, delivery_id: DeliveryId, by: OpsToken | OsUser) -> Replayed:
         """Take a stored delivery in again; raises `UnreadableError` where still nothing of it can be used."""
-        replayed = await self.take_in(delivery_id)
+        replayed = await self.take_in(delivery_id, actor_of(by))
         recordings = len(replayed.accepted.recordings)
         _log.info("delivery_replayed", delivery_id=delivery_id, recordings=recordings, **_who(by))
         return replayed
+
+    async def note(self, action: Action, subject: str, by: OpsToken | OsUser, **details: Any) -> None:
+        """Put on record what only reads, before its answer leaves."""
+        await self.interventions.note(AuditEntry.of(actor_of(by), action, subject, at=self.clock(), **details))
+
+    async def note_export(self, asked: ExportQuery, by: OpsToken | OsUser) -> None:
+        """Put an export on record before it leaves: the filters' names, since their values may be people's."""
+        await self.note(Action.EXPORTED, "recordings", by, format=asked.format.value, filters=asked.names)
+
+    async def _set_hold(self, recording_id: RecordingId, hold: bool, by: OpsToken | OsUser) -> Recording:  # noqa: FBT001
+        return await self.interventions.set_hold(recording_id, hold, by=actor_of(by), now=self.clock())
+
+
+def actor_of(by: OpsToken | OsUser) -> Actor:
+    """Return who it is as the log names them; no name of a token is one of a user or of the service's own parts."""
+    return Actor(f"token:{by.name}", by.role.value) if isinstance(by, OpsToken) else Actor(f"cli:{by.name}")
 
 
 def _noted(event: str, recording: Recording, by: OpsToken | OsUser) -> Recording:

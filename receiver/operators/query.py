@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from receiver.catalogue import FILTERS, Filters
+from receiver.catalogue import FILTERS, Filters, LogQuery
 from receiver.catalogue.filters import MEETING_ID
-from receiver.catalogue.kinds import nearest, one_of, shown
+from receiver.catalogue.kinds import ID, TIME, nearest, one_of, shown
+from receiver.catalogue.kinds import text as text_of
 from receiver.errors import InvalidQueryError
-from receiver.records import DeliveryStatus
+from receiver.records import DeliveryStatus, RecordingId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from receiver.catalogue.kinds import ValueKind
     from receiver.records import MeetingId
 
+T = TypeVar("T")
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 _FILTERS = tuple(one.name for one in FILTERS)
@@ -26,6 +29,9 @@ _EXPORT = (*_FILTERS, "sort", "format")
 _LISTS = frozenset(one.name for one in FILTERS if one.kind.is_list)
 _MEETING = ("limit", "cursor")
 _DELIVERIES = ("status", "limit", "cursor")
+_LOG = ("actor", "action", "recording_id", "since", "until", "limit", "cursor")
+_ACTION = text_of(lambda given: re.fullmatch(r"[a-z_]{1,64}", given) is not None, "an action, such as url_issued")
+_ACTOR = text_of(lambda given: 0 < len(given) <= 128, "a name: 1 to 128 characters")
 _FIRST = "-created_at"
 _STATUS = one_of({status.value: status for status in DeliveryStatus})
 
@@ -55,6 +61,8 @@ class ExportQuery:
     """A question for all recordings that match; the catalogue checks `sort`."""
 
     filters: Filters
+    names: tuple[str, ...]
+    """Of the filters that were given."""
     sort: str
     format: ExportFormat
 
@@ -64,6 +72,15 @@ class DeliveriesQuery:
     """A question to the deliveries listing; the catalogue checks `cursor`."""
 
     status: DeliveryStatus | None
+    limit: int
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActsQuery:
+    """A question to the log; the catalogue checks `cursor`."""
+
+    asked: LogQuery
     limit: int
     cursor: str | None
 
@@ -99,6 +116,7 @@ def export_query(pairs: Iterable[tuple[str, str]]) -> ExportQuery:
         raise InvalidQueryError("format= is missing", f"choose from {', '.join(ExportFormat)}")
     return ExportQuery(
         filters=_filters(given),
+        names=tuple(name for name in _FILTERS if name in given),
         sort=given.get("sort", [_FIRST])[0],
         format=_FORMAT.read("format", given["format"]),
     )
@@ -110,6 +128,27 @@ def deliveries_query(pairs: Iterable[tuple[str, str]]) -> DeliveriesQuery:
     one = {name: values[0] for name, values in given.items()}
     status = _STATUS.read("status", given["status"]) if "status" in given else None
     return DeliveriesQuery(status=status, limit=_limit(one.get("limit")), cursor=one.get("cursor"))
+
+
+def acts_query(pairs: Iterable[tuple[str, str]]) -> ActsQuery:
+    """Read the log's parameters; raises `InvalidQueryError`."""
+    given = _collect(pairs, known=_LOG, repeatable=())
+
+    def read(name: str, kind: ValueKind[T]) -> T | None:
+        return kind.read(name, given[name]) if name in given else None
+
+    recording_id = read("recording_id", ID)
+    return ActsQuery(
+        asked=LogQuery(
+            actor=read("actor", _ACTOR),
+            action=read("action", _ACTION),
+            recording_id=None if recording_id is None else RecordingId(recording_id),
+            since=read("since", TIME),
+            until=read("until", TIME),
+        ),
+        limit=_limit(given.get("limit", [None])[0]),
+        cursor=given.get("cursor", [None])[0],
+    )
 
 
 def _filters(given: Mapping[str, Sequence[str]]) -> Filters:

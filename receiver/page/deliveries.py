@@ -8,7 +8,7 @@ from receiver.errors import InvalidQueryError
 from receiver.operators import deliveries_query, delivery_id
 from receiver.page.listing import Asked
 from receiver.page.rendering import redirect, render
-from receiver.records import DeliveryStatus
+from receiver.records import Action, DeliveryStatus
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -46,6 +46,8 @@ async def show(visit: Visit) -> Response:
     """`GET /deliveries/{id}`; the body, which names people, is for operators and above."""
     delivery = await visit.parts.catalogue.delivery(delivery_id(visit.request))
     body = delivery.body[:_MOST_BODY_BYTES].decode("utf-8", "replace") if delivery.body and visit.may_act else None
+    if body is not None:
+        await visit.parts.actions.note(Action.BODY_SHOWN, delivery.id, visit.token)
     is_cut = delivery.body is not None and len(delivery.body) > _MOST_BODY_BYTES
     return render(visit.request, "delivery.html", visit=visit, delivery=delivery, body=body, is_cut=is_cut)
 

@@ -59,7 +59,8 @@ async def listing(visit: Visit) -> Response:
 
 async def show(visit: Visit) -> Response:
     """`GET /recordings/{id}`."""
-    recording = await visit.parts.catalogue.recording(recording_id(visit.request))
+    history = await visit.parts.catalogue.history(recording_id(visit.request))
+    recording = history.recording
     media_origin = await _media_origin(visit, recording)
     return render(
         visit.request,
@@ -67,6 +68,7 @@ async def show(visit: Visit) -> Response:
         media_origin=media_origin,
         visit=visit,
         r=recording,
+        history=history,
         player=recording.archive.content_type.partition("/")[0] if recording.archive and media_origin else None,
         verbs=_verbs(recording) if visit.may_act else (),
         siblings=await _siblings(visit, recording),
@@ -76,7 +78,8 @@ async def show(visit: Visit) -> Response:
 
 async def download(visit: Visit) -> Response:
     """`GET /recordings/{id}/download`: to the file in the team's bucket, to be saved or played."""
-    return redirect(await visit.parts.downloads.url(recording_id(visit.request), visit.token), 307)
+    to_play = "play" in visit.request.query_params
+    return redirect(await visit.parts.downloads.url(recording_id(visit.request), visit.token, to_play=to_play), 307)
 
 
 def change(verb: str) -> Callable[[Visit], Awaitable[Response]]:

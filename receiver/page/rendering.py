@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from receiver import figures, problems
+from receiver.records import ABOUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,7 @@ _ENVIRONMENT.filters |= {
     "cut": cut,
     "plain": plain,
     "moment": figures.moment,
+    "about": lambda act: ABOUT.get(act.action, act.action.replace("_", " ")),
     "size": figures.size,
     "duration": figures.duration,
     "span": figures.span,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from receiver.pipeline.keys import KeyTemplate
-from receiver.pipeline.manifest import MANIFEST_VERSION, manifest_key
 from receiver.pipeline.parts import PipelineParts
 from receiver.pipeline.run import Pipeline
 from receiver.pipeline.strays import end_strays
 
-__all__ = ["MANIFEST_VERSION", "KeyTemplate", "Pipeline", "PipelineParts", "end_strays", "manifest_key"]
+__all__ = ["KeyTemplate", "Pipeline", "PipelineParts", "end_strays"]

@@ -27,11 +27,11 @@ from receiver.errors import (
 from receiver.failpoints import Failpoint
 from receiver.lifecycle import Decision, after_crash, decide, wait_out
 from receiver.meetings import url_expiry
+from receiver.objectstore import store_manifest
 from receiver.pipeline.ending import failure_of, judged, report, report_abandoned, to_the_end
 from receiver.pipeline.gates import Gates
 from receiver.pipeline.ledger import DownloadUrls, ReadBackNotes, RowLedger
 from receiver.pipeline.listing import NOT_LISTED, Listings
-from receiver.pipeline.manifest import store_manifest
 from receiver.pipeline.turns import Turns
 from receiver.records import Claim, FreshUrl, Recording, RecordingId, StoredFile, UrlOrigin
 

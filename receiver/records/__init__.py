@@ -1,10 +1,13 @@
 """What the parts hand to each other: frozen records, enums and id types. No behaviour, no I/O."""
 
+from receiver.records.acts import ABOUT, ARCHIVED, FIRST_SEEN, Action, Actor, ChainHead, ChainReport, LoggedAct
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
+from receiver.records.fixity import AuditTally, ReindexTally, Verdict
 from receiver.records.kinds import (
     ID_PATTERN,
     DeliveryId,
     DeliveryStatus,
+    Fixity,
     MeetingId,
     RecordingId,
     State,
@@ -39,15 +42,24 @@ from receiver.records.recordings import (
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, RefusedSource, source_host
 
 __all__ = [
+    "ABOUT",
+    "ARCHIVED",
+    "FIRST_SEEN",
     "ID_PATTERN",
     "Accepted",
+    "Action",
+    "Actor",
     "Attendee",
+    "AuditTally",
+    "ChainHead",
+    "ChainReport",
     "Claim",
     "CopyProof",
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
     "Failure",
+    "Fixity",
     "FreshUrl",
     "HeldPart",
     "Host",
@@ -56,6 +68,7 @@ __all__ = [
     "Learnt",
     "ListedMeeting",
     "ListedRecording",
+    "LoggedAct",
     "Meeting",
     "MeetingId",
     "NotedObject",
@@ -68,6 +81,7 @@ __all__ = [
     "RecordingFacts",
     "RecordingId",
     "RefusedSource",
+    "ReindexTally",
     "RejectedRecord",
     "Replayed",
     "Rung",
@@ -79,6 +93,7 @@ __all__ = [
     "UploadedPart",
     "UrlOrigin",
     "VendorFacts",
+    "Verdict",
     "Via",
     "Walk",
     "is_another_file",

@@ -40,6 +40,18 @@ class Via(StrEnum):
     REINDEX = "reindex"
 
 
+class Fixity(StrEnum):
+    """How an archived object was found when it, and its manifest, were read again."""
+
+    INTACT = "intact"
+    DAMAGED = "damaged"
+    """Other bytes came than were archived, or the manifest says other things than the row."""
+    MISSING = "missing"
+    """The store says that there is no such object, version or manifest."""
+    UNREADABLE = "unreadable"
+    """The store fails again and again to give it out, while it gives out others."""
+
+
 class UrlOrigin(StrEnum):
     """Who named a download URL: the API on our question, or the unauthenticated POST."""
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.progress import Transfer
-    from receiver.records.kinds import DeliveryId, MeetingId, RecordingId, State, UrlOrigin, Via
+    from receiver.records.kinds import DeliveryId, Fixity, MeetingId, RecordingId, State, UrlOrigin, Via
     from receiver.records.objects import NotedObject, StoredFile, UnfinishedUpload
 
 T = TypeVar("T")
@@ -133,6 +133,10 @@ class Recording:
     first_seen_via: Via
     first_seen_at: datetime
     attendees: tuple[Attendee, ...] = ()
+    verified_at: datetime | None = None
+    """When all bytes of the archived object were last read again and found intact; None: not since it was archived."""
+    fixity: Fixity | None = None
+    """How they were found when they were last read again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,10 @@ class Settings(BaseModel):
     max_file_bytes: int = Field(default=53_687_091_200, ge=1, le=48_800_000_000_000)
     reconcile_every: Duration = timedelta(hours=6)
     reconcile_window: Duration = timedelta(days=14)
+    audit_every: Duration = timedelta(days=90)
+    """Within this time every archived object is read again; 0: never by itself."""
+    audit_mb_s: float = Field(default=10, gt=0, le=100_000)
+    """What an audit reads a second at most, of all objects together."""
     source_cleanup_after_days: int | None = Field(default=None, ge=1)
     """Days since the newest recording of a meeting was archived; none, and nothing is deleted at the platform."""
     url_margin_s: int = Field(default=300, ge=0, le=86_400)
@@ -109,5 +113,6 @@ EXAMPLES = {
     "work_port": "9090",
     "reconcile_every": "6h",
     "reconcile_window": "14d",
+    "audit_every": "90d",
     "source_cleanup_after_days": "30",
 }

@@ -128,6 +128,11 @@ recordings = sa.Table(
     sa.Column("archived_at", UtcDateTime),
     sa.Column("incomplete", sa.Text),
     sa.Column("cut_sha256", sa.Text),
+    # null where the object was not read again since it was archived; `unread_since` is the first of failures in a row
+    sa.Column("verified_at", UtcDateTime),
+    sa.Column("fixity", sa.Text),
+    sa.Column("unread_since", UtcDateTime),
+    sa.Column("audit_due_at", UtcDateTime),
     sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
     sa.Column("first_seen_via", sa.Text, nullable=False),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
@@ -149,6 +154,10 @@ recordings = sa.Table(
     sa.Index("ix_recordings_held", "created_at", "id", **_where("hold")),
     sa.Index("ix_recordings_incomplete", "created_at", "id", **_where("incomplete IS NOT NULL")),
     sa.Index(None, "state", "next_attempt_at"),
+    sa.Index("ix_recordings_fixity", "fixity", "created_at", "id", **_where("fixity IS NOT NULL")),
+    sa.Index("ix_recordings_verified", "verified_at", **_where("verified_at IS NOT NULL")),
+    sa.Index("ix_recordings_unverified", "archived_at", **_where("archived_at IS NOT NULL AND verified_at IS NULL")),
+    sa.Index("ix_recordings_audit_due", "audit_due_at", **_where("audit_due_at IS NOT NULL")),
     # the missed webhooks are counted at every scrape
     sa.Index("ix_recordings_missed", "created_at", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
     sa.Index("ix_recordings_reconciled", "first_seen_via", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
@@ -305,8 +314,37 @@ reconciled_meetings = sa.Table(
     sa.Column("meeting_id", sa.Text, primary_key=True),
 )
 
+bucket_walks = sa.Table(
+    "bucket_walks",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("noted_at", UtcDateTime, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("tally", sa.JSON, nullable=False),
+    info={NOT_MOVED: True},
+)
+"""How far a walk over all objects is that was not ended: what it did last (`place`), and what it has counted."""
+
 audit_log = sa.Table(
     "audit_log",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("previous_hash", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Index(None, "actor", "id"),
+    sa.Index(None, "action", "id"),
+    sqlite_autoincrement=True,  # an id is never given out twice
+)
+"""Rows are only added: each holds the hash of the one before it."""
+
+unsealed_audit_log = sa.Table(
+    "unsealed_audit_log",
     metadata,
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     sa.Column("at", UtcDateTime, nullable=False),
@@ -314,8 +352,15 @@ audit_log = sa.Table(
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False, index=True),
     sa.Column("details", sa.JSON, nullable=False),
-    sa.Column("previous_hash", sa.Text, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-    sqlite_autoincrement=True,  # an id is never given out twice
+    sqlite_autoincrement=True,
 )
-"""Rows are only added: each holds the hash of the one before it."""
+"""Entries as acts write them, in transactions of their own; each is soon moved to the end of `audit_log`'s chain."""
+
+audit_log_heads = sa.Table(
+    "audit_log_heads",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("entry_id", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+"""One row: the entry that was sealed last, so that one taken off the end is missed."""

@@ -29,8 +29,8 @@ class Target(Protocol):
     def abilities(self) -> StoreAbilities:
         """What the bucket was found to do; it may change between two copies."""
 
-    async def head(self, key: str) -> ObjectHead | None:
-        """Return what lies under the key, or None."""
+    async def head(self, key: str, *, version_id: str | None = None) -> ObjectHead | None:
+        """Return what lies under the key, in this version of it where one is named, or None."""
 
     async def put(self, key: str, body: bytes | bytearray, *, content_type: str) -> ObjectHead:
         """Store a small object; `KeyTakenError` where one was there."""

@@ -76,6 +76,8 @@ async def test_the_example_payload_is_archived(sandbox: Sandbox, service: Servic
         "key": "recordings/2023/07/21/64ba8ab043e599002b5bdbca/64ba8acdea1de683a37139fe.mp4",
         "file_version": 1,
         "incomplete": None,
+        "verified_at": None,
+        "fixity": None,
         "size_bytes": source["size_bytes"],
         "sha256": source["sha256"],
         "content_type": "video/mp4",

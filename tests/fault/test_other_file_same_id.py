@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from hashlib import sha256
@@ -44,6 +45,15 @@ def changes(service: Service) -> list[dict[str, Any]]:
     return events([service.log_path], "recording_file_changed")
 
 
+async def told(service: Service) -> dict[str, Any]:
+    """Return the one change that a run tells of, which it does once the row is written."""
+    async with asyncio.timeout(30):
+        while not (found := changes(service)):
+            await asyncio.sleep(0.05)
+    (change,) = found
+    return change
+
+
 async def counted(service: Service, outcome: str) -> bool:
     async with service.client() as client:
         return f'receiver_changed_files_total{{outcome="{outcome}"}} 1.0' in (await client.get("/metrics")).text
@@ -68,7 +78,7 @@ async def test_a_failed_recording_that_comes_with_another_file(
     (item,) = await service.until_archived(1)
     assert (item["archive"]["file_version"], item["archive"]["sha256"]) == (2, new_sha256)
     first_key = item["archive"]["key"].replace(".v2.", ".")
-    (change,) = changes(service)
+    change = await told(service)
     assert (change["recording_id"], change["key"]) == (old["_id"], item["archive"]["key"])
     assert await counted(service, "kept")
     await check_invariants(service, archived={old["_id"]: new_sha256}, kept={first_key: old["sha256"]})
@@ -110,7 +120,7 @@ async def test_a_stranger_s_object_under_the_key_is_neither_overwritten_nor_take
     await service.post(json.dumps(made["payload"]).encode())
     (item,) = await service.until_archived(1)
     assert item["archive"]["key"] == f"recordings/{source['_id']}.v2.mp4"
-    assert len(changes(service)) == 1
+    assert (await told(service))["key"] == item["archive"]["key"]
     kept = {key: sha256(b"a stranger's").hexdigest()}
     await check_invariants(service, archived={source["_id"]: source["sha256"]}, kept=kept)
 

@@ -64,6 +64,8 @@ async def test_a_recording_in_full(database: Database, api_viewer: httpx.AsyncCl
             "checksum": "crc64nvme:AAAAAAAAAAA=",
             "content_type": "video/mp4",
             "archived_at": "2026-11-23T12:00:00Z",
+            "verified_at": None,
+            "fixity": None,
             "incomplete": None,
             "proof": {
                 "method": "full_object",

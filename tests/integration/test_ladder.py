@@ -14,8 +14,8 @@ from receiver.catalogue import Catalogue
 from receiver.errors import ProofTooWeakError, StoreChecksumError, StoreRefusedError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
-from receiver.objectstore import BucketConfig, open_bucket
-from receiver.pipeline.manifest import manifest_key, store_manifest, write_manifest
+from receiver.manifests import manifest_key, write_manifest
+from receiver.objectstore import BucketConfig, open_bucket, store_manifest
 from receiver.records import NotedObject, RecordingId, Rung, StoreAbilities
 from tests.support.clock import NOW
 from tests.support.copying import KIB, run_of

@@ -15,7 +15,7 @@ from receiver.app.shared_pause import DatabasePause
 from receiver.catalogue import Interventions
 from receiver.errors import ApiPausedError, ApiRefusedError, ApiUnavailableError, JobError
 from receiver.meetings import ApiConfig, open_api
-from receiver.records import MeetingId
+from receiver.records import Actor, MeetingId
 from receiver.tables import open_database
 from tests.support.scripted_api import KEY, MEETING, R1, USER, client, held, listing, refusal, scripted_api
 
@@ -213,7 +213,9 @@ async def test_a_pause_that_is_lifted_holds_no_process(server, two_processes):
     errors = [await ask(first), await ask(second)]
     assert [type(e) for e in errors] == [ApiPausedError] * 2
     assert all(86_000 < e.retry_after_s <= 86_400 for e in errors)
-    await Interventions(database).end_api_pause(server.url, actor="alice", left_s=86_400, now=datetime.now(UTC))
+    await Interventions(database).end_api_pause(
+        server.url, by=Actor("token:alice"), left_s=86_400, now=datetime.now(UTC)
+    )
     assert [await ask(first), await ask(second)] == [None, None]
     assert len(server.requests) == 3
 

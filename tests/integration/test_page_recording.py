@@ -72,7 +72,7 @@ async def test_a_recording_in_full(database: Database, viewer: httpx.AsyncClient
         "Recording Id r1 File uid f-1 Duration 1:02 Vendor's size 12.25 Participants 2",
         "Created 2026-11-23 12:00:00Z Updated 2026-11-23 12:01:00Z",
         "First seen 2026-11-23 12:00:00Z via webhook Attempts 2 Next attempt - URL named by api On hold yes",
-        "Archived 2026-11-23 12:00:00Z Size 5.0 GB (5,000,000,000 bytes) Type video/mp4 Bucket team",
+        "Archived 2026-11-23 12:00:00Z Read again not yet Size 5.0 GB (5,000,000,000 bytes) Type video/mp4 Bucket team",
         "Key recordings/2026/11/23/m/r.mp4 Version v1 SHA-256 " + "ab" * 32 + " Checksum crc64nvme:AAAAAAAAAAA=",
     ):
         assert expected in shown
@@ -84,7 +84,7 @@ async def test_a_recording_is_played_by_a_url_made_when_asked(
 ):
     await add(database, row("r1", **(ARCHIVED | {"content_type": media})))
     text = await get(viewer, "/recordings/r1")
-    players = re.findall(r'<(video|audio) controls preload="none" src="/recordings/r1/download">', text)
+    players = re.findall(r'<(video|audio) controls preload="none" src="/recordings/r1/download\?play">', text)
     assert players == ([media.partition("/")[0]] if "application" not in media else [])
     assert ("cannot be played here" in text) == ("application" in media)
     assert SIGNED not in html.unescape(text)

@@ -62,10 +62,11 @@ async def test_an_operator_sees_it_and_ends_it(
         State.WAITING,
         State.PENDING,
     ]
+    assert await audit_log.seal(database) == 1
     assert await audit_log.verify(database) is None
     written = await database.read(lambda tx: tx.execute(sa.select(entries)).one())
     user = pwd.getpwuid(os.getuid()).pw_name
-    assert (written.actor, written.action, written.subject) == (user, "api_pause_lifted", API)
+    assert (written.actor, written.action, written.subject) == (f"cli:{user}", "api_pause_lifted", API)
     assert written.details["recordings"] == 1
     found = await found_by(queue_findings(settings_of(**variables)))
     expect(found, "queue", Health.OK)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from receiver.catalogue import FILTERS, SORTS, Filters, listing
 from receiver.catalogue.listing import PageQuery
 from receiver.catalogue.order import Order
-from receiver.records import State
+from receiver.records import Fixity, State
 from receiver.tables import open_database
 from tests.support.clock import NOW
 from tests.support.databases import fresh_database
@@ -53,6 +53,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "incomplete": st.booleans(),
     "hold": st.booleans(),
     "content_type": st.sampled_from(["video/mp4", "video/webm", "x"]),
+    "fixity": st.sampled_from(list(Fixity)),
     "error_code": st.sampled_from(["gone", "busy", "x"]),
 } | {f"{name}[{sign}]": values for name, values in BOUNDS.items() for sign in ("gt", "gte", "lt", "lte")}
 

@@ -25,6 +25,7 @@ READS = (
     "/api/recordings",
     "/api/recordings/r1",
     "/api/recordings/r1/download",
+    "/api/recordings/r1/history",
     "/api/meetings/m1",
     "/api/deliveries",
     "/api/export?format=csv",
@@ -47,11 +48,12 @@ def bearer(token: str) -> dict[bytes, bytes]:
 def api_of(
     catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
 ) -> api.ApiParts:
+    actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
     return api.ApiParts(
         catalogue=catalogue,
         guard=Guard(lambda: tokens),
-        actions=Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay),
-        downloads=Downloads(catalogue=catalogue, presign=outside.presign),
+        actions=actions,
+        downloads=Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note),
         probes=outside.probes(catalogue),
     )
 

@@ -9,7 +9,7 @@ from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
 from receiver.jobs import MemoryJobs
 from receiver.meetings.payload import parse
-from receiver.records import Accepted, CopyProof, Rung, StoredFile
+from receiver.records import Accepted, Actor, CopyProof, Rung, StoredFile
 from tests.support.clock import NOW
 
 if TYPE_CHECKING:
@@ -36,7 +36,15 @@ async def accept(inbox: Inbox, body: bytes, *, now: datetime) -> Accepted:
     return await inbox.accept(body, parse(body), now=now)
 
 
-def replay_of(database: Database, *, has_api: bool = True) -> Callable[[DeliveryId], Awaitable[Replayed]]:
+BY = Actor("token:alice", "operator")
+
+
+def replay_of(database: Database, *, has_api: bool = True) -> Callable[..., Awaitable[Replayed]]:
     """Return what takes a stored delivery in again, as the service composes it."""
     inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=not has_api)
-    return Replays(inbox=inbox, catalogue=Catalogue(database), has_api=has_api, clock=lambda: NOW).replay
+    replays = Replays(inbox=inbox, catalogue=Catalogue(database), has_api=has_api, clock=lambda: NOW)
+
+    async def replay(delivery_id: DeliveryId, by: Actor = BY) -> Replayed:
+        return await replays.replay(delivery_id, by)
+
+    return replay

@@ -57,7 +57,8 @@ class MemoryTarget:
         self.in_flight = 0
         self.most_in_flight = 0
 
-    async def head(self, key: str) -> ObjectHead | None:
+    async def head(self, key: str, *, version_id: str | None = None) -> ObjectHead | None:
+        assert version_id is None
         if key not in self.objects:
             return None
         body, content_type = self.objects[key]

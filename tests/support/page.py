@@ -18,7 +18,7 @@ from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from receiver.settings import OpsToken
     from receiver.tables import Database
@@ -56,7 +56,7 @@ def browser_of(
     """Return a client that keeps cookies and follows no redirect, of the page and the API as `app` composes them."""
     guard = Guard(lambda: tokens)
     actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
-    downloads = Downloads(catalogue=catalogue, presign=outside.presign)
+    downloads = Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note)
     html = page.PageParts(
         catalogue=catalogue,
         overviews=Overviews(database),
@@ -104,9 +104,11 @@ def form_key(text: str) -> str:
     return found[1]
 
 
-async def post(client: httpx.AsyncClient, path: str, **headers: str) -> httpx.Response:
+async def post(
+    client: httpx.AsyncClient, path: str, fields: Mapping[str, str] | None = None, **headers: str
+) -> httpx.Response:
     """Send a form as the page's own button would."""
-    fields = {"form_key": form_key((await client.get("/")).text)}
+    fields = {"form_key": form_key((await client.get("/")).text), **(fields or {})}
     return await client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin", **headers})
 
 

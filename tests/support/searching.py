@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from receiver.catalogue.words import normalised
+from receiver.records import Fixity
 from tests.support.clock import NOW
 from tests.support.operators import ARCHIVED, row
 
@@ -63,6 +64,7 @@ def recordings(count: int, seed: int) -> tuple[list[dict[str, Any]], list[tuple[
         if state == "archived":
             more = {"archived_at": at + timedelta(seconds=chance.randrange(9)), "size_bytes": chance.randrange(9)}
             values |= {**ARCHIVED, **more, "content_type": chance.choice(("video/mp4", "video/webm"))}
+            values["fixity"] = chance.choice((None, *Fixity))
             values["incomplete"] = chance.choice((None, None, "cut"))
         elif chance.random() < 0.5:
             values |= {"error_code": chance.choice(("gone", "busy")), "size_bytes": chance.choice((None, 5))}

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import ProgrammingError
 
 from receiver.app.check.findings import ok, skipped, warning, wrong
+from receiver.app.check.fixity import audit_findings
 from receiver.app.configs import sqlite_path
 from receiver.app.opening import engine
 from receiver.app.process import is_worked_on
 from receiver.app.watch import LATE_S, look_at_work
-from receiver.catalogue import Catalogue
+from receiver.catalogue import Catalogue, FixityIndex
 from receiver.errors import ReceiverError, WorkerCrashedError
 from receiver.figures import duration
 from receiver.records import State
@@ -38,6 +39,8 @@ async def work_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
         has_worker = is_worked_on(path) if path is not None else not sight.has_no_worker
         yield judged(sight, has_worker=has_worker)
         async for finding in _waiting(database):
+            yield finding
+        async for finding in audit_findings(settings, FixityIndex(database)):
             yield finding
     except (ReceiverError, ProgrammingError):
         yield skipped("work", "cannot be told from this index, see `database`")

@@ -1,0 +1,121 @@
+"""What is on record of recordings: who did what, when, and how the log that says so ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Action(StrEnum):
+    """What this release writes into the log; other releases and parts may write more, so nothing relies on the list.
+
+    The value is kept in the log, so it never changes; `ABOUT` says what it means.
+    """
+
+    URL_ISSUED = "url_issued"
+    PLAYED = "played"
+    DOWNLOADED = "downloaded"
+    EXPORTED = "exported"
+    BODY_SHOWN = "body_shown"
+    RETRIED = "retried"
+    CANCELLED = "cancelled"
+    HELD = "held"
+    RELEASED = "released"
+    REPLAYED = "replayed"
+    REOPENED = "reopened"
+    RUN_FAILED = "run_failed"
+    RUN_LOST = "run_lost"
+    RECONCILIATION_BEGAN = "reconciliation_began"
+    BACKFILL_BEGAN = "backfill_began"
+    API_PAUSE_LIFTED = "api_pause_lifted"
+    SOURCE_DELETION_BEGAN = "source_deletion_began"
+    SOURCE_DELETED = "source_deleted"
+    SOURCE_DELETION_FAILED = "source_deletion_failed"
+    SOURCE_GONE = "source_gone"
+    VERIFIED = "verified"
+    FOUND_DAMAGED = "found_damaged"
+    FOUND_MISSING = "found_missing"
+    FOUND_UNREADABLE = "found_unreadable"
+    REPAIRED = "repaired"
+    REINDEXED = "reindexed"
+
+
+FIRST_SEEN, ARCHIVED = "first_seen", "archived"
+"""Events of a history that the recording's row tells, so that the log need not."""
+ABOUT = {
+    FIRST_SEEN: "first seen",
+    ARCHIVED: "archived and proven",
+    Action.URL_ISSUED: "a URL of the file was given out",
+    Action.PLAYED: "played on the page",
+    Action.DOWNLOADED: "downloaded by a command",
+    Action.EXPORTED: "exported",
+    Action.BODY_SHOWN: "the body of a delivery that named it was shown",
+    Action.RETRIED: "tried anew on an operator's word",
+    Action.CANCELLED: "taken out of work",
+    Action.HELD: "put on hold",
+    Action.RELEASED: "released from hold",
+    Action.REPLAYED: "a delivery that named it was taken in again",
+    Action.REOPENED: "taken up again, since it was named again",
+    Action.RUN_FAILED: "a run failed",
+    Action.RUN_LOST: "a run ended without a word",
+    Action.RECONCILIATION_BEGAN: "a reconciliation was begun by a command",
+    Action.BACKFILL_BEGAN: "a backfill was begun by a command",
+    Action.API_PAUSE_LIFTED: "the pause of the Meetings API was lifted",
+    Action.SOURCE_DELETION_BEGAN: "its deletion at the platform was about to be asked for",
+    Action.SOURCE_DELETED: "deleted at the platform",
+    Action.SOURCE_DELETION_FAILED: "its deletion at the platform failed",
+    Action.SOURCE_GONE: "the platform has nothing left of its meeting",
+    Action.VERIFIED: "read again, whole, and intact",
+    Action.FOUND_DAMAGED: "read again and found damaged",
+    Action.FOUND_MISSING: "found missing in the bucket",
+    Action.FOUND_UNREADABLE: "found unreadable, again and again",
+    Action.REPAIRED: "repaired and proven",
+    Action.REINDEXED: "made again from its manifest",
+}
+"""The one table of actions: what each means of a recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`token:<name>` with its role, `cli:<user of the operating system>`, or a schedule or part of the service."""
+
+    name: str
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedAct:
+    """An entry of the log as it is read; `id` is its place, None while it is not sealed. `details` are JSON."""
+
+    id: int | None
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    role: str | None = None
+    reason: str | None = None
+    outcome: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainHead:
+    """The newest entry of the log at some time, by its place and its hash, which vouches for all before it."""
+
+    entry_id: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainReport:
+    """What reading the whole log found: `broken_at` is the place of the first fault, None where there is none."""
+
+    entries: int
+    unsealed: int
+    head: ChainHead | None
+    broken_at: int | None = None
+    fault: str | None = None

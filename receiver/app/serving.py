@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from receiver import api, logs, page, problems, refusals, webhook
+from receiver import api, logs, page, problems, webhook
+from receiver.access_log import AccessLog
 from receiver.app import audit_log, cleanup, fixity, indexing, notices, reconcile, retention
 from receiver.app.configs import (
     api_config,
@@ -238,7 +239,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
 
 
 def _application(routes: Sequence[BaseRoute]) -> Starlette:
-    app = Starlette(routes=routes, exception_handlers=problems.handlers(), middleware=[Middleware(refusals.RefusalLog)])
+    app = Starlette(routes=routes, exception_handlers=problems.handlers(), middleware=[Middleware(AccessLog)])
     app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed
     return app
 

@@ -31,7 +31,7 @@ from receiver.records import (
     UploadedPart,
     UrlOrigin,
 )
-from receiver.tables import Database, recordings, upload_parts
+from receiver.tables import Database, deliveries, delivery_recordings, recordings, upload_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,18 @@ _CLAIMED = (
     *("payload_url", "source_host", "cut_sha256", "listed_at", "object_key"),
 )
 _WORKER = Actor("worker")
+
+
+# the columns of outer tables as text: SQLAlchemy's RETURNING for SQLite drops the tables' names, in subqueries too
+_NAMED_BY = (
+    sa.select(sa.func.max(delivery_recordings.c.delivery_id))
+    .where(delivery_recordings.c.recording_id == sa.literal_column("recordings.id"))
+    .scalar_subquery()
+)
+"""The newest delivery that names the recording: ids of deliveries sort by time."""
+_TRACEPARENT = (
+    sa.select(deliveries.c.traceparent).where(sa.literal_column("deliveries.id") == _NAMED_BY).scalar_subquery()
+)
 
 
 class Runs:
@@ -83,7 +95,11 @@ class Runs:
                 change_state(State.ARCHIVING, leaving=leaving)
                 .where(is_due, sa.true() if is_alone else crashes < SUSPECT_AFTER)
                 .values(attempts=c.attempts + sa.case((is_running, 0), else_=1), crashes=crashes, next_attempt_at=None)
-                .returning(*(c[name] for name in (*_CLAIMED, *NO_OBJECT, *NO_UPLOAD)))
+                .returning(
+                    *(c[name] for name in (*_CLAIMED, *NO_OBJECT, *NO_UPLOAD)),
+                    _NAMED_BY.label("delivery_id"),
+                    _TRACEPARENT.label("traceparent"),
+                )
             )
 
         def take(tx: sa.Connection) -> Claim | None:
@@ -115,6 +131,8 @@ class Runs:
                 upload=load_unfinished(tx, row),
                 cut_sha256=row.cut_sha256,
                 is_listed=row.listed_at is not None,
+                delivery_id=row.delivery_id,
+                traceparent=row.traceparent,
             )
 
         return await self._database.write(take)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from receiver.jobs import Jobs
     from receiver.records import Actor, Delivery, RecordingId, Via
     from receiver.tables import Database
+    from receiver.traces import Trace
 
     Write = Callable[[sa.Connection], tuple["T", Changes]]
 
@@ -73,12 +74,15 @@ class Inbox:
             writers=1 if database.is_sqlite else _POSTGRES_WRITERS,
         )
 
-    async def accept(self, body: bytes, parsed: Parsed, *, now: datetime) -> Accepted:
+    async def accept(self, body: bytes, parsed: Parsed, *, now: datetime, trace: Trace | None = None) -> Accepted:
         """Store a delivery durably and hand its recordings to the engine; safe to repeat with the same body.
+
+        `trace` is the one that the sender named.
 
         Raises `StorageUnavailableError`: nothing is known to be stored, send it again.
         """
-        row = await unless_small(len(body), _row_of, body, _read_as(parsed), now)
+        read = _read_as(parsed) | {"traceparent": None if trace is None else trace.header()}
+        row = await unless_small(len(body), _row_of, body, read, now)
         accepted = await self._take(row, parsed, is_kept=False)
         assert accepted is not None  # noqa: S101  (a row is made for a body that is not kept)
         return accepted
@@ -115,6 +119,7 @@ class Inbox:
             "recordings_count": 0,
             "rejected_count": error.rejected_count or len(error.rejected),
             "reason": str(error) or None,
+            "traceparent": None,
         }
         row = await unless_small(len(body), _row_of, body, read, now)
         stored = await self._batcher.submit(Incoming(row=row, facts=(), ask=error.ask))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from receiver import metrics
+from receiver import metrics, traces
 from receiver.backoff import retry_after_s
 from receiver.errors import ApiBadAnswerError, ApiUnavailableError
 from receiver.meetings.answer import ApiAnswer, blanked, http_date
@@ -54,7 +54,7 @@ class HttpClient:
             async with self._session.request(
                 method,
                 URL(self._base + path, encoded=True),
-                headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
+                headers={"Accept": "application/json", "Accept-Encoding": "identity", **traces.headers(), **headers},
                 data=body,
                 allow_redirects=False,
             ) as response:

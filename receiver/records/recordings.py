@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.progress import Transfer
-    from receiver.records.kinds import Fixity, MeetingId, RecordingId, State, UrlOrigin, Via
+    from receiver.records.kinds import DeliveryId, Fixity, MeetingId, RecordingId, State, UrlOrigin, Via
     from receiver.records.objects import NotedObject, StoredFile, UnfinishedUpload
 
 T = TypeVar("T")
@@ -153,6 +153,7 @@ class Claim:
     found by this claim where it `took_over`. `key` is set once an earlier run chose the object's key, `noted` once
     one was about to store it, `upload` while a multipart upload of an earlier run may still be open to go on with, and
     `cut_sha256` where the file came cut before: the SHA-256 of those bytes.
+    `delivery_id` is the newest delivery that named the recording, `traceparent` what it said of its trace.
     `is_listed`: the API has confirmed the recording's facts, which deliveries cannot change any more.
     """
 
@@ -168,6 +169,8 @@ class Claim:
     upload: UnfinishedUpload | None
     cut_sha256: str | None = None
     is_listed: bool = False
+    delivery_id: DeliveryId | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

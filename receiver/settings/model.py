@@ -16,6 +16,9 @@ from receiver.settings.values import (
     EventsUrl,
     HeaderValue,
     HttpUrl,
+    Level,
+    LogFormat,
+    LogLevel,
     Network,
     NotifyUrl,
     OpsTokenText,
@@ -101,6 +104,10 @@ class Settings(BaseModel):
     """How long a recording may be absent from the API's listing before it counts as missing."""
     progress_timeout_s: float = Field(default=60, gt=0, le=3600)
     """How long a source or the bucket may move no byte of a transfer before the run gives up."""
+    log_level: Level = LogLevel.INFO
+    """Of `serve` and `work`; other commands log warnings at most."""
+    log_format: LogFormat | None = None
+    """None is text on a terminal, and JSON elsewhere."""
     work_port: int | None = Field(default=None, ge=0, le=65_535)
     """Where `receiver work` answers probes and metrics; 0 takes a free port."""
 
@@ -121,6 +128,7 @@ EXAMPLES = {
     "download_hosts": "https://*.amazonaws.com,https://storage.example.com:8443",
     "download_networks": "10.20.0.0/16",
     "ops_tokens": "alice:operator:f3b1c09de54a4d0b8a7c,ci:viewer:5e1d20c77a9b4f10b3d2",
+    "log_format": "json",
     "work_port": "9090",
     "events_url": "https://hooks.example.com/recordings",
     "events_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",

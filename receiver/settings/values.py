@@ -32,6 +32,22 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class LogLevel(StrEnum):
+    """What the log holds: lines of this weight and heavier ones."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How the log is written: an object a line for machines, or text for eyes."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
 @dataclass(frozen=True, slots=True)
 class OpsToken:
     """A named token of the operators' surface; the name is what the audit log records."""
@@ -95,6 +111,10 @@ def _origin(value: Any) -> Any:
 
 def _network(value: Any) -> Any:
     return ip_network(value, strict=False) if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _duration(value: Any) -> Any:
@@ -207,6 +227,7 @@ HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Level = Annotated[LogLevel, BeforeValidator(_lower)]
 Bucket = Annotated[str, AfterValidator(_bucket)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Template = Annotated[str, AfterValidator(_key_template)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +21,9 @@ from receiver.problems import anchor
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yml"
 TESTS = DEPLOY / "prometheus" / "alerts.test.yml"
+DASHBOARD = (DEPLOY / "grafana.json").read_text()
 ALERTS = re.findall(r"- alert: (\w+)", RULES.read_text())
+FRESH = "from receiver import app, metrics; print(metrics.render()[0].decode())"
 SECTIONS = {
     title: text
     for part in (DEPLOY / "runbook.md").read_text().split("\n## ")
@@ -48,6 +52,28 @@ def test_each_alert_fires_when_it_should_and_not_before() -> None:
 def test_the_series_are_named_as_prometheus_wants_them() -> None:
     content, _ = metrics.render()
     promtool("check", "metrics", given=content)
+
+
+def test_rules_and_dashboard_ask_for_series_that_there_are() -> None:
+    shown = metrics.render()[0].decode()
+    names = set(re.findall(r"^# TYPE (\S+)", shown, re.MULTILINE))
+    names |= {f"{name}_bucket" for name in re.findall(r"^# TYPE (\S+) histogram", shown, re.MULTILINE)}
+    asked = re.findall(r"\b(?:receiver|process)_\w+", RULES.read_text())
+    asked += re.findall(r"\b(?:receiver|process)_\w+", DASHBOARD)
+    assert set(asked) - names == set()
+    panels = json.loads(DASHBOARD)["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert set(re.findall(r'alertname=~\\"([\w|]+)', DASHBOARD)[0].split("|")) == set(ALERTS)
+
+
+def test_what_alerts_count_is_shown_before_it_first_counts() -> None:
+    """What appears at 1 has not increased in Prometheus's eyes: the first of its kind would fire nothing."""
+    fresh = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, check=True, timeout=60, text=True).stdout
+    # a schedule's runs are foreseen once the schedule is there
+    counted = re.findall(r'(receiver_(?!schedule)\w+_total)\{(\w+)=~?"([\w|]+)"\}', RULES.read_text())
+    series = [f'{name}{{{label}="{value}"}} 0.0' for name, label, values in counted for value in values.split("|")]
+    assert len(series) > 8
+    assert [one for one in series if one not in fresh] == []
 
 
 def test_every_alert_has_a_section_which_its_link_leads_to() -> None:
@@ -92,5 +118,5 @@ def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
 def test_series_of_the_index_are_taken_once_over_replicas() -> None:
     text = (DEPLOY / "prometheus" / "README.md").read_text().split("## Over replicas")[1].split("All others")[0]
     assert set(re.findall(r"`(receiver_\w+)`", text)) == metrics.OF_THE_INDEX
-    for use in re.finditer(rf"(\S*)(?:{'|'.join(metrics.OF_THE_INDEX)})\b", RULES.read_text()):
+    for use in re.finditer(rf"(.*?)(?:{'|'.join(metrics.OF_THE_INDEX)})\b", RULES.read_text() + DASHBOARD):
         assert re.search(r"max(?: by \(\w+\) )?\((?:delta\()?$", use[1]), use[0]

@@ -17,7 +17,7 @@ from receiver.catalogue.interventions import Interventions
 from receiver.catalogue.known import KnownMeetings
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
-from receiver.catalogue.notices import Notices
+from receiver.catalogue.notices import FOLLOWED, Notices
 from receiver.catalogue.order import SORTS
 from receiver.catalogue.outbox import EventCounts, Events, Outbox, forget_events
 from receiver.catalogue.overview import Overview, Overviews
@@ -29,6 +29,7 @@ from receiver.catalogue.walks import Walks
 
 __all__ = [
     "FILTERS",
+    "FOLLOWED",
     "SORTS",
     "Backlog",
     "Catalogue",

@@ -1,4 +1,4 @@
-"""What the rows tell of outages, of a webhook that is silent, of dead recordings, and of a week."""
+"""What the rows tell of outages, of a webhook that is silent, and of a week."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.errors import Side, codes_of
-from receiver.records import Account, DeliveryStatus, NoticeKind, RecordingId, Sighting, State, Via
+from receiver.records import Account, DeliveryStatus, NoticeKind, Sighting, State, Via
 from receiver.tables import Database, deliveries, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime, timedelta
 
 _KINDS = {
@@ -52,12 +52,6 @@ class Sights:
             return Sighting(kind=NoticeKind.SILENCE, detail=detail)
 
         return await self._database.read(read)
-
-    async def codes(self, ids: Sequence[str]) -> list[tuple[RecordingId, str]]:
-        """Return with which error these recordings ended."""
-        query = sa.select(_c.id, _c.error_code).where(_c.id.in_(ids)).order_by(_c.id)
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
-        return [(RecordingId(row.id), row.error_code or "") for row in rows]
 
     async def account(self, since: datetime, until: datetime) -> Account:
         """Return what that time brought: recordings by when they were made, bytes by when they were archived."""

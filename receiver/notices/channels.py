@@ -26,7 +26,7 @@ _LONGEST_S = 60.0
 _log = logs.get("notices")
 
 
-class Way(Protocol):
+class MessageSender(Protocol):
     """Sends one message; blocks, and raises `NotSentError`."""
 
     def send(self, message: Message) -> None: ...
@@ -34,10 +34,10 @@ class Way(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A way and its name."""
+    """A way to people, and its name."""
 
     name: str
-    way: Way
+    sender: MessageSender
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Channels:
 async def _sent(channel: Channel, message: Message) -> Outcome:
     try:
         async with asyncio.timeout(_LONGEST_S):
-            await asyncio.to_thread(channel.way.send, message)
+            await asyncio.to_thread(channel.sender.send, message)
     except NotSentError as e:
         return Outcome(channel.name, str(e))
     except TimeoutError:
@@ -84,10 +84,10 @@ def _channel(number: int, url: str) -> Channel:
     parts = urlsplit(url)
     if parts.scheme in {"smtp", "smtps"}:
         return Channel(f"{number} ({parts.scheme} {parts.hostname})", MailServer.of(url))
-    return Channel(name := f"{number} ({parts.scheme})", _AppriseWay(url, name))
+    return Channel(name := f"{number} ({parts.scheme})", _AppriseSender(url, name))
 
 
-class _AppriseWay:
+class _AppriseSender:
     """One of Apprise's services. What it logs is dropped: its lines may hold the URL."""
 
     def __init__(self, url: str, name: str) -> None:

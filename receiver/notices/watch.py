@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from receiver import logs
 from receiver.backoff import growing_pause_s
+from receiver.catalogue import FOLLOWED
 from receiver.errors import ReceiverError, StorageUnavailableError
 from receiver.notices.texts import Message, begun, over, statement
 from receiver.records import Notice, NoticeKind, Sighting
@@ -37,17 +38,15 @@ _SEEN = (
     NoticeKind.REFUSED_POSTS,
 )
 """What is over when it is not seen any more."""
-_FOLLOWED = (NoticeKind.RECORDINGS_DEAD,)
-"""What is so of single recordings; all of a while are told of together."""
-_AT_ONCE = frozenset({NoticeKind.SILENCE, NoticeKind.REFUSED_POSTS, *_FOLLOWED})
+_AT_ONCE = frozenset({NoticeKind.SILENCE, NoticeKind.REFUSED_POSTS, *FOLLOWED})
 """What has lasted already when it is first seen."""
-_MOST_CODES = 1000
+_MOST_REASONS = 1000
 _KEPT_FOR = timedelta(days=60)
 _log = logs.get("notices")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class WatchPace:
     """How often is looked, how long something must last before it is told, and be gone before its end is.
 
     Of single recordings people are told at most once in `gathered_for`.
@@ -88,9 +87,9 @@ class WatchParts:
 class Watch:
     """`look` once, or `run` until told to stop."""
 
-    def __init__(self, parts: WatchParts, pace: Pace | None = None) -> None:
+    def __init__(self, parts: WatchParts, pace: WatchPace | None = None) -> None:
         self._parts = parts
-        self._pace = pace or Pace()
+        self._pace = pace or WatchPace()
         self._holder = secrets.token_hex(8)
         self._holds = parts.is_alone
         self._refused: deque[tuple[datetime, float]] = deque()
@@ -136,7 +135,7 @@ class Watch:
         if parts.silence is not None and (silent := await parts.sights.silence(parts.silence, now=now)) is not None:
             seen.append(silent)
         await parts.notices.saw(seen, now=now)
-        for kind in _FOLLOWED:
+        for kind in FOLLOWED:
             await parts.notices.follow(kind, now=now)
         await parts.notices.end_unseen(_SEEN, since=now - self._pace.gone_for)
 
@@ -161,14 +160,14 @@ class Watch:
             await self._parts.notices.told(new, now=now, is_end=False)
 
     async def _begun(self, kind: NoticeKind, new: Sequence[Notice]) -> Message:
-        if kind not in _FOLLOWED:
+        if kind not in FOLLOWED:
             return begun(self._parts.name, new)
-        codes = await self._parts.sights.codes([one.subject for one in new[:_MOST_CODES]])
-        return begun(self._parts.name, new, codes)
+        reasons = await self._parts.notices.reasons(kind, new[:_MOST_REASONS])
+        return begun(self._parts.name, new, reasons)
 
     async def _may_tell(self, kind: NoticeKind, now: datetime, *, is_end: bool) -> bool:
         """Let what befalls one recording after the other gather."""
-        if kind not in _FOLLOWED:
+        if kind not in FOLLOWED:
             return True
         last = await self._parts.notices.last_told(kind, is_end=is_end)
         return last is None or now - last >= self._pace.gathered_for

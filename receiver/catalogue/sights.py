@@ -92,9 +92,16 @@ def _outages(tx: sa.Connection, side: Side) -> Iterator[Sighting]:
             continue
         same_host = _c.source_host.is_not_distinct_from(group.host) if side is Side.SOURCE else sa.true()
         served = sa.select(_c.id).where(_c.archived_at > group.at, same_host).limit(1)
-        if tx.execute(served).first() is not None:
+        if tx.execute(served).first() is not None or (side is Side.API and _has_answered_since(tx, group.at)):
             continue
         last = sa.select(_c.error_code, _c.error_message).where(waits, same_host, _c.error_at == group.at).limit(1)
         error = tx.execute(last).one()
         detail = {"code": error.error_code, "message": error.error_message, "waiting": group.waiting}
         yield Sighting(kind=_KINDS[side], subject=group.host or "", detail=detail)
+
+
+def _has_answered_since(tx: sa.Connection, at: datetime) -> bool:
+    """Tell whether a run has got further than the Meetings API, and failed there: others may not have been let try."""
+    further = [*codes_of(Side.STORE), *codes_of(Side.SOURCE)]
+    later = sa.select(_c.id).where(_c.state == State.WAITING, _c.error_code.in_(further), _c.error_at > at).limit(1)
+    return tx.execute(later).first() is not None

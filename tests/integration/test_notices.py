@@ -146,6 +146,17 @@ async def test_an_outage_is_told_once_and_its_end_once(
     assert ended in mailbox.titles[1]
 
 
+async def test_an_outage_that_follows_another_is_not_told_as_both(
+    database: Database, watch: Watch, clock: Clock, mailbox: Mailbox
+) -> None:
+    """While the bucket is away, nobody is let find out that the API is back."""
+    await add(database, *(waiting(one, "api_unavailable", clock.now) for one in ("a", "b")))
+    await look_for(watch, clock, timedelta(minutes=1))
+    await add(database, waiting("c", "store_unavailable", clock.now))
+    await look_for(watch, clock, timedelta(minutes=20), by=timedelta(minutes=1))
+    assert mailbox.titles == ["The bucket takes no recordings"]
+
+
 async def test_a_blip_is_told_to_nobody_and_a_pause_in_an_outage_is_no_end(
     database: Database, watch: Watch, clock: Clock, mailbox: Mailbox
 ) -> None:

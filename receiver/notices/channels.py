@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from receiver.notices.texts import Message
 
-_LONGEST_S = 60.0
+LONGEST_SEND = timedelta(seconds=50)
 _log = logs.get("notices")
 
 
@@ -66,12 +67,12 @@ class Channels:
 
 async def _sent(channel: Channel, message: Message) -> Outcome:
     try:
-        async with asyncio.timeout(_LONGEST_S):
+        async with asyncio.timeout(LONGEST_SEND.total_seconds()):
             await asyncio.to_thread(channel.sender.send, message)
     except NotSentError as e:
         return Outcome(channel.name, str(e))
     except TimeoutError:
-        return Outcome(channel.name, f"took no message within {_LONGEST_S:g} s")
+        return Outcome(channel.name, f"took no message within {LONGEST_SEND.total_seconds():g} s")
     return Outcome(channel.name, None)
 
 

@@ -113,7 +113,7 @@ def begun(name: str, said: Sequence[Notice], reasons: Sequence[tuple[str, str]] 
 def over(name: str, said: Sequence[Notice]) -> Message:
     """Tell of the end of what people were told of, all of one kind."""
     text = _TEXTS[said[0].kind]
-    lines = [f"{text.over}.", *_subjects([one.subject for one in said if one.subject])]
+    lines = [f"{text.over}.", *_first([one.subject for one in said if one.subject])]
     for one in said[:_MOST_NAMED] if said[0].kind not in FOLLOWED else ():
         lasted_s = ((one.ended_at or one.seen_at) - one.began_at).total_seconds()
         lines.append(f"It was so from {moment(one.began_at)} on, for {span(lasted_s)}.")
@@ -146,9 +146,7 @@ def _happened(said: Sequence[Notice], reasons: Sequence[tuple[str, str]]) -> lis
         case _ if reasons:
             return [f"{text.title}: {len(said)}.", *_named(reasons, len(said))]
         case NoticeKind.STORE_AWAY | NoticeKind.API_AWAY | NoticeKind.SOURCE_AWAY:
-            return [
-                f"{_where(one)}{one.detail['message']} Recordings that wait: {one.detail['waiting']}." for one in said
-            ]
+            return _first([f"{_where(one)}{one.detail['message']}; waiting: {one.detail['waiting']}." for one in said])
         case NoticeKind.SILENCE:
             since = detail["delivered_at"]
             last = "none has come yet" if since is None else f"the last came {moment(datetime.fromisoformat(since))}"
@@ -175,9 +173,9 @@ def _named(reasons: Sequence[tuple[str, str]], count: int) -> list[str]:
     lines = [f"{many} {why}" for why, many in Counter(why for _, why in reasons).most_common()]
     named = [f"{recording_id} ({why})" for recording_id, why in reasons[:_MOST_NAMED]]
     more = [f"and {count - len(named)} more"] if count > len(named) else []
-    return [f"By code: {', '.join(lines)}", *named, *more]
+    return [f"Why: {', '.join(lines)}", *named, *more]
 
 
-def _subjects(subjects: Sequence[str]) -> list[str]:
-    more = [f"and {len(subjects) - _MOST_NAMED} more"] if len(subjects) > _MOST_NAMED else []
-    return [*subjects[:_MOST_NAMED], *more]
+def _first(lines: Sequence[str]) -> list[str]:
+    more = [f"and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
+    return [*lines[:_MOST_NAMED], *more]

@@ -19,6 +19,7 @@ from receiver import logs
 from receiver.backoff import growing_pause_s
 from receiver.catalogue import FOLLOWED
 from receiver.errors import ReceiverError, StorageUnavailableError
+from receiver.notices.channels import LONGEST_SEND
 from receiver.notices.texts import Message, begun, over, statement
 from receiver.records import Notice, NoticeKind, Sighting
 
@@ -40,6 +41,8 @@ _SEEN = (
 """What is over when it is not seen any more."""
 _AT_ONCE = frozenset({NoticeKind.SILENCE, NoticeKind.REFUSED_POSTS, *FOLLOWED})
 """What has lasted already when it is first seen."""
+_GATHERED = frozenset({NoticeKind.SOURCE_AWAY, *FOLLOWED})
+"""What there can be many of, also since somebody forged them: of these people are told at most once in a while."""
 _MOST_REASONS = 1000
 _KEPT_FOR = timedelta(days=60)
 _log = logs.get("notices")
@@ -49,7 +52,7 @@ _log = logs.get("notices")
 class WatchPace:
     """How often is looked, how long something must last before it is told, and be gone before its end is.
 
-    Of single recordings people are told at most once in `gathered_for`.
+    Of single recordings, and of hosts of files, people are told at most once in `gathered_for`.
     """
 
     look_every: timedelta = timedelta(seconds=30)
@@ -61,8 +64,8 @@ class WatchPace:
 
     @property
     def lease(self) -> timedelta:
-        """How long after a sign of life another process takes over."""
-        return 3 * self.look_every
+        """How long after a sign of life another process takes over; no message takes longer."""
+        return max(3 * self.look_every, LONGEST_SEND + self.look_every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,16 +122,21 @@ class Watch:
         try:
             if (flood := self._flood(now)) is not None:
                 await self._parts.notices.saw([flood], now=now)
-            self._holds = await self._parts.notices.hold(self._holder, now=now, until=now + self._pace.lease)
-            if self._holds:
+            await self._note_outage(now)
+            if await self._hold():
                 await self._note(now)
                 await self._tell(now)
         except StorageUnavailableError as e:
             await self._without_database(e, now)
 
+    async def _hold(self) -> bool:
+        """Be the one process that looks and tells, for as long as one message may take."""
+        now = self._parts.clock()
+        self._holds = await self._parts.notices.hold(self._holder, now=now, until=now + self._pace.lease)
+        return self._holds
+
     async def _note(self, now: datetime) -> None:
         parts = self._parts
-        await self._note_outage(now)
         seen = await parts.sights.outages()
         if await parts.has_no_worker():
             seen.append(Sighting(kind=NoticeKind.NO_WORKER))
@@ -144,6 +152,8 @@ class Watch:
             return
         to_tell = await self._parts.notices.to_tell()
         for kind in dict.fromkeys(one.kind for one in to_tell):
+            if not await self._hold():
+                return
             of_kind = [one for one in to_tell if one.kind is kind]
             await self._tell_ends(kind, [one for one in of_kind if one.ended_at is not None], now)
             held_for = timedelta(0) if kind in _AT_ONCE else self._pace.held_for
@@ -166,8 +176,8 @@ class Watch:
         return begun(self._parts.name, new, reasons)
 
     async def _may_tell(self, kind: NoticeKind, now: datetime, *, is_end: bool) -> bool:
-        """Let what befalls one recording after the other gather."""
-        if kind not in FOLLOWED:
+        """Let what befalls one recording or host after the other gather."""
+        if kind not in _GATHERED:
             return True
         last = await self._parts.notices.last_told(kind, is_end=is_end)
         return last is None or now - last >= self._pace.gathered_for

@@ -134,7 +134,7 @@ async def test_an_outage_is_told_once_and_its_end_once(
     (mail,) = mailbox.mails
     body = mail.get_content()
     assert told in body
-    assert "Recordings that wait: 2." in body
+    assert "said the other side; waiting: 2." in body
     assert f"{code} said the other side" in body
     assert "Command: receiver check" in body
     assert mail["To"] == "ops@example.com, on-call@example.com"
@@ -195,6 +195,39 @@ async def test_processes_that_race_and_follow_each_other_tell_once(
     await look_for(later, clock, timedelta(minutes=10), by=timedelta(minutes=1))
     await look_for(crew[0], clock, timedelta(minutes=10), by=timedelta(minutes=5))
     assert mailbox.titles == ["The bucket takes no recordings", "Over: The bucket takes recordings again"]
+
+
+@ON_SQLITE  # the database is not asked
+async def test_one_that_alone_lost_the_database_tells_its_end_by_whoever_looks_then(
+    database: Database, another: Callable[..., Watch], clock: Clock, mailbox: Mailbox
+) -> None:
+    cut_off = FullDatabase(database)
+    first, second = another(notices=Notices(cut_off), sights=Sights(cut_off)), another()
+    await first.look()
+    cut_off.is_full = True
+    for _ in range(10):
+        clock.now += LOOK
+        await first.look()
+        await second.look()
+    cut_off.is_full = False
+    for _ in range(10):
+        clock.now += LOOK
+        await first.look()
+        await second.look()
+    assert mailbox.titles == ["The database takes no writes", "Over: The database takes writes again"]
+
+
+async def test_hosts_without_number_make_one_message_in_a_while(
+    database: Database, watch: Watch, clock: Clock, mailbox: Mailbox
+) -> None:
+    for n in range(15):
+        forged = waiting(f"f{n}", "source_unavailable", clock.now, source_host=f"{n}.example.com")
+        await add(database, forged)
+        await look_for(watch, clock, timedelta(minutes=3), by=timedelta(minutes=1))
+    assert len(mailbox.mails) == 1
+    await look_for(watch, clock, timedelta(hours=2), by=timedelta(minutes=30))
+    assert len(mailbox.mails) == 2
+    assert "and 4 more" in mailbox.mails[1].get_content()
 
 
 class KilledError(Exception):

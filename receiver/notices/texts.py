@@ -41,19 +41,20 @@ class _Text:
 _WAITS = (
     "What waits for it waits uncounted and goes on within a minute after it is back. Deliveries are stored meanwhile."
 )
-_ALL_ELSE = "see what the message names; where it only is down, nothing"
+_DOWN = "nothing, unless it lasts; then what is said above"
+_REFUSES = "mend what is said above: it ends by nothing else"
 _TEXTS = {
     NoticeKind.STORE_AWAY: _Text(
-        "The bucket takes no recordings", "The bucket takes recordings again", _WAITS, _ALL_ELSE, "receiver check"
+        "The bucket takes no recordings", "The bucket takes recordings again", _WAITS, _DOWN, "receiver check"
     ),
     NoticeKind.API_AWAY: _Text(
-        "The Meetings API serves nobody", "The Meetings API serves again", _WAITS, _ALL_ELSE, "receiver check"
+        "The Meetings API serves nobody", "The Meetings API serves again", _WAITS, _DOWN, "receiver check"
     ),
     NoticeKind.SOURCE_AWAY: _Text(
         "A host of recordings' files serves nobody",
         "The host of files serves again",
         _WAITS,
-        _ALL_ELSE,
+        _DOWN,
         "receiver check",
     ),
     NoticeKind.DATABASE_AWAY: _Text(
@@ -160,9 +161,8 @@ def _happened(said: Sequence[Notice], reasons: Sequence[tuple[str, str]]) -> lis
 
 
 def _by_hand(said: Sequence[Notice], text: _Text) -> str:
-    remedies = remedies_by_hand()
-    asked = [remedies[one.detail["code"]] for one in said if one.detail.get("code") in remedies]
-    return "; ".join(dict.fromkeys(asked)) or text.by_hand
+    needs_hand = remedies_by_hand().keys()
+    return _REFUSES if any(one.detail.get("code") in needs_hand for one in said) else text.by_hand
 
 
 def _where(one: Notice) -> str:

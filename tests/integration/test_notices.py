@@ -112,8 +112,13 @@ async def archive(database: Database, recording_id: str, at: datetime) -> None:
 @pytest.mark.parametrize(
     ("code", "title", "told", "ended"),
     [
-        ("store_denied", "The bucket takes no recordings", "mend the credentials", "takes recordings again"),
-        ("api_unauthorized", "The Meetings API serves nobody", "put valid ones there", "serves again"),
+        (
+            "store_denied",
+            "The bucket takes no recordings",
+            "By hand: mend what is said above",
+            "takes recordings again",
+        ),
+        ("api_unauthorized", "The Meetings API serves nobody", "By hand: mend what is said above", "serves again"),
         (
             "source_unavailable",
             "A host of recordings' files serves nobody",

@@ -97,7 +97,7 @@ class _AppriseSender:
                 f"channel {name} of RECEIVER_NOTIFY_URLS needs Apprise, which is not installed",
                 "install the extra: pip install '.[notify]' (or uv sync --extra notify); smtps:// needs none",
             )
-        apprise: Any = import_module("apprise")  # 60 MB, for those alone who ask for it
+        apprise: Any = import_module("apprise")  # 40 MB, for those alone who ask for it
         logging.getLogger("apprise").disabled = True
         asset = apprise.AppriseAsset(storage_mode=apprise.PersistentStoreMode.MEMORY)
         self._apprise: Any = apprise.Apprise(asset=asset)

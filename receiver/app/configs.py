@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from receiver.records import Origin
     from receiver.settings import Settings
+
+_TOKEN_CHARS = 16
+"""A shorter part of a URL is more likely a word."""
 
 
 def keeping(settings: Settings) -> RetentionPeriod | None:
@@ -163,12 +167,15 @@ def learn_secrets(settings: Settings) -> None:
         *(token.token for token in settings.ops_tokens),
     ]
     logs.redact.remember(secret.get_secret_value() for secret in named if secret is not None)
-    logs.redact.remember(_password(url.get_secret_value()) for url in settings.notify_urls)
+    for url in settings.notify_urls:
+        logs.redact.remember(_secrets_in(url.get_secret_value()))
     logs.redact.remember(os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
 
 
-def _password(url: str) -> str:
-    return unquote(urlsplit(url).password or "")
+def _secrets_in(url: str) -> list[str]:
+    """Return the password, and whatever else may be a token: in such URLs it stands in any place."""
+    pieces = [unquote(piece) for piece in re.split(r"[/:@?&=,]+", url) if len(piece) >= _TOKEN_CHARS]
+    return [unquote(urlsplit(url).password or ""), *(piece for piece in pieces if "." not in piece)]
 
 
 def other_descriptors(settings: Settings) -> int:

@@ -22,8 +22,8 @@ from receiver.notices import (
     EventSender,
     EventTarget,
     Outcome,
-    Pace,
     Watch,
+    WatchPace,
     WatchParts,
     open_channels,
     open_sender,
@@ -108,7 +108,7 @@ def channels(settings: Settings) -> Channels | None:
     return open_channels(urls) if urls else None
 
 
-def make_watch(settings: Settings, database: Database, jobs: Jobs, pace: Pace | None = None) -> Watch | None:
+def make_watch(settings: Settings, database: Database, jobs: Jobs, pace: WatchPace | None = None) -> Watch | None:
     """Make what tells people, None where nobody is to be told; raises `SettingsError`."""
     ways = channels(settings)
     if ways is None:
@@ -125,7 +125,7 @@ def make_watch(settings: Settings, database: Database, jobs: Jobs, pace: Pace | 
         channels=ways,
         has_no_worker=has_no_worker,
         refused_posts=lambda: metrics.registry.get_sample_value("receiver_refused_posts_total") or 0.0,
-        silence=settings.notify_silence,
+        silence=settings.notify_silence or None,
         clock=utc_now,
         is_alone=database.is_sqlite,
     )

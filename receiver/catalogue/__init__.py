@@ -25,7 +25,7 @@ from receiver.catalogue.latest import Latest, read_latest
 from receiver.catalogue.locking import LockIndex
 from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
-from receiver.catalogue.notices import Notices
+from receiver.catalogue.notices import FOLLOWED, Notices
 from receiver.catalogue.order import SORTS
 from receiver.catalogue.outbox import EventCounts, Events, Outbox, forget_events
 from receiver.catalogue.overview import Overview, Overviews
@@ -39,6 +39,7 @@ from receiver.catalogue.walks import Walks
 
 __all__ = [
     "FILTERS",
+    "FOLLOWED",
     "SORTS",
     "Backlog",
     "BucketWalks",

@@ -6,7 +6,7 @@ tells it again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -20,10 +20,25 @@ if TYPE_CHECKING:
 
 _HOLDER = "notices"
 _DEAD = frozenset({State.FAILED, State.MISSING})
+
+
+class _Followed(NamedTuple):
+    """Which recordings are so, of which it is over, and the column that says why; one may be neither."""
+
+    begins: sa.ColumnElement[bool]
+    ends: sa.ColumnElement[bool]
+    why: sa.Column[Any]
+
+
 _FOLLOWED = {
-    NoticeKind.RECORDINGS_DEAD: (recordings.c.state.in_(_DEAD), recordings.c.state.in_(FINAL - _DEAD)),
+    NoticeKind.RECORDINGS_DEAD: _Followed(
+        begins=recordings.c.state.in_(_DEAD),
+        ends=recordings.c.state.in_(FINAL - _DEAD),  # one that is tried again is dead until that went well
+        why=recordings.c.error_code,
+    ),
 }
-"""Which recordings are so, and of which it is over: one that is tried again is neither."""
+FOLLOWED = tuple(_FOLLOWED)
+"""What is so of single recordings."""
 _c = notices.c
 _IS_OPEN = _c.end_told_at.is_(None)
 _IS_UNTOLD = sa.and_(_c.told_at.is_(None), _c.ended_at.is_(None), _IS_OPEN)
@@ -78,7 +93,7 @@ class Notices:
 
     async def follow(self, kind: NoticeKind, *, now: datetime) -> None:
         """Note each recording that has become so as `kind` names it, and the end of it."""
-        begins, ends = _FOLLOWED[kind]
+        begins, ends, _ = _FOLLOWED[kind]
         mine = sa.and_(_c.kind == kind, _IS_OPEN)
         is_noted = sa.select(_c.id).where(mine, _c.subject == recordings.c.id).exists()
         is_new = sa.and_(begins, ~is_noted)
@@ -90,11 +105,13 @@ class Notices:
         at = sa.literal(now, _c.began_at.type)
         values = (sa.literal(kind.value), recordings.c.id, sa.literal({}, sa.JSON), at, at)
         names = ["kind", "subject", "detail", "began_at", "seen_at"]
+        added = self._database.insert(notices).from_select(names, sa.select(*values).where(is_new))
+        added = added.on_conflict_do_nothing()
 
         def follow(tx: sa.Connection) -> None:
             tx.execute(sa.delete(notices).where(is_over, _c.told_at.is_(None)))
             tx.execute(sa.update(notices).where(is_over).values(ended_at=now))
-            tx.execute(sa.insert(notices).from_select(names, sa.select(*values).where(is_new)))
+            tx.execute(added)
 
         await self._database.write(follow)
 
@@ -107,6 +124,13 @@ class Notices:
         """Return what people were told of and is not over."""
         is_open = (_c.told_at.is_not(None), _IS_OPEN, _c.kind != NoticeKind.STATEMENT)
         return await self._read(sa.select(notices).where(*is_open).order_by(_c.began_at, _c.id))
+
+    async def reasons(self, kind: NoticeKind, said: Sequence[Notice]) -> list[tuple[str, str]]:
+        """Return why it is so of each of these recordings."""
+        query = sa.select(recordings.c.id, _FOLLOWED[kind].why).order_by(recordings.c.id)
+        query = query.where(recordings.c.id.in_([one.subject for one in said]))
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return [(recording_id, why or "") for recording_id, why in rows]
 
     async def told(self, said: Sequence[Notice], *, now: datetime, is_end: bool) -> None:
         """Note that people were told of these, or of their end."""

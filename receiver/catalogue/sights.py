@@ -1,4 +1,4 @@
-"""What the rows tell of outages, of a webhook that is silent, of dead recordings, and of a week."""
+"""What the rows tell of outages, of a webhook that is silent, and of a week."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.errors import Side, codes_of
-from receiver.records import Account, DeliveryStatus, NoticeKind, RecordingId, Sighting, State, Via
+from receiver.records import Account, DeliveryStatus, NoticeKind, Sighting, State, Via
 from receiver.tables import Database, deliveries, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime, timedelta
 
 _KINDS = {
@@ -53,12 +53,6 @@ class Sights:
 
         return await self._database.read(read)
 
-    async def codes(self, ids: Sequence[str]) -> list[tuple[RecordingId, str]]:
-        """Return with which error these recordings ended."""
-        query = sa.select(_c.id, _c.error_code).where(_c.id.in_(ids)).order_by(_c.id)
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
-        return [(RecordingId(row.id), row.error_code or "") for row in rows]
-
     async def account(self, since: datetime, until: datetime) -> Account:
         """Return what that time brought: recordings by when they were made, bytes by when they were archived."""
         made = sa.and_(_c.created_at >= since, _c.created_at < until)
@@ -98,9 +92,16 @@ def _outages(tx: sa.Connection, side: Side) -> Iterator[Sighting]:
             continue
         same_host = _c.source_host.is_not_distinct_from(group.host) if side is Side.SOURCE else sa.true()
         served = sa.select(_c.id).where(_c.archived_at > group.at, same_host).limit(1)
-        if tx.execute(served).first() is not None:
+        if tx.execute(served).first() is not None or (side is Side.API and _has_answered_since(tx, group.at)):
             continue
         last = sa.select(_c.error_code, _c.error_message).where(waits, same_host, _c.error_at == group.at).limit(1)
         error = tx.execute(last).one()
         detail = {"code": error.error_code, "message": error.error_message, "waiting": group.waiting}
         yield Sighting(kind=_KINDS[side], subject=group.host or "", detail=detail)
+
+
+def _has_answered_since(tx: sa.Connection, at: datetime) -> bool:
+    """Tell whether a run has got further than the Meetings API, and failed there: others may not have been let try."""
+    further = [*codes_of(Side.STORE), *codes_of(Side.SOURCE)]
+    later = sa.select(_c.id).where(_c.state == State.WAITING, _c.error_code.in_(further), _c.error_at > at).limit(1)
+    return tx.execute(later).first() is not None

@@ -6,7 +6,7 @@ from receiver.notices.channels import Channel, Channels, Outcome, open_channels
 from receiver.notices.events import EventDelivery, EventRefusedError, EventSender, EventTarget, open_sender
 from receiver.notices.mail import MailServer, NotSentError
 from receiver.notices.texts import Message, trial
-from receiver.notices.watch import Pace, Watch, WatchParts
+from receiver.notices.watch import Watch, WatchPace, WatchParts
 
 __all__ = [
     "Channel",
@@ -19,8 +19,8 @@ __all__ = [
     "Message",
     "NotSentError",
     "Outcome",
-    "Pace",
     "Watch",
+    "WatchPace",
     "WatchParts",
     "open_channels",
     "open_sender",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
     from receiver.notices.texts import Message
 
-_LONGEST_S = 60.0
+LONGEST_SEND = timedelta(seconds=50)
 _log = logs.get("notices")
 
 
-class Way(Protocol):
+class MessageSender(Protocol):
     """Sends one message; blocks, and raises `NotSentError`."""
 
     def send(self, message: Message) -> None: ...
@@ -34,10 +35,10 @@ class Way(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A way and its name."""
+    """A way to people, and its name."""
 
     name: str
-    way: Way
+    sender: MessageSender
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,12 @@ class Channels:
 
 async def _sent(channel: Channel, message: Message) -> Outcome:
     try:
-        async with asyncio.timeout(_LONGEST_S):
-            await asyncio.to_thread(channel.way.send, message)
+        async with asyncio.timeout(LONGEST_SEND.total_seconds()):
+            await asyncio.to_thread(channel.sender.send, message)
     except NotSentError as e:
         return Outcome(channel.name, str(e))
     except TimeoutError:
-        return Outcome(channel.name, f"took no message within {_LONGEST_S:g} s")
+        return Outcome(channel.name, f"took no message within {LONGEST_SEND.total_seconds():g} s")
     return Outcome(channel.name, None)
 
 
@@ -84,10 +85,10 @@ def _channel(number: int, url: str) -> Channel:
     parts = urlsplit(url)
     if parts.scheme in {"smtp", "smtps"}:
         return Channel(f"{number} ({parts.scheme} {parts.hostname})", MailServer.of(url))
-    return Channel(name := f"{number} ({parts.scheme})", _AppriseWay(url, name))
+    return Channel(name := f"{number} ({parts.scheme})", _AppriseSender(url, name))
 
 
-class _AppriseWay:
+class _AppriseSender:
     """One of Apprise's services. What it logs is dropped: its lines may hold the URL."""
 
     def __init__(self, url: str, name: str) -> None:
@@ -96,7 +97,7 @@ class _AppriseWay:
                 f"channel {name} of RECEIVER_NOTIFY_URLS needs Apprise, which is not installed",
                 "install the extra: pip install '.[notify]' (or uv sync --extra notify); smtps:// needs none",
             )
-        apprise: Any = import_module("apprise")  # 60 MB, for those alone who ask for it
+        apprise: Any = import_module("apprise")  # 40 MB, for those alone who ask for it
         logging.getLogger("apprise").disabled = True
         asset = apprise.AppriseAsset(storage_mode=apprise.PersistentStoreMode.MEMORY)
         self._apprise: Any = apprise.Apprise(asset=asset)

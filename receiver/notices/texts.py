@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from receiver.catalogue import FOLLOWED
 from receiver.errors import remedies_by_hand
 from receiver.figures import moment, size, span
 from receiver.records import NoticeKind
@@ -14,7 +15,7 @@ from receiver.records import NoticeKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from receiver.records import Account, Notice, RecordingId
+    from receiver.records import Account, Notice
 
 _MOST_NAMED = 10
 
@@ -34,32 +35,35 @@ class _Text:
     by_itself: str
     by_hand: str
     command: str
+    after: str = "Nothing is to be done."
 
 
 _WAITS = (
     "What waits for it waits uncounted and goes on within a minute after it is back. Deliveries are stored meanwhile."
 )
-_ALL_ELSE = "see what the message names; where it only is down, nothing"
+_DOWN = "nothing, unless it lasts; then what is said above"
+_REFUSES = "mend what is said above: it ends by nothing else"
 _TEXTS = {
     NoticeKind.STORE_AWAY: _Text(
-        "The bucket takes no recordings", "The bucket takes recordings again", _WAITS, _ALL_ELSE, "receiver check"
+        "The bucket takes no recordings", "The bucket takes recordings again", _WAITS, _DOWN, "receiver check"
     ),
     NoticeKind.API_AWAY: _Text(
-        "The Meetings API serves nobody", "The Meetings API serves again", _WAITS, _ALL_ELSE, "receiver check"
+        "The Meetings API serves nobody", "The Meetings API serves again", _WAITS, _DOWN, "receiver check"
     ),
     NoticeKind.SOURCE_AWAY: _Text(
         "A host of recordings' files serves nobody",
         "The host of files serves again",
         _WAITS,
-        _ALL_ELSE,
+        _DOWN,
         "receiver check",
     ),
     NoticeKind.DATABASE_AWAY: _Text(
         "The database takes no writes",
         "The database takes writes again",
-        "Deliveries are answered 503, and the platform sends them again; all goes on by itself when it is back.",
-        "give it room where its disk is full, start it where it is down; afterwards let missed webhooks be looked for",
-        "receiver reconcile",
+        "Deliveries are answered 503; running transfers go on, and all else does when it is back.",
+        "give it room where its disk is full, start it where it is down",
+        "receiver check",
+        "What the platform did not send again is found by: receiver reconcile",
     ),
     NoticeKind.NO_WORKER: _Text(
         "No worker lives",
@@ -88,16 +92,16 @@ _TEXTS = {
         "Recordings that were given up are well again, cancelled or erased",
         "Nothing more is tried of them until they are retried; the files may go at the platform.",
         "mend what their codes name (deploy/errors.md), then retry them",
-        "receiver recordings list --state failed (or missing); receiver recordings retry --error-code CODE",
+        "receiver recordings list --state failed (or missing), then receiver recordings retry --error-code CODE",
     ),
 }
 
 
-def begun(name: str, said: Sequence[Notice], codes: Sequence[tuple[RecordingId, str]] = ()) -> Message:
-    """Tell of what is so, all of one kind; `codes` are of the first recordings among them."""
+def begun(name: str, said: Sequence[Notice], reasons: Sequence[tuple[str, str]] = ()) -> Message:
+    """Tell of what is so, all of one kind; `reasons` are of the first recordings among them."""
     text = _TEXTS[said[0].kind]
     lines = [
-        *_happened(said, codes),
+        *_happened(said, reasons),
         f"Since: {moment(min(one.began_at for one in said))}",
         f"By itself: {text.by_itself}",
         f"By hand: {_by_hand(said, text)}",
@@ -110,11 +114,11 @@ def begun(name: str, said: Sequence[Notice], codes: Sequence[tuple[RecordingId, 
 def over(name: str, said: Sequence[Notice]) -> Message:
     """Tell of the end of what people were told of, all of one kind."""
     text = _TEXTS[said[0].kind]
-    lines = [f"{text.over}.", *_subjects([one.subject for one in said if one.subject])]
-    for one in said[:_MOST_NAMED] if said[0].kind is not NoticeKind.RECORDINGS_DEAD else ():
+    lines = [f"{text.over}.", *_first([one.subject for one in said if one.subject])]
+    for one in said[:_MOST_NAMED] if said[0].kind not in FOLLOWED else ():
         lasted_s = ((one.ended_at or one.seen_at) - one.began_at).total_seconds()
         lines.append(f"It was so from {moment(one.began_at)} on, for {span(lasted_s)}.")
-    return Message(f"[{name}] Over: {text.over}", "\n".join([*lines, "Nothing is to be done."]) + "\n")
+    return Message(f"[{name}] Over: {text.over}", "\n".join([*lines, text.after]) + "\n")
 
 
 def statement(name: str, account: Account, still: Sequence[Notice]) -> Message:
@@ -122,11 +126,11 @@ def statement(name: str, account: Account, still: Sequence[Notice]) -> Message:
     a = account
     lines = [
         f"From {moment(a.since)} to {moment(a.until)}:",
-        f"{a.meetings} meetings had {a.recordings} recordings.",
-        f"{a.proven} of them are archived and proven, {a.waiting} wait, {a.failed} failed, {a.lost} are lost.",
-        f"{a.missed} were not brought by the webhook: reconciliation found them.",
-        f"{a.archived} recordings were archived, {size(a.archived_bytes)}.",
-        *([f"Not over: {', '.join(sorted({one.kind.value for one in still}))}."] if still else ["All is well."]),
+        f"Recordings made: {a.recordings}, of meetings: {a.meetings}.",
+        f"Of these archived and proven: {a.proven}, waiting: {a.waiting}, failed: {a.failed}, lost: {a.lost}.",
+        f"Not brought by the webhook, and found by reconciliation: {a.missed}.",
+        f"Archived in that time: {a.archived}, {size(a.archived_bytes)}.",
+        f"Not over: {', '.join(sorted({one.kind.value for one in still}))}." if still else "All is well.",
     ]
     return Message(f"[{name}] The week: {a.proven} of {a.recordings} recordings archived", "\n".join(lines) + "\n")
 
@@ -137,42 +141,41 @@ def trial(name: str, now: datetime) -> Message:
     return Message(f"[{name}] Test of the way to you", body)
 
 
-def _happened(said: Sequence[Notice], codes: Sequence[tuple[RecordingId, str]]) -> list[str]:
-    kind, detail = said[0].kind, said[0].detail
+def _happened(said: Sequence[Notice], reasons: Sequence[tuple[str, str]]) -> list[str]:
+    kind, detail, text = said[0].kind, said[0].detail, _TEXTS[said[0].kind]
     match kind:
-        case NoticeKind.RECORDINGS_DEAD:
-            return [f"{len(said)} recordings were given up.", *_named(codes, len(said))]
+        case _ if reasons:
+            return [f"{text.title}: {len(said)}.", *_named(reasons, len(said))]
         case NoticeKind.STORE_AWAY | NoticeKind.API_AWAY | NoticeKind.SOURCE_AWAY:
-            return [f"{_where(one)}{one.detail['waiting']} recordings wait: {one.detail['message']}" for one in said]
+            return _first([f"{_where(one)}{one.detail['message']}; waiting: {one.detail['waiting']}." for one in said])
         case NoticeKind.SILENCE:
             since = detail["delivered_at"]
             last = "none has come yet" if since is None else f"the last came {moment(datetime.fromisoformat(since))}"
-            return [f"Of {detail['missed']} recordings no webhook came; {last}."]
+            return [f"Recordings that no webhook brought: {detail['missed']}; {last}."]
         case NoticeKind.REFUSED_POSTS:
-            return [f"{detail['count']} or more came within {span(detail['within_s'])}, at one process."]
+            return [f"Refused within {span(detail['within_s'])}, by one process alone: {detail['count']} or more."]
         case NoticeKind.DATABASE_AWAY:
             return [f"The database says: {detail['reason']}"]
         case _:
-            return [f"{_TEXTS[kind].title}."]
+            return [f"{text.title}."]
 
 
 def _by_hand(said: Sequence[Notice], text: _Text) -> str:
-    remedies = remedies_by_hand()
-    asked = [remedies[one.detail["code"]] for one in said if one.detail.get("code") in remedies]
-    return "; ".join(dict.fromkeys(asked)) or text.by_hand
+    needs_hand = remedies_by_hand().keys()
+    return _REFUSES if any(one.detail.get("code") in needs_hand for one in said) else text.by_hand
 
 
 def _where(one: Notice) -> str:
     return f"{one.subject}: " if one.subject else ""
 
 
-def _named(codes: Sequence[tuple[RecordingId, str]], count: int) -> list[str]:
-    lines = [f"{many} {code}" for code, many in Counter(code for _, code in codes).most_common()]
-    named = [f"{recording_id} ({code})" for recording_id, code in codes[:_MOST_NAMED]]
+def _named(reasons: Sequence[tuple[str, str]], count: int) -> list[str]:
+    lines = [f"{many} {why}" for why, many in Counter(why for _, why in reasons).most_common()]
+    named = [f"{recording_id} ({why})" for recording_id, why in reasons[:_MOST_NAMED]]
     more = [f"and {count - len(named)} more"] if count > len(named) else []
-    return [f"By code: {', '.join(lines)}", *named, *more]
+    return [f"Why: {', '.join(lines)}", *named, *more]
 
 
-def _subjects(subjects: Sequence[str]) -> list[str]:
-    more = [f"and {len(subjects) - _MOST_NAMED} more"] if len(subjects) > _MOST_NAMED else []
-    return [*subjects[:_MOST_NAMED], *more]
+def _first(lines: Sequence[str]) -> list[str]:
+    more = [f"and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
+    return [*lines[:_MOST_NAMED], *more]

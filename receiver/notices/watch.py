@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from receiver import logs
 from receiver.backoff import growing_pause_s
+from receiver.catalogue import FOLLOWED
 from receiver.errors import ReceiverError, StorageUnavailableError
+from receiver.notices.channels import LONGEST_SEND
 from receiver.notices.texts import Message, begun, over, statement
 from receiver.records import Notice, NoticeKind, Sighting
 
@@ -37,20 +39,20 @@ _SEEN = (
     NoticeKind.REFUSED_POSTS,
 )
 """What is over when it is not seen any more."""
-_FOLLOWED = (NoticeKind.RECORDINGS_DEAD,)
-"""What is so of single recordings; all of a while are told of together."""
-_AT_ONCE = frozenset({NoticeKind.SILENCE, NoticeKind.REFUSED_POSTS, *_FOLLOWED})
+_AT_ONCE = frozenset({NoticeKind.SILENCE, NoticeKind.REFUSED_POSTS, *FOLLOWED})
 """What has lasted already when it is first seen."""
-_MOST_CODES = 1000
+_GATHERED = frozenset({NoticeKind.SOURCE_AWAY, *FOLLOWED})
+"""What there can be many of, also since somebody forged them: of these people are told at most once in a while."""
+_MOST_REASONS = 1000
 _KEPT_FOR = timedelta(days=60)
 _log = logs.get("notices")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class WatchPace:
     """How often is looked, how long something must last before it is told, and be gone before its end is.
 
-    Of single recordings people are told at most once in `gathered_for`.
+    Of single recordings, and of hosts of files, people are told at most once in `gathered_for`.
     """
 
     look_every: timedelta = timedelta(seconds=30)
@@ -62,8 +64,8 @@ class Pace:
 
     @property
     def lease(self) -> timedelta:
-        """How long after a sign of life another process takes over."""
-        return 3 * self.look_every
+        """How long after a sign of life another process takes over; no message takes longer."""
+        return max(3 * self.look_every, LONGEST_SEND + self.look_every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +90,9 @@ class WatchParts:
 class Watch:
     """`look` once, or `run` until told to stop."""
 
-    def __init__(self, parts: WatchParts, pace: Pace | None = None) -> None:
+    def __init__(self, parts: WatchParts, pace: WatchPace | None = None) -> None:
         self._parts = parts
-        self._pace = pace or Pace()
+        self._pace = pace or WatchPace()
         self._holder = secrets.token_hex(8)
         self._holds = parts.is_alone
         self._refused: deque[tuple[datetime, float]] = deque()
@@ -120,23 +122,28 @@ class Watch:
         try:
             if (flood := self._flood(now)) is not None:
                 await self._parts.notices.saw([flood], now=now)
-            self._holds = await self._parts.notices.hold(self._holder, now=now, until=now + self._pace.lease)
-            if self._holds:
+            await self._note_outage(now)
+            if await self._hold():
                 await self._note(now)
                 await self._tell(now)
         except StorageUnavailableError as e:
             await self._without_database(e, now)
 
+    async def _hold(self) -> bool:
+        """Be the one process that looks and tells, for as long as one message may take."""
+        now = self._parts.clock()
+        self._holds = await self._parts.notices.hold(self._holder, now=now, until=now + self._pace.lease)
+        return self._holds
+
     async def _note(self, now: datetime) -> None:
         parts = self._parts
-        await self._note_outage(now)
         seen = await parts.sights.outages()
         if await parts.has_no_worker():
             seen.append(Sighting(kind=NoticeKind.NO_WORKER))
         if parts.silence is not None and (silent := await parts.sights.silence(parts.silence, now=now)) is not None:
             seen.append(silent)
         await parts.notices.saw(seen, now=now)
-        for kind in _FOLLOWED:
+        for kind in FOLLOWED:
             await parts.notices.follow(kind, now=now)
         await parts.notices.end_unseen(_SEEN, since=now - self._pace.gone_for)
 
@@ -145,6 +152,8 @@ class Watch:
             return
         to_tell = await self._parts.notices.to_tell()
         for kind in dict.fromkeys(one.kind for one in to_tell):
+            if not await self._hold():
+                return
             of_kind = [one for one in to_tell if one.kind is kind]
             await self._tell_ends(kind, [one for one in of_kind if one.ended_at is not None], now)
             held_for = timedelta(0) if kind in _AT_ONCE else self._pace.held_for
@@ -161,14 +170,14 @@ class Watch:
             await self._parts.notices.told(new, now=now, is_end=False)
 
     async def _begun(self, kind: NoticeKind, new: Sequence[Notice]) -> Message:
-        if kind not in _FOLLOWED:
+        if kind not in FOLLOWED:
             return begun(self._parts.name, new)
-        codes = await self._parts.sights.codes([one.subject for one in new[:_MOST_CODES]])
-        return begun(self._parts.name, new, codes)
+        reasons = await self._parts.notices.reasons(kind, new[:_MOST_REASONS])
+        return begun(self._parts.name, new, reasons)
 
     async def _may_tell(self, kind: NoticeKind, now: datetime, *, is_end: bool) -> bool:
-        """Let what befalls one recording after the other gather."""
-        if kind not in _FOLLOWED:
+        """Let what befalls one recording or host after the other gather."""
+        if kind not in _GATHERED:
             return True
         last = await self._parts.notices.last_told(kind, is_end=is_end)
         return last is None or now - last >= self._pace.gathered_for

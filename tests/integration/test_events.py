@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +21,7 @@ from receiver.notices import EventDelivery, EventRefusedError, EventTarget, open
 from receiver.records import EventState, EventType, Failure, RecordingId, State
 from receiver.settings import Settings
 from receiver.tables import Database, event_outbox
+from receiver.transfer import DownloadPolicy
 from tests.support.clock import NOW
 from tests.support.event_receiver import SECRET, EventReceiver
 from tests.support.intake import STORED, accept
@@ -269,7 +270,6 @@ async def test_old_ones_are_forgotten_and_those_of_an_erased_recording_at_once(d
         ("https://169.254.169.254/x", (), "not public"),
         ("https://localhost:9/x", (), "not public"),
         ("http://127.0.0.1:9/x", (), "not public"),
-        ("http://198.51.100.1:9/x", LOOPBACK, "not public"),  # without TLS even a public one must be listed
         ("http://127.0.0.1:9/x", LOOPBACK, "refused"),
     ],
 )
@@ -282,6 +282,13 @@ async def test_no_address_is_connected_to_that_is_neither_public_nor_listed(
             await sender.ping()
     assert words in str(caught.value).lower()
     assert "/x" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("allows_public", "allowed"), [(True, ["8.8.8.8", "127.0.0.1"]), (False, ["127.0.0.1"])])
+def test_without_tls_a_public_address_must_be_listed_too(allows_public: bool, allowed: list[str]) -> None:
+    policy = DownloadPolicy(origins=(), networks=LOOPBACK, allows_public=allows_public)
+    addresses = [ip_address(text) for text in ("8.8.8.8", "127.0.0.1", "10.0.0.1")]
+    assert [str(one) for one in addresses if policy._allows(one)] == allowed
 
 
 async def test_a_redirect_is_a_refusal_and_an_endless_answer_costs_nothing(hook: EventReceiver, clock: Clock) -> None:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
+from receiver.app.notices import make_watch
 from receiver.catalogue import Interventions, Notices, Sights
 from receiver.errors import StorageUnavailableError
-from receiver.notices import Pace, Watch, WatchParts, open_channels
+from receiver.jobs import open_jobs
+from receiver.notices import Watch, WatchPace, WatchParts, open_channels
 from receiver.records import NoticeKind, RecordingId, State
+from receiver.settings import Settings
 from receiver.tables import Database, notices, recordings
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import ON_POSTGRESQL, ON_SQLITE
+from tests.support.jobs import running
 from tests.support.mailbox import Mailbox
 from tests.support.operators import ARCHIVED, NOW, add, add_delivery, row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-PACE = Pace()
+PACE = WatchPace()
 LOOK = PACE.look_every
 
 
@@ -107,9 +112,19 @@ async def archive(database: Database, recording_id: str, at: datetime) -> None:
 @pytest.mark.parametrize(
     ("code", "title", "told", "ended"),
     [
-        ("store_denied", "The bucket takes no recordings", "mend the credentials", "takes recordings again"),
-        ("api_unauthorized", "The Meetings API serves nobody", "put valid ones there", "serves again"),
-        ("source_unavailable", "A host of recordings' files serves nobody", "files.example.com: 2", "serves again"),
+        (
+            "store_denied",
+            "The bucket takes no recordings",
+            "By hand: mend what is said above",
+            "takes recordings again",
+        ),
+        ("api_unauthorized", "The Meetings API serves nobody", "By hand: mend what is said above", "serves again"),
+        (
+            "source_unavailable",
+            "A host of recordings' files serves nobody",
+            "files.example.com: source_unavailable said",
+            "serves again",
+        ),
     ],
 )
 async def test_an_outage_is_told_once_and_its_end_once(
@@ -124,7 +139,7 @@ async def test_an_outage_is_told_once_and_its_end_once(
     (mail,) = mailbox.mails
     body = mail.get_content()
     assert told in body
-    assert "2 recordings wait" in body
+    assert "said the other side; waiting: 2." in body
     assert f"{code} said the other side" in body
     assert "Command: receiver check" in body
     assert mail["To"] == "ops@example.com, on-call@example.com"
@@ -134,6 +149,17 @@ async def test_an_outage_is_told_once_and_its_end_once(
     assert len(mailbox.mails) == 2
     assert mailbox.titles[1].startswith("Over: ")
     assert ended in mailbox.titles[1]
+
+
+async def test_an_outage_that_follows_another_is_not_told_as_both(
+    database: Database, watch: Watch, clock: Clock, mailbox: Mailbox
+) -> None:
+    """While the bucket is away, nobody is let find out that the API is back."""
+    await add(database, *(waiting(one, "api_unavailable", clock.now) for one in ("a", "b")))
+    await look_for(watch, clock, timedelta(minutes=1))
+    await add(database, waiting("c", "store_unavailable", clock.now))
+    await look_for(watch, clock, timedelta(minutes=20), by=timedelta(minutes=1))
+    assert mailbox.titles == ["The bucket takes no recordings"]
 
 
 async def test_a_blip_is_told_to_nobody_and_a_pause_in_an_outage_is_no_end(
@@ -176,6 +202,39 @@ async def test_processes_that_race_and_follow_each_other_tell_once(
     assert mailbox.titles == ["The bucket takes no recordings", "Over: The bucket takes recordings again"]
 
 
+@ON_SQLITE  # the database is not asked
+async def test_one_that_alone_lost_the_database_tells_its_end_by_whoever_looks_then(
+    database: Database, another: Callable[..., Watch], clock: Clock, mailbox: Mailbox
+) -> None:
+    cut_off = FullDatabase(database)
+    first, second = another(notices=Notices(cut_off), sights=Sights(cut_off)), another()
+    await first.look()
+    cut_off.is_full = True
+    for _ in range(10):
+        clock.now += LOOK
+        await first.look()
+        await second.look()
+    cut_off.is_full = False
+    for _ in range(10):
+        clock.now += LOOK
+        await first.look()
+        await second.look()
+    assert mailbox.titles == ["The database takes no writes", "Over: The database takes writes again"]
+
+
+async def test_hosts_without_number_make_one_message_in_a_while(
+    database: Database, watch: Watch, clock: Clock, mailbox: Mailbox
+) -> None:
+    for n in range(15):
+        forged = waiting(f"f{n}", "source_unavailable", clock.now, source_host=f"{n}.example.com")
+        await add(database, forged)
+        await look_for(watch, clock, timedelta(minutes=3), by=timedelta(minutes=1))
+    assert len(mailbox.mails) == 1
+    await look_for(watch, clock, timedelta(hours=2), by=timedelta(minutes=30))
+    assert len(mailbox.mails) == 2
+    assert "and 4 more" in mailbox.mails[1].get_content()
+
+
 class KilledError(Exception):
     """Stands for the end of the process."""
 
@@ -211,7 +270,7 @@ async def test_dead_recordings_are_told_once_each_and_together(
     await look_for(watch, clock, timedelta(hours=5), by=timedelta(minutes=30))
     assert len(mailbox.mails) == 2
     body = mailbox.mails[1].get_content()
-    assert "30 recordings were given up" in body
+    assert "Recordings were given up: 30." in body
     assert "and 20 more" in body
     assert "a (" not in body
 
@@ -238,7 +297,8 @@ async def test_a_silent_webhook_is_told_of_where_there_were_recordings(
     await add(database, row("missed", **ARCHIVED | found))
     await look_for(watch, clock, timedelta(days=3), by=timedelta(hours=9))
     assert mailbox.titles == ["The webhook is silent, and there are new recordings"]
-    assert "Of 1 recordings no webhook came; the last came 2026-11-23 12:00:00Z" in mailbox.mails[0].get_content()
+    said = "Recordings that no webhook brought: 1; the last came 2026-11-23 12:00:00Z."
+    assert said in mailbox.mails[0].get_content()
     await add_delivery(database, "d2", body=b"{ }", received_at=clock.now)
     await look_for(watch, clock, timedelta(minutes=10), by=timedelta(minutes=2))
     assert mailbox.titles[1:] == ["Over: The webhook speaks again"]
@@ -275,6 +335,35 @@ async def test_a_worker_that_is_gone_is_told_once(watch: Watch, clock: Clock, fa
     assert mailbox.titles == ["No worker lives"]
     assert "Command: receiver work" in mailbox.mails[0].get_content()
     facts.no_worker = False
+    await look_for(watch, clock, timedelta(minutes=10), by=timedelta(minutes=1))
+    assert mailbox.titles[1:] == ["Over: A worker lives again"]
+
+
+async def nothing(_: RecordingId) -> None: ...
+
+
+@ON_POSTGRESQL  # SQLite's only worker is the process itself
+async def test_workers_that_died_are_missed_by_who_only_serves(
+    database: Database, mailbox: Mailbox, clock: Clock
+) -> None:
+    jobs = open_jobs(database, concurrency=1)
+    watch = make_watch(Settings(notify_urls=mailbox.url, s3_bucket="team"), database, jobs)
+    assert watch is not None
+    watch._parts = replace(watch._parts, clock=clock)
+
+    async def worker_lives() -> None:
+        async with running(jobs, nothing), asyncio.timeout(20):
+            while (silent_s := await jobs.silent_s()) is None or silent_s > 60:
+                await asyncio.sleep(0.05)
+
+    await worker_lives()
+    await look_for(watch, clock, timedelta(minutes=10), by=timedelta(minutes=1))
+    assert mailbox.titles == []
+    late = sa.text("UPDATE pgqueuer SET status = 'queued', execute_after = now() - interval '5 minutes'")
+    await database.write(lambda tx: tx.execute(late))
+    await look_for(watch, clock, timedelta(minutes=10), by=timedelta(minutes=1))
+    assert mailbox.titles == ["No worker lives"]
+    await worker_lives()
     await look_for(watch, clock, timedelta(minutes=10), by=timedelta(minutes=1))
     assert mailbox.titles[1:] == ["Over: A worker lives again"]
 
@@ -357,10 +446,10 @@ async def test_the_week_is_accounted_for_also_when_nothing_happened(
     ]
     body = weeks[0].get_content()
     assert "From 2026-11-16 07:00:00Z to 2026-11-23 07:00:00Z" in body
-    assert "2 meetings had 2 recordings." in body
-    assert "1 of them are archived and proven, 0 wait, 0 failed, 1 are lost." in body
-    assert "1 were not brought by the webhook" in body
-    assert "1 recordings were archived, 5.0 GB." in body
+    assert "Recordings made: 2, of meetings: 2." in body
+    assert "Of these archived and proven: 1, waiting: 0, failed: 0, lost: 1." in body
+    assert "found by reconciliation: 1." in body
+    assert "Archived in that time: 1, 5.0 GB." in body
     assert "Not over: recordings_dead." in body
 
 

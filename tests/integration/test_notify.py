@@ -124,6 +124,7 @@ async def test_nothing_secret_is_logged_or_told(tls: ssl.SSLContext, hook: Hook)
     for secret in (PASSWORD, "canary-mail", HOOK_TOKEN, "ops@example.com"):
         assert secret not in told
     assert PASSWORD not in logs.redact(f"login with {PASSWORD} failed")
+    assert HOOK_TOKEN not in logs.redact(f"POST /{HOOK_TOKEN} said a library")
 
 
 GOOD = {"RECEIVER_S3_BUCKET": "team", "RECEIVER_WEBHOOK_SECRETS": "0123456789abcdef"}

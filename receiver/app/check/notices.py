@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import ProgrammingError
 
 from receiver.app.check.findings import ok, skipped, warning, wrong
-from receiver.app.configs import sqlite_path
+from receiver.app.configs import credentials, sqlite_path
 from receiver.app.notices import channels
 from receiver.catalogue import Events, Notices
 from receiver.errors import ReceiverError, SettingsError
@@ -48,6 +48,12 @@ def _ways(settings: Settings) -> Finding:
         channels(settings)
     except SettingsError as e:
         return wrong("notify", e.happened, e.remedy)
+    if settings.notify_silence and (credentials(settings) is None or not settings.reconcile_every):
+        return warning(
+            "notify",
+            "nobody is told of a silent webhook: without reconciliation nothing shows that it missed something",
+            "set a way to the Meetings API, and RECEIVER_RECONCILE_EVERY",
+        )
     silence = "" if settings.notify_silence else "; not of a silent webhook, since RECEIVER_NOTIFY_SILENCE is not set"
     return ok("notify", f"people are told by {count} {'channel' if count == 1 else 'channels'}{silence}")
 

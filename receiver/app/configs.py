@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
 
 
-def keeping(settings: Settings) -> RetentionPeriod | None:
+def retention_period(settings: Settings) -> RetentionPeriod | None:
     """Return how long recordings are kept; None: until somebody erases them."""
     if settings.retention_days is None:
         return None

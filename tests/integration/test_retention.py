@@ -11,7 +11,7 @@ import pytest
 from receiver.app.check.findings import Health
 from receiver.app.check.retention import retention_findings
 from receiver.app.retention import schedules
-from receiver.catalogue import Catalogue, Filters, Holds, RetentionIndex
+from receiver.catalogue import Catalogue, Filters, Holds, LogQuery, RetentionIndex
 from receiver.catalogue.filters import DUE
 from receiver.errors import SettingsError, StoreUnavailableError
 from receiver.records import Actor, DueGroup, HoldScope, RecordingId, RetentionPeriod, RetentionReport, State
@@ -148,8 +148,11 @@ async def test_a_store_that_is_away_ends_the_run_and_the_next_goes_on(
 
 
 async def test_marks_are_on_record_of_each_recording(archive: Archive, database: Database) -> None:
+    await RetentionIndex(database).begin(BY, now=NOW)
     await archive.run()
     await archive.run(None)
+    began = (await Catalogue(database).acts(LogQuery(action="retention_began"))).items
+    assert [(one.actor, one.subject) for one in began] == [("token:alice", "retention")]
     events = (await Catalogue(database).history(RecordingId("old"))).events
     assert [(one.actor, one.action) for one in events if one.actor == "retention"] == [
         ("retention", "due"),

@@ -26,7 +26,7 @@ _TOKEN_CHARS = 16
 """A shorter part of a URL is more likely a word."""
 
 
-def keeping(settings: Settings) -> RetentionPeriod | None:
+def retention_period(settings: Settings) -> RetentionPeriod | None:
     """Return how long recordings are kept; None: until somebody erases them."""
     if settings.retention_days is None:
         return None

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from receiver import logs
-from receiver.app.configs import keeping
+from receiver.app.configs import retention_period
 from receiver.app.opening import index_beside, utc_now
 from receiver.app.store import trial_key
 from receiver.catalogue import Holds, LockIndex, RetentionIndex
@@ -48,7 +48,9 @@ def _refuse_unbuilt(settings: Settings) -> None:
 
 def make_retention(settings: Settings, database: Database) -> Retention:
     """Make retention over an index."""
-    return Retention(index=RetentionIndex(database), erasure=_NothingErases(), keeping=keeping(settings), clock=utc_now)
+    return Retention(
+        index=RetentionIndex(database), erasure=_NothingErases(), period=retention_period(settings), clock=utc_now
+    )
 
 
 @asynccontextmanager

@@ -21,10 +21,10 @@ from receiver.app.configs import (
     credentials,
     cursor_keys,
     download_policy,
-    keeping,
     learn_secrets,
     limits,
     other_descriptors,
+    retention_period,
     session_keys,
     sqlite_path,
     webhook_secrets,
@@ -77,7 +77,7 @@ _log = logs.get("app")
 async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
     """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`."""
     async with index_beside(settings) as database:
-        yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings), keeping=keeping(settings))
+        yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings), period=retention_period(settings))
 
 
 @asynccontextmanager
@@ -213,7 +213,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         max_body_bytes=settings.max_body_bytes,
         clock=utc_now,
     )
-    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()), keeping=keeping(settings))
+    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()), period=retention_period(settings))
     guard = Guard(lambda: secrets.now().ops_tokens)
     actions = _actions(settings, database, jobs, inbox)
     downloads = Downloads(catalogue=catalogue, presign=presign, note=actions.note)
@@ -233,7 +233,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         session_keys=lambda: session_keys(secrets.now()),
         ended_sessions=DatabaseEndedSessions(database, utc_now),
         document=api.document,
-        keeping=keeping(settings),
+        period=retention_period(settings),
     )
     return _application([*webhook.routes(parts), *api.routes(json), *page.routes(html)])
 

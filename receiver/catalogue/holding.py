@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from receiver.catalogue import words
 from receiver.catalogue.audit_log import AuditEntry, append
 from receiver.catalogue.deliveries import pieces
-from receiver.catalogue.holds import covering, held_among, mark, person_value, read_hold, unmark
+from receiver.catalogue.holds import covering, held_among, mark, person_value, read_hold, unmark, wait_for_intake
 from receiver.catalogue.kinds import ID, PERSON, USER_ID, shown
 from receiver.catalogue.rows import one_recording
 from receiver.catalogue.ways import by_token
@@ -170,6 +170,8 @@ def _add(tx: sa.Connection, *, given: dict[str, Any], by: Actor) -> Hold:
     recording_id = RecordingId(given["value"])
     if scope is HoldScope.RECORDING:
         _lock_holdable(tx, recording_id)
+    else:
+        wait_for_intake(tx)
     same = sa.select(table).where(*(table.c[name] == given[name] for name in ("scope", "value", "reason", "actor")))
     row = tx.execute(same.limit(1)).first()
     if row is not None:
@@ -197,6 +199,8 @@ def _release(tx: sa.Connection, *, hold_id: HoldId, reason: str | None, by: Acto
     hold = read_hold(row) if row is not None else None
     if hold is not None and hold.scope is HoldScope.RECORDING:
         held_among(tx, [RecordingId(hold.value)])  # its row is locked before its hold's, as everywhere
+    elif hold is not None:
+        wait_for_intake(tx)
     if hold is None or not tx.execute(sa.delete(table).where(table.c.id == hold_id)).rowcount:
         raise NotFoundError(f"there is no hold {hold_id}, or it was released")
     if hold.scope is HoldScope.RECORDING:

@@ -64,13 +64,27 @@ def person_value(user_id_or_email: int | str) -> str:
     return "".join(normalised(str(user_id_or_email)).split())[:_MAX_PERSON_CHARS]
 
 
-def any_may_come(tx: sa.Connection) -> bool:
-    """Tell whether any hold covers what may be added now, and keep another from being added until this one is done.
+STANDING = sa.select(standing_holds.c.number).with_for_update(read=True).scalar_subquery()
+"""How many holds may cover what is added now; read, it keeps another from being added until the transaction ends."""
 
-    To be asked before any row is locked, by what adds recordings or changes of whom they are; then `mark` them.
+
+def any_may_come(tx: sa.Connection) -> bool:
+    """Tell whether any hold may cover what is added now, and keep another from being added until this one is done.
+
+    To be asked before any row is locked that others may lock, by what adds recordings or changes of whom they are; then
+    `mark` them.
     """
-    number = tx.execute(sa.select(standing_holds.c.number).with_for_update(read=True)).scalar_one()
-    return bool(number)
+    return bool(tx.execute(sa.select(STANDING)).scalar_one())
+
+
+def wait_for_intake(tx: sa.Connection) -> None:
+    """Let end what has read `STANDING`, and hold back what is about to; first of all in a transaction, and briefly.
+
+    The table's lock is given in the order in which it is asked for, the row's would have to wait for a moment without
+    deliveries. Whoever only reads the table, such as a backup, is in nobody's way. SQLite has one writer.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(sa.text("LOCK TABLE standing_holds IN EXCLUSIVE MODE"))
 
 
 def mark(tx: sa.Connection, ids: Iterable[RecordingId], *, at: datetime) -> list[RecordingId]:

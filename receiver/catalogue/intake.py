@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from receiver.catalogue.audit_log import AuditEntry, append_all
 from receiver.catalogue.deliveries import DeliveryRows, pieces
-from receiver.catalogue.holds import any_may_come, mark
+from receiver.catalogue.holds import STANDING, any_may_come, mark
 from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.news import Changes, News, compare_delivery, compare_listing, gather, other_meetings
 from receiver.catalogue.rows import columns_of, write_attendees, write_facts, write_participants
@@ -68,7 +68,6 @@ class Intake:
         None is of one that `is_kept` no more. Of a body that was stored before, what was lacking of it is added, and
         recordings that had failed or were missing are taken up again.
         """
-        may_be_held = any_may_come(tx)
         added = self._deliveries.add(tx, batch)
         fresh = {id(incoming) for incoming in added}
         ids = {incoming.digest: DeliveryId(incoming.row["id"]) for incoming in added}
@@ -78,7 +77,7 @@ class Intake:
         told = [*added, *(incoming for incoming in again if incoming.is_more)]
         news = gather((incoming.row["received_at"], incoming.facts) for incoming in told)
         known = _add_again(tx, news, [incoming for incoming in again if not incoming.is_more])
-        changes = self._record(tx, dict(sorted(news.items())), may_be_held=may_be_held)
+        changes = self._record(tx, dict(sorted(news.items())))
         self._deliveries.ask(tx, [*added, *again])
         asked_by = {fact.id: incoming.by for incoming in again if incoming.by for fact in incoming.facts}
         append_all(tx, [*_replayed(again), *_reopened(changes, news, asked_by)])
@@ -103,17 +102,19 @@ class Intake:
         A known one keeps what deliveries said of it, which is more, unless they named another meeting.
         """
         news = {fact.id: News(latest=fact, at=at, via=via) for fact in sorted(facts, key=lambda f: f.id)}
-        changes = self._record(tx, news, may_be_held=any_may_come(tx))
+        changes = self._record(tx, news)
         append_all(tx, _reopened(changes, news, {}))
         return frozenset(changes.new), changes
 
-    def _record(self, tx: sa.Connection, news: dict[RecordingId, News], *, may_be_held: bool) -> Changes:
+    def _record(self, tx: sa.Connection, news: dict[RecordingId, News]) -> Changes:
         """Add the recordings that are new, refresh those that are known."""
         if not news:
             return Changes()
         rows = [self._new_row(one) for one in news.values()]
-        new = add_new(tx, recordings, rows, key="id")
+        found = add_new(tx, recordings, rows, key="id", asked=STANDING)
+        new = set(found)
         known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
+        may_be_held = any(found.values()) or (bool(known) and any_may_come(tx))
         changes = self._refresh(tx, known) if known else Changes()
         added = [one.latest for key, one in news.items() if key in new]
         write_participants(tx, added + changes.refreshed)

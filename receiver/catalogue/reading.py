@@ -47,7 +47,7 @@ class Catalogue:
     """Reads only; listings are by keyset (a page costs the same wherever it lies).
 
     The first of `cursor_keys` signs the cursors that are given out, each of them is good for one that comes back.
-    `keeping` says when recordings expire.
+    `period` says when recordings expire.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Catalogue:
         database: Database,
         *,
         cursor_keys: Callable[[], Sequence[bytes]] = lambda: (b"",),
-        keeping: RetentionPeriod | None = None,
+        period: RetentionPeriod | None = None,
     ) -> None:
         self._database = database
         self._cursor_keys = cursor_keys
-        self._keeping = keeping
+        self._period = period
 
     async def recording(self, recording_id: RecordingId) -> Recording:
         """Return one recording; raises `NotFoundError`."""
@@ -200,9 +200,9 @@ class Catalogue:
 
     def _expiring(self, recording: Recording) -> Recording:
         created_at = recording.vendor.created_at
-        if self._keeping is None or recording.archive is None or created_at is None:
+        if self._period is None or recording.archive is None or created_at is None:
             return recording
-        return replace(recording, expires_at=created_at + self._keeping.days)
+        return replace(recording, expires_at=created_at + self._period.days)
 
 
 def _listed_deliveries() -> sa.Select[Any]:

@@ -115,10 +115,10 @@ def hold(verb: str) -> Callable[[Visit], Awaitable[Response]]:
 
 def _erased_from(visit: Visit, recording: Recording) -> datetime | None:
     """Return from when on retention erases the recording, unless it is held; None while it is not due."""
-    keeping = visit.parts.keeping
-    if keeping is None or recording.due_since is None or recording.hold:
+    period = visit.parts.period
+    if period is None or recording.due_since is None or recording.hold:
         return None
-    return recording.due_since + keeping.grace
+    return recording.due_since + period.grace
 
 
 async def _siblings(visit: Visit, recording: Recording) -> list[Recording]:

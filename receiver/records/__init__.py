@@ -41,7 +41,7 @@ from receiver.records.recordings import (
     VendorFacts,
     is_another_file,
 )
-from receiver.records.retention import DueGroup, RetentionPeriod, RetentionReport
+from receiver.records.retention import DueGroup, RetentionPeriod, RetentionReport, Ripe
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, RefusedSource, source_host
 
 __all__ = [
@@ -100,6 +100,7 @@ __all__ = [
     "Replayed",
     "RetentionPeriod",
     "RetentionReport",
+    "Ripe",
     "Rung",
     "Sighting",
     "State",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from receiver.records.kinds import RecordingId
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPeriod:
@@ -15,6 +17,15 @@ class RetentionPeriod:
 
     days: timedelta
     grace: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ripe:
+    """A recording that retention may erase."""
+
+    id: RecordingId
+    created_at: datetime
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

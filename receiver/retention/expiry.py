@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.catalogue import RetentionIndex
-    from receiver.records import RecordingId, RetentionPeriod
+    from receiver.records import RecordingId, RetentionPeriod, Ripe
 
 SCHEDULE = Actor("retention")
 _AT_ONCE = 50
@@ -30,11 +30,11 @@ class Erases(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """`keeping` is None where nothing expires. Safe to repeat, and to run beside another."""
+    """`period` is None where nothing expires. Safe to repeat, and to run beside another."""
 
     index: RetentionIndex
     erasure: Erases
-    keeping: RetentionPeriod | None
+    period: RetentionPeriod | None
     clock: Callable[[], datetime]
 
     async def run(self, *, by: Actor = SCHEDULE) -> RetentionReport:
@@ -43,34 +43,35 @@ class Retention:
         What is not due any more loses its mark, so that switching it on again never erases the same night. What cannot
         be erased is left for the next run; raises as `Erases` does.
         """
-        now, keeping = self.clock(), self.keeping
-        await self.index.mark(keeping, by=by, now=now)
-        if keeping is None:
+        now, period = self.clock(), self.period
+        await self.index.mark(period, by=by, now=now)
+        if period is None:
             return RetentionReport()
         erased = erased_bytes = 0
-        after, reason = "", f"kept for {keeping.days.days} days"
-        while ids := await self.index.ripe(keeping, now=now, after=after, most=_AT_ONCE):
-            after, sizes = ids[-1], await self.index.bytes_of(ids)
-            await self.erasure.erase(ids, by=by, reason=reason)
-            gone = await self.index.erased(ids)
-            erased, erased_bytes = erased + len(gone), erased_bytes + sum(sizes[one] for one in gone)
-        report = await self._report(keeping, now, erased=erased, erased_bytes=erased_bytes)
+        after: Ripe | None = None
+        while ripe := await self.index.ripe(period, now=now, after=after, most=_AT_ONCE):
+            after, ids = ripe[-1], [one.id for one in ripe]
+            await self.erasure.erase(ids, by=by, reason=f"kept for {period.days.days} days")
+            gone = set(await self.index.erased(ids))
+            erased += len(gone)
+            erased_bytes += sum(one.size_bytes for one in ripe if one.id in gone)
+        report = await self._report(period, now, erased=erased, erased_bytes=erased_bytes)
         if report.due:
             _log.info("retention_ran", due=report.due, held=report.held, erased=erased, kept=report.kept)
         return report
 
     async def look(self) -> RetentionReport:
         """Return what a run would do now; nothing is changed."""
-        now, keeping = self.clock(), self.keeping
-        if keeping is None:
+        now, period = self.clock(), self.period
+        if period is None:
             return RetentionReport()
-        return await self._report(keeping, now)
+        return await self._report(period, now)
 
     async def _report(
-        self, keeping: RetentionPeriod, now: datetime, *, erased: int | None = None, erased_bytes: int = 0
+        self, period: RetentionPeriod, now: datetime, *, erased: int | None = None, erased_bytes: int = 0
     ) -> RetentionReport:
-        held, held_bytes = await self.index.held(keeping, now=now)
-        groups = await self.index.groups(keeping, now=now)
+        held, held_bytes = await self.index.held(period, now=now)
+        groups = await self.index.groups(period, now=now)
         free, free_bytes = sum(one.recordings for one in groups), sum(one.bytes for one in groups)
         if erased is None:  # it would be, of what is there still
             ripe = [one for one in groups if one.erased_from <= now]

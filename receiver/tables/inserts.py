@@ -35,20 +35,32 @@ def add_rows(tx: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any
             tx.exec_driver_sql(_postgres_insert(tx.dialect, table, names), tuple(columns))
 
 
-def add_new(tx: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, key: str) -> set[Any]:
-    """Add those of the rows whose `key` is not there yet, in order; return the keys of those that were added."""
+def add_new(
+    tx: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: str,
+    asked: sa.ScalarSelect[Any] | None = None,
+) -> dict[Any, Any]:
+    """Add those of the rows whose `key` is not there yet, in order.
+
+    Returns the keys of those that were added, each with the answer to what was `asked` with it.
+    """
+    returned = key if asked is None else f"{key}, {_text(asked, tx.dialect)}"
     is_sqlite = tx.dialect.name == "sqlite"
     most = _MOST_TOGETHER if is_sqlite else _MOST_ROWS
-    new: set[Any] = set()
+    new: dict[Any, Any] = {}
     for start in range(0, len(rows), most):
         piece = rows[start : start + most]
         names, columns = _by_column(tx.dialect, table, piece)
         if is_sqlite:
-            insert = _sqlite_insert(table, names, len(piece), key)
+            insert = _sqlite_insert(table, names, len(piece), key, returned)
             values = tuple(chain.from_iterable(zip(*columns, strict=True)))
         else:
-            insert, values = _postgres_insert(tx.dialect, table, names, key), tuple(columns)
-        new.update(tx.exec_driver_sql(insert, values).scalars())
+            insert = _postgres_insert(tx.dialect, table, names, key, returned)
+            values = tuple(columns)
+        new.update((row[0], row[-1] if asked is not None else None) for row in tx.exec_driver_sql(insert, values))
     return new
 
 
@@ -71,7 +83,9 @@ def _converters(table: sa.Table, names: tuple[str, ...], *, is_sqlite: bool) -> 
 
 
 @lru_cache(maxsize=1024)
-def _sqlite_insert(table: sa.Table, names: tuple[str, ...], count: int, key: str | None = None) -> str:
+def _sqlite_insert(
+    table: sa.Table, names: tuple[str, ...], count: int, key: str | None = None, returned: str | None = None
+) -> str:
     """Return an INSERT of so many rows.
 
     OR FAIL, since without it SQLite notes how to take a statement back alone, which costs three times the rest of it;
@@ -79,11 +93,17 @@ def _sqlite_insert(table: sa.Table, names: tuple[str, ...], count: int, key: str
     """
     row = f"({', '.join('?' * len(names))})"
     insert = f"INSERT OR FAIL INTO {table.name} ({', '.join(names)}) VALUES {', '.join([row] * count)}"  # noqa: S608  (names of the schema)
-    return insert + _unless_known(key)
+    return insert + _unless_known(key, returned)
 
 
 @lru_cache
-def _postgres_insert(dialect: sa.Dialect, table: sa.Table, names: tuple[str, ...], key: str | None = None) -> str:
+def _postgres_insert(
+    dialect: sa.Dialect,
+    table: sa.Table,
+    names: tuple[str, ...],
+    key: str | None = None,
+    returned: str | None = None,
+) -> str:
     """Return an INSERT of any number of rows, whose values come as an array a column."""
     types = [table.c[name].type for name in names]
     arrays = [
@@ -95,8 +115,13 @@ def _postgres_insert(dialect: sa.Dialect, table: sa.Table, names: tuple[str, ...
         f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {', '.join(values)} "  # noqa: S608  (as above)
         f"FROM unnest({', '.join(arrays)}) AS given ({', '.join(names)})"
     )
-    return insert + _unless_known(key)
+    return insert + _unless_known(key, returned)
 
 
-def _unless_known(key: str | None) -> str:
-    return f" ON CONFLICT ({key}) DO NOTHING RETURNING {key}" if key else ""
+def _unless_known(key: str | None, returned: str | None) -> str:
+    return f" ON CONFLICT ({key}) DO NOTHING RETURNING {returned}" if key else ""
+
+
+@lru_cache
+def _text(asked: sa.ScalarSelect[Any], dialect: sa.Dialect) -> str:
+    return str(asked.compile(dialect=dialect))

@@ -135,6 +135,7 @@ TESTED_ELSEWHERE = {
     "clean-up": "tests/e2e/test_cleanup.py: source_deletion_began, source_deleted, source_gone",
     "audit": "tests/integration/test_audit.py: verified, found_damaged, found_missing, found_unreadable; repaired: e2e",
     "reindex": "tests/integration/test_reindex.py: reindexed",
+    "retention": "tests/integration/test_retention.py: retention_began, due, due_lifted",
 }
 SILENT_COMMANDS = {
     "recordings list": _INDEX,

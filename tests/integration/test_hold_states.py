@@ -33,7 +33,7 @@ from tests.support.payloads import payload
 
 BY = Actor("token:alice")
 DAY = timedelta(days=1)
-KEEPING = RetentionPeriod(days=3 * DAY, grace=2 * DAY)
+PERIOD = RetentionPeriod(days=3 * DAY, grace=2 * DAY)
 MEETINGS = ("m1", "m2")
 GUESTS = (5, 6)
 TARGETS = (
@@ -151,7 +151,7 @@ class Machine(RuleBasedStateMachine):
         database = self.databases[which]
         before = {one for one, model in self.known.items() if model.erased}
         index = RetentionIndex(database)
-        ran = Retention(index=index, erasure=RowErasure(database), keeping=KEEPING, clock=lambda: self.now)
+        ran = Retention(index=index, erasure=RowErasure(database), period=PERIOD, clock=lambda: self.now)
         self.run(ran.run())
         self.gone(set(self.run(index.erased(sorted(self.known)))) - before)
 

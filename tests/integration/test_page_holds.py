@@ -81,7 +81,7 @@ async def test_what_is_due_is_told_apart_until_it_is_held(database: Database, op
     await add(database, row("r1", **ARCHIVED | old))
     period = RetentionPeriod(days=timedelta(days=30), grace=timedelta(days=14))
     index = RetentionIndex(database)
-    await Retention(index=index, erasure=RowErasure(database), keeping=period, clock=lambda: NOW).run()
+    await Retention(index=index, erasure=RowErasure(database), period=period, clock=lambda: NOW).run()
     assert "due to be erased" in seen(await get(operator, "/recordings?due=true"))
     await post(operator, "/recordings/r1/hold", {"reason": "a case"})
     assert "due to be erased" not in seen(await get(operator, "/recordings?due=true")).partition("Created")[2]

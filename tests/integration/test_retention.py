@@ -11,7 +11,7 @@ import pytest
 from receiver.app.check.findings import Health
 from receiver.app.check.retention import retention_findings
 from receiver.app.retention import schedules
-from receiver.catalogue import Catalogue, Filters, Holds, RetentionIndex
+from receiver.catalogue import Catalogue, Filters, Holds, LogQuery, RetentionIndex
 from receiver.catalogue.filters import DUE
 from receiver.errors import SettingsError, StoreUnavailableError
 from receiver.records import Actor, DueGroup, HoldScope, RecordingId, RetentionPeriod, RetentionReport, State
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from receiver.tables import Database
 
 DAY = timedelta(days=1)
-KEEPING = RetentionPeriod(days=365 * DAY, grace=14 * DAY)
+PERIOD = RetentionPeriod(days=365 * DAY, grace=14 * DAY)
 BY = Actor("token:alice")
 
 
@@ -45,14 +45,12 @@ class Archive:
     def __post_init__(self) -> None:
         self.erasure = RowErasure(self.database)
 
-    def retention(self, keeping: RetentionPeriod | None = KEEPING) -> Retention:
-        return Retention(index=RetentionIndex(self.database), erasure=self.erasure, keeping=keeping, clock=self.clock)
+    def retention(self, period: RetentionPeriod | None = PERIOD) -> Retention:
+        return Retention(index=RetentionIndex(self.database), erasure=self.erasure, period=period, clock=self.clock)
 
-    async def run(
-        self, keeping: RetentionPeriod | None = KEEPING, *, after: timedelta = timedelta()
-    ) -> RetentionReport:
+    async def run(self, period: RetentionPeriod | None = PERIOD, *, after: timedelta = timedelta()) -> RetentionReport:
         self.clock.now += after
-        return await self.retention(keeping).run()
+        return await self.retention(period).run()
 
     async def due(self) -> set[str]:
         return {one.id for one in (await Catalogue(self.database).page(Filters((DUE(True),)))).items}
@@ -123,7 +121,7 @@ async def test_a_hold_that_the_column_does_not_know_is_heeded(archive: Archive, 
     assert (report.erased, (await archive.states())["old"]) == (0, State.ARCHIVED)
 
 
-@pytest.mark.parametrize("between", [None, replace(KEEPING, days=500 * DAY)], ids=["off", "longer"])
+@pytest.mark.parametrize("between", [None, replace(PERIOD, days=500 * DAY)], ids=["off", "longer"])
 async def test_switched_on_again_it_erases_nothing_the_same_night(
     archive: Archive, between: RetentionPeriod | None
 ) -> None:
@@ -150,8 +148,11 @@ async def test_a_store_that_is_away_ends_the_run_and_the_next_goes_on(
 
 
 async def test_marks_are_on_record_of_each_recording(archive: Archive, database: Database) -> None:
+    await RetentionIndex(database).begin(BY, now=NOW)
     await archive.run()
     await archive.run(None)
+    began = (await Catalogue(database).acts(LogQuery(action="retention_began"))).items
+    assert [(one.actor, one.subject) for one in began] == [("token:alice", "retention")]
     events = (await Catalogue(database).history(RecordingId("old"))).events
     assert [(one.actor, one.action) for one in events if one.actor == "retention"] == [
         ("retention", "due"),
@@ -162,7 +163,7 @@ async def test_marks_are_on_record_of_each_recording(archive: Archive, database:
 async def test_when_it_expires_is_shown_while_anything_does(archive: Archive, database: Database) -> None:
     old = RecordingId("old")
     assert (await Catalogue(database).recording(old)).expires_at is None
-    catalogue = Catalogue(database, keeping=KEEPING)
+    catalogue = Catalogue(database, period=PERIOD)
     for found in (await catalogue.recording(old), (await catalogue.history(old)).recording):
         assert found.expires_at == NOW - 35 * DAY
     shown = {one.id: one.expires_at for one in (await catalogue.page(Filters())).items}
@@ -171,13 +172,13 @@ async def test_when_it_expires_is_shown_while_anything_does(archive: Archive, da
 
 
 async def test_check_says_what_the_next_run_would_do(archive: Archive, database: Database) -> None:
-    async def seen(keeping: RetentionPeriod | None = KEEPING) -> tuple[Health, str]:
-        found = [one async for one in retention_findings(archive.retention(keeping), Holds(database))]
+    async def seen(period: RetentionPeriod | None = PERIOD) -> tuple[Health, str]:
+        found = [one async for one in retention_findings(archive.retention(period), Holds(database))]
         assert (found[0].name, found[0].seen) == ("holds", "one stands")
         return found[1].state, found[1].seen
 
     assert (await seen(None))[1].startswith("off")
-    assert await seen(replace(KEEPING, days=900 * DAY)) == (
+    assert await seen(replace(PERIOD, days=900 * DAY)) == (
         Health.OK,
         "nothing is older than RECEIVER_RETENTION_DAYS=900",
     )

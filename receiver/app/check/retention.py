@@ -22,10 +22,10 @@ async def retention_findings(retention: Retention, holds: Holds) -> AsyncGenerat
     """Count what is held and what is due; nothing is changed."""
     standing = await holds.count()
     yield ok("holds", f"{standing} stand" if standing != 1 else "one stands")
-    if retention.keeping is None:
+    if retention.period is None:
         yield ok(_NAME, "off: nothing is erased by itself (RECEIVER_RETENTION_DAYS)")
         return
-    yield judged(await retention.look(), days=retention.keeping.days.days)
+    yield judged(await retention.look(), days=retention.period.days.days)
 
 
 def judged(report: RetentionReport, *, days: int) -> Finding:

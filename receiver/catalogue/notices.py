@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from receiver.lifecycle import FINAL
-from receiver.records import Notice, NoticeKind, Sighting, State
+from receiver.records import Fixity, Notice, NoticeKind, Sighting, State
 from receiver.tables import Database, notice_holders, notices, recordings
 
 if TYPE_CHECKING:
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 _HOLDER = "notices"
 _DEAD = frozenset({State.FAILED, State.MISSING})
+_UNSOUND = [one for one in Fixity if one is not Fixity.INTACT]
 
 
 class _Followed(NamedTuple):
-    """Which recordings are so, of which it is over, and the column that says why; one may be neither."""
+    """Which recordings are so, of which it is over, and what says why; one may be neither."""
 
     begins: sa.ColumnElement[bool]
     ends: sa.ColumnElement[bool]
-    why: sa.Column[Any]
+    why: sa.ColumnElement[Any]
 
 
 _FOLLOWED = {
@@ -35,6 +36,16 @@ _FOLLOWED = {
         begins=recordings.c.state.in_(_DEAD),
         ends=recordings.c.state.in_(FINAL - _DEAD),  # one that is tried again is dead until that went well
         why=recordings.c.error_code,
+    ),
+    NoticeKind.OBJECTS_DAMAGED: _Followed(
+        begins=sa.and_(recordings.c.state == State.ARCHIVED, recordings.c.fixity.in_(_UNSOUND)),
+        ends=sa.or_(recordings.c.state != State.ARCHIVED, recordings.c.fixity == Fixity.INTACT),
+        why=recordings.c.fixity,
+    ),
+    NoticeKind.RECORDINGS_DUE: _Followed(
+        begins=sa.and_(recordings.c.due_since.is_not(None), recordings.c.state == State.ARCHIVED, ~recordings.c.hold),
+        ends=sa.or_(recordings.c.due_since.is_(None), recordings.c.state != State.ARCHIVED, recordings.c.hold),
+        why=sa.literal("due"),
     ),
 }
 FOLLOWED = tuple(_FOLLOWED)

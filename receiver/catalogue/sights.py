@@ -72,8 +72,14 @@ class Sights:
             sa.func.count().label("archived"), sa.func.coalesce(sa.func.sum(_c.size_bytes), 0).label("archived_bytes")
         ).where(_c.archived_at >= since, _c.archived_at < until)
 
+        verified = sa.select(sa.func.count().label("verified")).where(_c.verified_at >= since, _c.verified_at < until)
+
         def read(tx: sa.Connection) -> dict[str, Any]:
-            return {**tx.execute(brought).mappings().one(), **tx.execute(stored).mappings().one()}
+            return {
+                name: n
+                for query in (brought, stored, verified)
+                for name, n in tx.execute(query).mappings().one().items()
+            }
 
         values = await self._database.read(read)
         return Account(since=since, until=until, **{name: int(value) for name, value in values.items()})

@@ -94,6 +94,20 @@ _TEXTS = {
         "mend what their codes name (deploy/errors.md), then retry them",
         "receiver recordings list --state failed (or missing), then receiver recordings retry --error-code CODE",
     ),
+    NoticeKind.OBJECTS_DAMAGED: _Text(
+        "Archived objects are not what was archived",
+        "Objects that were found damaged are intact again, or erased",
+        "They are read again each day. Damaged objects are neither overwritten nor deleted.",
+        "have them repaired soon: the platform keeps its files for a while only, the bucket its older versions",
+        "receiver audit --repair --recording-id ID",
+    ),
+    NoticeKind.RECORDINGS_DUE: _Text(
+        "Recordings are due to be erased",
+        "Recordings that were due are erased, or held",
+        "They are erased RECEIVER_RETENTION_GRACE_DAYS after they became due.",
+        "hold those that must be kept",
+        "receiver retention --dry-run, then receiver holds add --recording-id ID --reason TEXT",
+    ),
 }
 
 
@@ -129,7 +143,7 @@ def statement(name: str, account: Account, still: Sequence[Notice]) -> Message:
         f"Recordings made: {a.recordings}, of meetings: {a.meetings}.",
         f"Of these archived and proven: {a.proven}, waiting: {a.waiting}, failed: {a.failed}, lost: {a.lost}.",
         f"Not brought by the webhook, and found by reconciliation: {a.missed}.",
-        f"Archived in that time: {a.archived}, {size(a.archived_bytes)}.",
+        f"Archived in that time: {a.archived}, {size(a.archived_bytes)}; read again and intact: {a.verified}.",
         f"Not over: {', '.join(sorted({one.kind.value for one in still}))}." if still else "All is well.",
     ]
     return Message(f"[{name}] The week: {a.proven} of {a.recordings} recordings archived", "\n".join(lines) + "\n")

@@ -69,6 +69,8 @@ class NoticeKind(StrEnum):
     SILENCE = "silence"
     REFUSED_POSTS = "refused_posts"
     RECORDINGS_DEAD = "recordings_dead"
+    OBJECTS_DAMAGED = "objects_damaged"
+    RECORDINGS_DUE = "recordings_due"
     STATEMENT = "statement"
 
 
@@ -114,3 +116,5 @@ class Account:
     waiting: int
     archived: int
     archived_bytes: int
+    verified: int
+    """Objects that were read again, whole, and found intact."""

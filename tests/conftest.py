@@ -20,9 +20,11 @@ from tests.support.page import browser, operator, outside, viewer
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
 from tests.support.tls import certificate, tls
 from tests.support.vendor import host, vendor
+from tests.support.watching import another, clock, facts, mailbox, watch
 
 __all__ = [
     "anonymous",
+    "another",
     "api_operator",
     "api_viewer",
     "aws_env",
@@ -31,13 +33,16 @@ __all__ = [
     "bucket_name",
     "certificate",
     "chromium",
+    "clock",
     "database",
     "database_url",
     "empty_database_url",
     "empty_database_urls",
+    "facts",
     "host",
     "index",
     "logs_stay_as_they_are",
+    "mailbox",
     "operator",
     "outside",
     "postgres",
@@ -50,6 +55,7 @@ __all__ = [
     "tls",
     "vendor",
     "viewer",
+    "watch",
 ]
 
 

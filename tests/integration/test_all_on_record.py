@@ -112,6 +112,7 @@ SILENT_ROUTES = {
     ("GET", "/static"): _NO_RECORDING,
     ("GET", "/docs"): _NO_RECORDING,
     ("GET", "/docs/errors"): _NO_RECORDING,
+    ("GET", "/docs/runbook"): _NO_RECORDING,
     ("POST", "/webhooks/recording-done"): _DELIVERY,
     ("POST", "/webhooks/recording-done/"): _DELIVERY,
     ("POST", "/webhooks/recording-done/{secret}"): _DELIVERY,
@@ -132,12 +133,15 @@ COMMANDS = {
 }
 """Commands that act, with arguments, and the subject and the action of their one entry."""
 TESTED_ELSEWHERE = {
+    "events replay": "tests/integration/test_events.py: event_replayed",
     "clean-up": "tests/e2e/test_cleanup.py: source_deletion_began, source_deleted, source_gone",
     "audit": "tests/integration/test_audit.py: verified, found_damaged, found_missing, found_unreadable; repaired: e2e",
     "reindex": "tests/integration/test_reindex.py: reindexed",
     "retention": "tests/integration/test_retention.py: retention_began, due, due_lifted",
 }
 SILENT_COMMANDS = {
+    "events list": _INDEX,
+    "notify": _NO_RECORDING,
     "recordings list": _INDEX,
     "holds list": _HOLDS,
     "recordings show": _INDEX,

@@ -12,15 +12,16 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from receiver.app.notices import outbox
-from receiver.catalogue import Catalogue, Events, Interventions, Outbox, Runs, forget_events
+from receiver.catalogue import Catalogue, Events, Interventions, Outbox, Runs, audit_log, forget_events
 from receiver.errors import NotFoundError
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.lifecycle import Decision
 from receiver.notices import EventDelivery, EventRefusedError, EventTarget, open_sender
-from receiver.records import EventState, EventType, Failure, RecordingId, State
+from receiver.records import Actor, EventState, EventType, Failure, RecordingId, State
 from receiver.settings import Settings
 from receiver.tables import Database, event_outbox
+from receiver.tables import audit_log as entries
 from receiver.transfer import DownloadPolicy
 from tests.support.clock import NOW
 from tests.support.event_receiver import SECRET, EventReceiver
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 A, B = RecordingId("a"), RecordingId("b")
+ALICE = Actor("cli:alice")
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 SETTINGS = Settings(events_url="https://hooks.example.com/x", events_secret=SECRET, s3_bucket="team")
 FAILURE = Failure(code="source_denied", message="refused", at=NOW)
@@ -210,7 +212,7 @@ async def test_one_that_is_never_taken_holds_up_its_own_recording_alone_and_is_g
         assert (await Events(database).counts()) == (0, 1)
 
         hook.status = 204
-        assert await Events(database).replay_failed(now=clock.now) == 1
+        assert await Events(database).replay_failed(by=ALICE, now=clock.now) == 1
         await delivery.deliver()
     assert hook.got[-1]["webhook_id"] == given_up.webhook_id
     assert (await Events(database).counts()) == (0, 0)
@@ -240,12 +242,17 @@ async def test_delivered_ones_are_replayed_by_their_ids_and_unknown_ones_told(
         await delivery.deliver()
         (event,) = await events.page(EventState.DELIVERED, most=10)
         with pytest.raises(NotFoundError):
-            await events.replay([event.webhook_id, "msg_none"], now=NOW)
+            await events.replay([event.webhook_id, "msg_none"], by=ALICE, now=NOW)
         await delivery.deliver()
         assert len(hook.got) == 1, "all or none"
-        await events.replay([event.webhook_id], now=NOW)
+        await events.replay([event.webhook_id], by=ALICE, now=NOW)
         await delivery.deliver()
     assert hook.raw[0] == hook.raw[1]
+    await audit_log.seal(database, wait=True)
+    acts = await database.read(
+        lambda tx: tx.execute(sa.select(entries.c.actor, entries.c.action, entries.c.subject)).all()
+    )
+    assert [tuple(act) for act in acts] == [("cli:alice", "event_replayed", A)]
 
 
 async def test_old_ones_are_forgotten_and_those_of_an_erased_recording_at_once(database: Database, runs: Runs) -> None:

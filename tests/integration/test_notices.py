@@ -14,89 +14,18 @@ from receiver.app.notices import make_watch
 from receiver.catalogue import Interventions, Notices, Sights
 from receiver.errors import StorageUnavailableError
 from receiver.jobs import open_jobs
-from receiver.notices import Watch, WatchPace, WatchParts, open_channels
+from receiver.notices import Watch, open_channels
 from receiver.records import NoticeKind, RecordingId, State
 from receiver.settings import Settings
 from receiver.tables import Database, notices, recordings
 from tests.support.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.support.jobs import running
 from tests.support.mailbox import Mailbox
-from tests.support.operators import ARCHIVED, NOW, add, add_delivery, row
+from tests.support.operators import ARCHIVED, add, add_delivery, row
+from tests.support.watching import LOOK, PACE, Clock, Facts, look_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-PACE = WatchPace()
-LOOK = PACE.look_every
-
-
-class Clock:
-    """A time that a test moves on."""
-
-    def __init__(self, at: datetime = NOW) -> None:
-        self.now = at
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-class Facts:
-    """What does not come from rows."""
-
-    refused = 0.0
-    no_worker = False
-
-    async def has_no_worker(self) -> bool:
-        return self.no_worker
-
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    async with Mailbox() as server:
-        yield server
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def facts() -> Facts:
-    return Facts()
-
-
-@pytest.fixture
-def another(database: Database, mailbox: Mailbox, clock: Clock, facts: Facts) -> Callable[..., Watch]:
-    """Make the watch of one process more."""
-
-    def make(**parts: Any) -> Watch:
-        given = {
-            "name": "team",
-            "notices": Notices(database),
-            "sights": Sights(database),
-            "channels": open_channels([mailbox.url]),
-            "has_no_worker": facts.has_no_worker,
-            "refused_posts": lambda: facts.refused,
-            "silence": timedelta(days=1),
-            "clock": clock,
-        }
-        return Watch(WatchParts(**given | parts))
-
-    return make
-
-
-@pytest.fixture
-def watch(another: Callable[..., Watch]) -> Watch:
-    return another()
-
-
-async def look_for(watch: Watch, clock: Clock, time: timedelta, *, by: timedelta = LOOK) -> None:
-    """Look as often as the service does, for so long."""
-    until = clock.now + time
-    while clock.now < until:
-        clock.now += by
-        await watch.look()
+    from collections.abc import Awaitable, Callable
 
 
 def waiting(recording_id: str, code: str, at: datetime, **values: Any) -> dict[str, Any]:
@@ -449,7 +378,7 @@ async def test_the_week_is_accounted_for_also_when_nothing_happened(
     assert "Recordings made: 2, of meetings: 2." in body
     assert "Of these archived and proven: 1, waiting: 0, failed: 0, lost: 1." in body
     assert "found by reconciliation: 1." in body
-    assert "Archived in that time: 1, 5.0 GB." in body
+    assert "Archived in that time: 1, 5.0 GB; read again and intact: 0." in body
     assert "Not over: recordings_dead." in body
 
 

@@ -1,4 +1,4 @@
-"""People are told of archived recordings: of objects that are not what was archived, and of what is due to be erased."""
+"""People are told of archived recordings: objects that are not what was archived, and what is due to be erased."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import sqlalchemy as sa
 
 from receiver.records import Fixity
 from receiver.tables import Database, recordings
-from tests.integration.test_notices import another, clock, facts, look_for, mailbox, watch  # noqa: F401  (fixtures)
 from tests.support.databases import ON_SQLITE
 from tests.support.operators import ARCHIVED, NOW, add, row
+from tests.support.watching import look_for
 
 if TYPE_CHECKING:
     from receiver.notices import Watch
-    from tests.integration.test_notices import Clock
     from tests.support.mailbox import Mailbox
+    from tests.support.watching import Clock
 
 
 async def change(database: Database, recording_id: str, **values: Any) -> None:

@@ -39,6 +39,13 @@ WRITES = (
     "/api/recordings/retry",
     "/api/deliveries/d1/replay",
 )
+ASKED: dict[str, dict[str, Any]] = {
+    "/api/recordings/r1/hold": {"reason": "a case"},
+    "/api/recordings/r1/release": {"reason": "a case"},
+    "/api/holds": {"scope": "meeting", "value": "m1", "reason": "a case"},
+    "/api/recordings/retry": {"error_code": "e"},
+}
+"""The bodies of those that take one."""
 ALL = [("GET", path) for path in (*READS, "/api/deliveries/d1")] + [("POST", path) for path in WRITES]
 NOT_FOUND = "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
 

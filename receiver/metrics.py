@@ -226,6 +226,16 @@ newest_missed = OfIndex(
     "receiver_newest_missed_timestamp_seconds",
     "When the newest recording was made that reconciliation found before any webhook; 0 where there is none.",
 )
+last_verified = OfIndex(
+    GaugeMetricFamily,
+    "receiver_last_verified_timestamp_seconds",
+    "When an archived object was last read again and found intact; 0 for never.",
+)
+audit_log_head = OfIndex(
+    GaugeMetricFamily,
+    "receiver_audit_log_head_sequence",
+    "Place of the audit log's entry that was sealed last, which never goes back; 0 where there is none.",
+)
 
 OF_THE_INDEX = frozenset(
     {
@@ -240,6 +250,10 @@ OF_THE_INDEX = frozenset(
         "receiver_last_reconciliation_timestamp_seconds",
         "receiver_newest_missed_timestamp_seconds",
         "receiver_api_pause_seconds",
+        "receiver_oldest_verified_seconds",
+        "receiver_last_verified_timestamp_seconds",
+        "receiver_unsound_objects",
+        "receiver_audit_log_head_sequence",
     }
 )
 """Series that every process reads from the index: over replicas they are to be taken once, by `max`, not added up."""

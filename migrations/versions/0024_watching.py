@@ -14,4 +14,10 @@ MISSED = sa.text("first_seen_via = 'reconcile'")
 
 def upgrade() -> None:
     op.add_column("deliveries", sa.Column("traceparent", sa.Text(), nullable=True))
-    op.create_index("ix_recordings_missed", "recordings", ["created_at"], postgresql_where=MISSED, sqlite_where=MISSED)
+    op.create_index(
+        "ix_recordings_missed",
+        "recordings",
+        ["first_seen_via", "created_at"],
+        postgresql_where=MISSED,
+        sqlite_where=MISSED,
+    )

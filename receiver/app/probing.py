@@ -12,6 +12,7 @@ from receiver.app.configs import sqlite_path
 from receiver.app.opening import utc_now
 from receiver.app.shared_pause import DatabasePause
 from receiver.catalogue import Catalogue, Events, FixityIndex, Notices, read_latest
+from receiver.catalogue.audit_log import read_head
 from receiver.errors import ReceiverError, StorageUnavailableError
 from receiver.tables import write_probes
 
@@ -69,6 +70,8 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
         metrics.webhook_missed.value = await catalogue.missed_webhooks()
         metrics.api_pause_seconds.set(await pause.left_s())
         _show_latest(await database.read(read_latest))
+        head = await database.read(read_head)
+        metrics.audit_log_head.value = 0.0 if head is None else float(head.entry_id)
         oldest = await fixity.oldest_proof_at()
         metrics.oldest_verified_seconds.set((utc_now() - oldest).total_seconds() if oldest is not None else 0.0)
         for found, count in (await fixity.unsound()).items():
@@ -101,5 +104,6 @@ def _show_latest(latest: Latest) -> None:
         (metrics.last_archived, latest.archived_at),
         (metrics.last_reconciliation, latest.reconciled_at),
         (metrics.newest_missed, latest.missed_made_at),
+        (metrics.last_verified, latest.verified_at),
     ):
         series.value = 0.0 if at is None else at.timestamp()

@@ -21,15 +21,17 @@ class Latest(NamedTuple):
     archived_at: datetime | None
     reconciled_at: datetime | None
     missed_made_at: datetime | None
+    verified_at: datetime | None
 
 
 def read_latest(tx: sa.Connection) -> Latest:
-    """Read all four."""
+    """Read them all."""
     c = recordings.c
     newest = (
         sa.select(sa.func.max(deliveries.c.received_at)),
         sa.select(sa.func.max(c.archived_at)).where(c.archived_at.is_not(None)),
         sa.select(sa.func.max(reconciliations.c.ended_at)),
         sa.select(sa.func.max(c.created_at)).where(_MISSED),
+        sa.select(sa.func.max(c.verified_at)).where(c.verified_at.is_not(None)),
     )
     return Latest(*(tx.execute(query).scalar_one() for query in newest))

@@ -290,12 +290,7 @@ class Pipeline:
 
 def _bound(claim: Claim, trace: traces.Trace) -> AbstractContextManager[None]:
     """Let every line of a run say of what it is, and from which delivery it follows, if from any."""
-    recording = claim.recording
-    named = {} if claim.delivery_id is None else {"delivery_id": claim.delivery_id}
-    return logs.bound(
-        recording_id=recording.id,
-        meeting_id=recording.meeting.id,
-        attempt=claim.attempt,
-        trace_id=trace.id,
-        **named,
-    )
+    of, named = claim.recording, {"trace_id": trace.id}
+    if claim.delivery_id is not None:
+        named["delivery_id"] = claim.delivery_id
+    return logs.bound(recording_id=of.id, meeting_id=of.meeting.id, attempt=claim.attempt, **named)

@@ -141,7 +141,13 @@ recordings = sa.Table(
     sa.Index("ix_recordings_unverified", "archived_at", **_where("archived_at IS NOT NULL AND verified_at IS NULL")),
     sa.Index("ix_recordings_audit_due", "audit_due_at", **_where("audit_due_at IS NOT NULL")),
     # the missed webhooks are counted at every scrape
-    sa.Index("ix_recordings_missed", "created_at", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
+    sa.Index(
+        "ix_recordings_missed",
+        "first_seen_via",
+        "created_at",
+        postgresql_where=_RECONCILED,
+        sqlite_where=_RECONCILED,
+    ),
     sa.Index("ix_recordings_reconciled", "first_seen_via", postgresql_where=_RECONCILED, sqlite_where=_RECONCILED),
 )
 """`search_text` holds the tokens by which a recording is found, each between spaces; `place` is where it stands in

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PANELS = json.loads((DEPLOY / "grafana.json").read_text())["panels"]
 QUERIES = sorted({target["expr"] for panel in PANELS for target in panel.get("targets", ())})
-MAY_BE_EMPTY = ("ALERTS", "_errors_total", "connections_dropped_total", "last_reconciliation")
+MAY_BE_EMPTY = ("ALERTS", "_errors_total", "connections_dropped_total", "last_reconciliation", "last_verified")
 """What a service that has run for seconds and met no error does not show."""
 CONFIG = """
 global: {{scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,9 @@ import sqlalchemy as sa
 
 from receiver import metrics
 from receiver.app.probing import Readiness, probe_parts
+from receiver.catalogue.audit_log import AuditEntry, append, seal
 from receiver.errors import StorageUnavailableError
-from receiver.records import State
+from receiver.records import Actor, State
 from receiver.settings import Needs, load
 from receiver.tables import Database, reconciliations
 from tests.support.operators import ARCHIVED, NOW, add, add_delivery, row
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 LAST = {
     name: f"receiver_{name}_timestamp_seconds"
-    for name in ("last_delivery", "last_archived", "last_reconciliation", "newest_missed")
+    for name in ("last_delivery", "last_archived", "last_reconciliation", "newest_missed", "last_verified")
 }
 
 
@@ -34,7 +36,7 @@ def shown(name: str, **labels: str) -> float | None:
 @pytest.fixture(autouse=True)
 def unread() -> Iterator[None]:
     """Let the series be as at a start."""
-    held = (metrics.last_delivery, metrics.last_archived, metrics.last_reconciliation, metrics.newest_missed)
+    held = [getattr(metrics, name) for name in (*LAST, "audit_log_head")]
     for series in held:
         series.value = None
     yield
@@ -49,9 +51,9 @@ async def probes(database: Database, database_url: str) -> ProbeParts:
 
 
 async def test_what_never_happened_is_told_from_what_was_not_read_yet(probes: ProbeParts) -> None:
-    assert [shown(name) for name in LAST.values()] == [None] * 4
+    assert [shown(name) for name in LAST.values()] == [None] * 5
     await probes.measure()
-    assert [shown(name) for name in LAST.values()] == [0.0] * 4
+    assert [shown(name) for name in LAST.values()] == [0.0] * 5
 
 
 async def test_each_time_is_the_newest_of_its_kind(database: Database, probes: ProbeParts) -> None:
@@ -61,7 +63,7 @@ async def test_each_time_is_the_newest_of_its_kind(database: Database, probes: P
     await add(
         database,
         row("a1", **ARCHIVED | {"archived_at": ago[4]}),
-        row("a2", **ARCHIVED | {"archived_at": ago[3]}),
+        row("a2", **ARCHIVED | {"archived_at": ago[3], "verified_at": ago[2]}),
         row("m1", first_seen_via="reconcile", created_at=ago[6], first_seen_at=ago[0]),
         row("m2", first_seen_via="reconcile", created_at=ago[5], first_seen_at=ago[1]),
     )
@@ -69,8 +71,25 @@ async def test_each_time_is_the_newest_of_its_kind(database: Database, probes: P
     walks = [walk | {"name": "1", "ended_at": ago[7]}, walk | {"name": "2", "ended_at": None}]
     await database.write(lambda tx: tx.execute(sa.insert(reconciliations), walks))
     await probes.measure()
-    expected = {"last_delivery": 1, "last_archived": 3, "last_reconciliation": 7, "newest_missed": 5}
+    expected = {
+        "last_delivery": 1,
+        "last_archived": 3,
+        "last_reconciliation": 7,
+        "newest_missed": 5,
+        "last_verified": 2,
+    }
     assert {name: shown(LAST[name]) for name in LAST} == {name: ago[n].timestamp() for name, n in expected.items()}
+
+
+async def test_the_end_of_the_audit_log_is_told(database: Database, probes: ProbeParts) -> None:
+    await probes.measure()
+    assert shown("receiver_audit_log_head_sequence") == 0
+    for number in range(3):
+        entry = AuditEntry.of(Actor("token:tester"), "held", f"r{number}", at=NOW)
+        await database.write(partial(append, entry=entry))
+    await seal(database)
+    await probes.measure()
+    assert shown("receiver_audit_log_head_sequence") == 3
 
 
 async def test_a_database_that_refuses_writes_is_told_while_it_can_be_read(

@@ -119,4 +119,4 @@ def test_series_of_the_index_are_taken_once_over_replicas() -> None:
     text = (DEPLOY / "prometheus" / "README.md").read_text().split("## Over replicas")[1].split("All others")[0]
     assert set(re.findall(r"`(receiver_\w+)`", text)) == metrics.OF_THE_INDEX
     for use in re.finditer(rf"(.*?)(?:{'|'.join(metrics.OF_THE_INDEX)})\b", RULES.read_text() + DASHBOARD):
-        assert re.search(r"max(?: by \(\w+\) )?\((?:delta\()?$", use[1]), use[0]
+        assert re.search(r"max(?: by \(\w+\) )?\((?:(?:delta|max_over_time)\()?$", use[1]), use[0]

@@ -57,9 +57,23 @@ _COLUMNS: dict[type, dict[str, str]] = {
 The vendor's facts lie in columns of their own names, but for the participants, who have a table.
 """
 
+_NOT_SHOWN = {
+    "search_text",
+    "place",
+    "listed_at",
+    "crashes",
+    "payload_url",
+    "source_host",
+    "upload_id",
+    "upload_part_size_bytes",
+    "upload_rung",
+    "source_etag",
+    "cut_sha256",
+}
+"""Columns of which nothing is in a `Recording`."""
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 # made once: to make a query of so many columns anew costs as much as to run it
-_RECORDINGS = sa.select(*(c for c in recordings.c if c.name != "search_text")).where(recordings.c.id.in_(_IDS))
+_RECORDINGS = sa.select(*(c for c in recordings.c if c.name not in _NOT_SHOWN)).where(recordings.c.id.in_(_IDS))
 _PARTICIPANTS = sa.select(participants.c.recording_id, participants.c.user_id)
 _PARTICIPANTS = _PARTICIPANTS.where(participants.c.recording_id.in_(_IDS))
 _PARTICIPANTS = _PARTICIPANTS.order_by(participants.c.recording_id, participants.c.position)
@@ -158,7 +172,7 @@ def load_by_id(tx: sa.Connection, ids: Sequence[RecordingId]) -> list[Recording]
 
 def one_recording(tx: sa.Connection, recording_id: RecordingId) -> Recording:
     """Return the recording of this id; raises `NotFoundError`."""
-    row = tx.execute(sa.select(recordings).where(recordings.c.id == recording_id)).one_or_none()
+    row = tx.execute(_RECORDINGS, {"ids": [recording_id]}).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no recording {recording_id}")
     return load_recordings(tx, [row])[0]

@@ -12,7 +12,7 @@ import asyncio
 import errno
 import gc
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -259,15 +259,27 @@ class _AcceptFailures:
 class Server(uvicorn.Server):
     """uvicorn without its signal handling: `serve` decides when the server ends, and the exit code is ours."""
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start serving; what was made until now lives as long as the process, so the collector need not walk it.
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
 
-        The S3 client alone is some hundred thousand objects, and a full collection stops every request meanwhile.
-        """
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start serving; what was made until now lives as long as the process, so the collector need not walk it."""
         gc.collect()
         gc.freeze()
         asyncio.get_running_loop().set_exception_handler(_AcceptFailures())
         await super().startup(sockets=sockets)
+
+    async def main_loop(self) -> None:
+        """Tick once a second, for the Date header, and not ten times: an idle process would wake for it."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), 1.0)
+
+    def end(self) -> None:
+        """Let `serve` close and return."""
+        self.should_exit = True
+        self._ending.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -185,7 +185,7 @@ async def _run(server: Server, bound: socket.socket, worker: Worker | None, stop
             stop.set()
             await working
         finally:
-            server.should_exit = True
+            server.end()
             await serving
     _log.info("service_stopped")
 

@@ -52,7 +52,7 @@ async def serving(database: Database, **changes: Any) -> AsyncIterator[httpx.Asy
         port = bound.getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=JSON, timeout=60) as client:
             yield client
-        server.should_exit = True
+        server.end()
         await running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING
 from receiver import logs
 from receiver.app.configs import retention_period
 from receiver.app.opening import index_beside, utc_now
-from receiver.app.store import trial_key
+from receiver.app.store import FOLDER, root_of
 from receiver.catalogue import Holds, LockIndex, RetentionIndex
 from receiver.errors import SettingsError
 from receiver.jobs import Schedule
-from receiver.objectstore import LockingBucket
+from receiver.objectstore import LOCK_TRIAL, LockingBucket
 from receiver.retention import ObjectLocks, Retention
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _EVERY = timedelta(days=1)
 _FIRST_AFTER = timedelta(minutes=15)
+_LONGEST_TRIAL = timedelta(minutes=15)
 _LOCKED_EVERY = timedelta(minutes=1)
 _MARKED_EVERY = timedelta(hours=1)
 _MARKED_FIRST = timedelta(minutes=2)
@@ -68,12 +70,18 @@ def lock_schedules(
     """Return what sets holds on the objects too; nothing unless it is asked for."""
     if settings.s3_object_lock is None:
         return ()
-    view = bucket.again_as(LockingBucket)
-    locks = ObjectLocks(index=LockIndex(database), bucket=view, trial_key=lambda: trial_key(settings), clock=utc_now)
+    view, folder = bucket.again_as(LockingBucket), f"{root_of(settings)}{FOLDER}"
+    locks = ObjectLocks(
+        index=LockIndex(database),
+        bucket=view,
+        trial_key=lambda: f"{folder}{secrets.token_hex(6)}{LOCK_TRIAL}",
+        clock=utc_now,
+    )
 
     async def follow() -> None:
         await lessons.ready()
         view.abilities = bucket.abilities
+        await view.clear_locked(folder, before=utc_now() - _LONGEST_TRIAL)
         await locks.follow()
 
     return (Schedule(name="object-lock", every=_LOCKED_EVERY, first_after=_LOCKED_EVERY, action=follow),)

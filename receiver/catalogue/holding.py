@@ -121,7 +121,8 @@ class Holds:
         Returns how many recordings were marked.
         """
         marked = 0
-        for row in await self._database.read(lambda tx: tx.execute(sa.select(table)).all()):
+        of_many = sa.select(table).where(table.c.scope != HoldScope.RECORDING)
+        for row in await self._database.read(lambda tx: tx.execute(of_many).all()):
             marked += await self._mark(read_hold(row), now=now)
         left = sa.select(held_recordings.c.hold_id).where(~sa.exists().where(table.c.id == held_recordings.c.hold_id))
         for hold_id in await self._database.read(lambda tx: tx.execute(left.distinct()).scalars().all()):

@@ -2,7 +2,7 @@
 
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.client import BucketConfig, open_bucket
-from receiver.objectstore.locks import LockingBucket
+from receiver.objectstore.locks import LOCK_TRIAL, LockingBucket
 from receiver.objectstore.manifests import fetch_manifest, mend_manifest, store_manifest
 from receiver.objectstore.probe import (
     Keeping,
@@ -16,6 +16,7 @@ from receiver.objectstore.probe import (
 from receiver.objectstore.trial import TRIAL, clear_trials, learn
 
 __all__ = [
+    "LOCK_TRIAL",
     "TRIAL",
     "Bucket",
     "BucketConfig",

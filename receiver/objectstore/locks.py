@@ -13,8 +13,12 @@ from receiver.objectstore.faults import status_and_code, translated
 from receiver.objectstore.trial_requests import BODY, TYPE
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from receiver.records import ObjectHead
 
+LOCK_TRIAL = "-lock"
+"""How the keys of trials end, which are none of those that `clear_trials` could remove."""
 _REFUSALS = frozenset({400, 403, 405, 409, 412, 501})
 _log = logs.get("objectstore")
 
@@ -39,7 +43,15 @@ class LockingBucket(Bucket):
         try:
             return await self._tried(head)
         finally:
-            await self._remove(head)
+            await self._remove(head.key)
+
+    async def clear_locked(self, folder: str, *, before: datetime) -> None:
+        """Remove what trials that were killed left under `folder`, where they began before then. Safe to repeat."""
+        with translated("ListObjectsV2", folder):
+            listed = await self._client.list_objects_v2(Bucket=self.name, Prefix=folder)
+        for one in listed.get("Contents", []):
+            if one["Key"].endswith(LOCK_TRIAL) and one["LastModified"] < before:
+                await self._remove(one["Key"])
 
     async def set_hold(self, key: str, version_id: str, *, on: bool) -> None:
         """Set or lift the legal hold of a version, and see that the store says so; safe to repeat.
@@ -101,10 +113,11 @@ class LockingBucket(Bucket):
                 return False
         return True
 
-    async def _remove(self, head: ObjectHead) -> None:
-        if head.version_id is not None:
-            try:
-                await self.set_hold(head.key, head.version_id, on=False)
-            except StoreError as e:
-                _log.warning("trial_lock_not_lifted", key=head.key, error=str(e))
-        await self.delete(head.key)
+    async def _remove(self, key: str) -> None:
+        for version_id, size_bytes in await self.versions(key):
+            if size_bytes is not None and version_id != "null":
+                try:
+                    await self.set_hold(key, version_id, on=False)
+                except StoreError as e:
+                    _log.warning("trial_lock_not_lifted", key=key, error=str(e))
+        await self.delete(key)

@@ -224,6 +224,6 @@ def test_what_is_held_stays_in_every_order(database_url: str) -> None:
     run_state_machine_as_test(
         lambda: Machine(database_url),
         settings=settings(
-            max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=8, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 BY = Actor("token:alice")
 R1 = RecordingId("r1")
-KEY = ".receiver-check/t-trial"
+KEY = ".receiver-check/t-lock"
 BYTES = b"a recording"
 
 
@@ -52,6 +53,17 @@ async def test_a_bucket_that_means_it_is_found_out_on_an_object_of_our_own(locki
     assert (await keys(locking), await locking.versions(KEY)) == ([], [])
     found = await legal_hold(locking, KEY)
     assert (found.state, "the deletion was refused" in found.seen) == (Health.OK, True)
+
+
+async def test_what_a_killed_trial_left_locked_is_removed(locking: LockingBucket) -> None:
+    head = await locking.put(KEY, BYTES, content_type="text/plain")
+    assert head.version_id is not None
+    await locking.set_hold(KEY, head.version_id, on=True)
+    now = datetime.now(UTC)
+    await locking.clear_locked(".receiver-check/", before=now - timedelta(hours=1))
+    assert await keys(locking) == [KEY]
+    await locking.clear_locked(".receiver-check/", before=now + timedelta(hours=1))
+    assert await locking.versions(KEY) == []
 
 
 async def test_a_bucket_without_it_is_sent_no_lock(bucket: Bucket) -> None:

@@ -17,7 +17,7 @@ from receiver.app.opening import index_beside, utc_now
 from receiver.app.store import FOLDER, place_of, root_of
 from receiver.catalogue import StoreNotes
 from receiver.errors import BucketMissingError, JobError, ReceiverError, StoreDeniedError, StoreUnavailableError
-from receiver.objectstore import LockingBucket, StoreSight, credentials_source, learn, open_probe, sight_of
+from receiver.objectstore import LOCK_TRIAL, LockingBucket, StoreSight, credentials_source, learn, open_probe, sight_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -66,7 +66,7 @@ async def bucket_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
             for finding in not_tried(why):
                 yield finding
             return
-        async for finding in _learnt(bucket, f"{key}-lock-trial", settings):
+        async for finding in _learnt(bucket, f"{key}{LOCK_TRIAL}", settings):
             yield finding
 
 

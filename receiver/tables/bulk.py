@@ -121,6 +121,8 @@ def plain_time(value: datetime | str) -> str:
         if len(value) == _TIME_CHARS:
             return value
         value = datetime.fromisoformat(value).replace(tzinfo=UTC)
+    if value.tzinfo is UTC:  # as PostgreSQL's driver has it: there are millions of them
+        return value.isoformat(" ", "microseconds")[:_TIME_CHARS]
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 

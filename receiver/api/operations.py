@@ -15,6 +15,7 @@ from receiver.api.bodies import (
     StatsBody,
 )
 from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
+from receiver.api.erasure_bodies import CertificateBody, ReasonBody
 from receiver.api.parameters import CURSOR, FILTERED, FORMAT, LIMIT, LOGGED, SORT, STATUS
 from receiver.api.record_bodies import ActsBody, HistoryBody
 from receiver.settings import Role
@@ -104,6 +105,16 @@ OPERATIONS = (
     _action("cancel", "Take a recording that waits or failed out of work.", recordings.cancel, refusals=(409,)),
     _action("hold", "Keep a recording from retention and erasure until it is released.", recordings.hold),
     _action("release", "Lift the hold.", recordings.release),
+    Operation(
+        path="/recordings/{id}",
+        about="Erase a recording for good: row, bodies of deliveries, every version of its files; the certificate.",
+        handler=recordings.erase,
+        answers=CertificateBody,
+        method="DELETE",
+        needs=Role.ADMIN,
+        takes=ReasonBody,
+        refusals=(409,),
+    ),
     Operation(
         path="/meetings/{id}",
         about="A meeting and its recordings, newest first.",

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, refusals, webhook
-from receiver.app import audit_log, cleanup, fixity, indexing, reconcile
+from receiver.app import audit_log, cleanup, erasure, fixity, indexing, reconcile
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -232,11 +232,13 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
     guard = Guard(lambda: secrets.now().ops_tokens)
     actions = _actions(settings, database, jobs, inbox)
     downloads = Downloads(catalogue=catalogue, presign=presign, note=actions.note)
+    erasing = erasure.erase_actions(settings, database, bucket)
     json = api.ApiParts(
         catalogue=catalogue,
         guard=guard,
         actions=actions,
         downloads=downloads,
+        erasing=erasing,
         probes=probe_parts(settings, database, stop),
     )
     html = page.PageParts(
@@ -245,6 +247,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         guard=guard,
         actions=actions,
         downloads=downloads,
+        erasing=erasing,
         session_keys=lambda: session_keys(secrets.now()),
         ended_sessions=DatabaseEndedSessions(database, utc_now),
         document=api.document(),
@@ -307,5 +310,6 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
             *fixity.schedules(settings, database, bucket),
+            *erasure.schedules(erasure.make_erasure(settings, database, bucket, lessons)),
         ),
     )

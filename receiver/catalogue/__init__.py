@@ -3,15 +3,17 @@
 reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named without
 their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
 (`StoreNotes`), which objects are read again and how they were found (`FixityIndex`), what a rebuilt index is made of
-(`RebuiltRows`), what was done and by whom (`audit_log`). One statement changes a state (`states`); one table says what
-a listing can be asked (`filters`).
+(`RebuiltRows`), what is taken out of rows (`Erasures`) and bodies (`KeptBodies`), what was done and by whom
+(`audit_log`). One statement changes a state (`states`); one table says what a listing can be asked (`filters`).
 """
 
 from __future__ import annotations
 
+from receiver.catalogue.bodies import KeptBodies
 from receiver.catalogue.cleanup import CleanupIndex
 from receiver.catalogue.deliveries import Incoming
 from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, read_due
+from receiver.catalogue.erasures import Begun, Erasures, Prospect
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
 from receiver.catalogue.fixity import BucketWalks, FixityIndex
 from receiver.catalogue.history import History, LogQuery
@@ -32,12 +34,14 @@ __all__ = [
     "FILTERS",
     "SORTS",
     "Backlog",
+    "Begun",
     "BucketWalks",
     "Catalogue",
     "Changes",
     "CleanupIndex",
     "Condition",
     "Due",
+    "Erasures",
     "Filter",
     "Filters",
     "FixityIndex",
@@ -45,11 +49,13 @@ __all__ = [
     "Incoming",
     "Intake",
     "Interventions",
+    "KeptBodies",
     "KnownMeetings",
     "LogQuery",
     "NamedMeetings",
     "Overview",
     "Overviews",
+    "Prospect",
     "RebuiltRows",
     "Runs",
     "StoreNotes",

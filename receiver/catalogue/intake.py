@@ -26,14 +26,16 @@ from receiver.records import (
     Via,
     source_host,
 )
-from receiver.tables import attendees, candidate_meetings, participants, recordings
+from receiver.tables import attendees, candidate_meetings, deliveries, participants, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from receiver.catalogue.deliveries import Incoming
     from receiver.tables import Database
+
+    Without = Callable[[bytes, Collection[RecordingId]], bytes]
 
 _ROW_ID = recordings.c.id == sa.bindparam("row_id")
 
@@ -51,11 +53,13 @@ class Intake:
     """Writes batches. `keep_urls` says that the payload's URLs are needed, since no API credentials are set.
 
     With credentials a delivery is a hint: once the API has listed a recording, it can say that the file is another, and
-    nothing else; until then every meeting that was named is kept, so that none can hide the true one.
+    nothing else; until then every meeting that was named is kept, so that none can hide the true one. `without` makes a
+    body that names erased recordings one that does not.
     """
 
-    def __init__(self, database: Database, *, keep_urls: bool) -> None:
+    def __init__(self, database: Database, *, keep_urls: bool, without: Without) -> None:
         self._keep_urls = keep_urls
+        self._without = without
         self._deliveries = DeliveryRows(database, asks=not keep_urls)
         self._add_recordings = (
             database.insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
@@ -80,6 +84,8 @@ class Intake:
         news = gather((incoming.row["received_at"], incoming.facts) for incoming in told)
         known = _add_again(tx, news, [incoming for incoming in again if not incoming.is_more])
         changes = self._record(tx, dict(sorted(news.items())))
+        if State.ERASED in changes.states.values():
+            self._keep_less(tx, told, ids, changes.states)
         self._deliveries.ask(tx, [*added, *again])
         asked_by = {fact.id: incoming.by for incoming in again if incoming.by for fact in incoming.facts}
         append_all(tx, [*_replayed(again), *_reopened(changes, news, asked_by)])
@@ -107,6 +113,21 @@ class Intake:
         changes = self._record(tx, news)
         append_all(tx, _reopened(changes, news, {}))
         return frozenset(changes.new), changes
+
+    def _keep_less(
+        self,
+        tx: sa.Connection,
+        told: Sequence[Incoming],
+        ids: Mapping[str, DeliveryId],
+        states: Mapping[RecordingId, State],
+    ) -> None:
+        """Keep of new bodies nothing that is erased: a body of nothing else is not kept at all."""
+        for one in told:
+            erased = {fact.id for fact in one.facts if states.get(fact.id) is State.ERASED}
+            if erased:
+                this = deliveries.c.id == ids[one.digest]
+                body = tx.execute(sa.select(deliveries.c.body).where(this)).scalar_one()
+                tx.execute(sa.update(deliveries).where(this).values(body=self._without(bytes(body), erased)))
 
     def _record(self, tx: sa.Connection, news: dict[RecordingId, News]) -> Changes:
         """Add the recordings that are new, refresh those that are known."""

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
 from receiver.catalogue.deliveries import pieces
+from receiver.catalogue.erasure_rows import add_erased
 from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.rows import load_recordings, write_attendees, write_facts, write_participants
 from receiver.catalogue.run_columns import proven_by
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.manifests import Manifest
-    from receiver.records import Actor
+    from receiver.records import Actor, Tombstone
 
 
 class RebuiltRows:
@@ -72,6 +73,10 @@ class RebuiltRows:
 
         return await self._database.write(write)
 
+    async def add_erased(self, tombstones: Sequence[Tombstone], *, now: datetime) -> int:
+        """Add rows of erased recordings that the index has not; return how many."""
+        return await self._database.write(lambda tx: add_erased(tx, self._database, tombstones, now=now))
+
     def _replace(self, tx: sa.Connection, manifest: Manifest) -> None:
         """Let a row that was added before name a newer file of its recording, which nobody has read again yet."""
         c = recordings.c
@@ -123,6 +128,4 @@ class RebuiltRows:
 
 def _reindexed(manifest: Manifest, by: Actor, now: datetime) -> audit_log.AuditEntry:
     stored = manifest.stored
-    return audit_log.AuditEntry.of(
-        by, Action.REINDEXED, manifest.facts.id, at=now, key=stored.key, sha256=stored.sha256
-    )
+    return audit_log.AuditEntry.of(by, Action.REINDEXED, manifest.facts.id, at=now, sha256=stored.sha256)

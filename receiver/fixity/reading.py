@@ -79,7 +79,7 @@ class Reader:
         except (ObjectGoneError, StoreRefusedError) as e:
             if not await self._is_gone(bucket, stored.key, stored.version_id, e):
                 raise
-            return 0, Fixity.MISSING, f"the store has no {_named(stored)}"
+            return 0, Fixity.MISSING, _lacks(stored)
         if (digest.position, digest.sha256) != (stored.size_bytes, stored.sha256):
             reason = (
                 f"{digest.position} bytes with SHA-256 {digest.sha256} came, "
@@ -126,5 +126,10 @@ class Reader:
         return note
 
 
-def _named(stored: StoredFile) -> str:
-    return stored.key if stored.version_id is None else f"version {stored.version_id} of {stored.key}"
+def _lacks(stored: StoredFile) -> str:
+    """Say so without the key, which may hold a name: the log keeps this for ever."""
+    return (
+        "the store has no object there"
+        if stored.version_id is None
+        else f"the store has no version {stored.version_id}"
+    )

@@ -2,6 +2,7 @@
 
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.client import BucketConfig, open_bucket
+from receiver.objectstore.erasing import erase_files
 from receiver.objectstore.manifests import fetch_manifest, mend_manifest, store_manifest
 from receiver.objectstore.probe import (
     Keeping,
@@ -12,6 +13,7 @@ from receiver.objectstore.probe import (
     open_probe,
     sight_of,
 )
+from receiver.objectstore.tombstones import Tombstones
 from receiver.objectstore.trial import TRIAL, clear_trials, learn
 
 __all__ = [
@@ -21,8 +23,10 @@ __all__ = [
     "Keeping",
     "ProbedBucket",
     "StoreSight",
+    "Tombstones",
     "clear_trials",
     "credentials_source",
+    "erase_files",
     "fetch_manifest",
     "fetched",
     "learn",

@@ -2,7 +2,19 @@
 
 from receiver.records.acts import ABOUT, ARCHIVED, FIRST_SEEN, Action, Actor, ChainHead, ChainReport, LoggedAct
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
+from receiver.records.erasures import (
+    UNFINISHED,
+    Certificate,
+    Erased,
+    Erasing,
+    ErasureOrder,
+    FileVersion,
+    Remaining,
+    Scope,
+    Tombstone,
+)
 from receiver.records.fixity import AuditTally, ReindexTally, Verdict
+from receiver.records.holds import Hold
 from receiver.records.kinds import (
     ID_PATTERN,
     DeliveryId,
@@ -23,8 +35,10 @@ from receiver.records.objects import (
     StoredFile,
     UnfinishedUpload,
     UploadedPart,
+    stem_of,
     versions_of,
 )
+from receiver.records.persons import Kept, Person, PersonTombstone
 from receiver.records.proofs import CopyProof, Learnt, Rung, StoreAbilities
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import (
@@ -46,11 +60,13 @@ __all__ = [
     "ARCHIVED",
     "FIRST_SEEN",
     "ID_PATTERN",
+    "UNFINISHED",
     "Accepted",
     "Action",
     "Actor",
     "Attendee",
     "AuditTally",
+    "Certificate",
     "ChainHead",
     "ChainReport",
     "Claim",
@@ -58,11 +74,17 @@ __all__ = [
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
+    "Erased",
+    "Erasing",
+    "ErasureOrder",
     "Failure",
+    "FileVersion",
     "Fixity",
     "FreshUrl",
     "HeldPart",
+    "Hold",
     "Host",
+    "Kept",
     "KnownMeeting",
     "KnownRecording",
     "Learnt",
@@ -77,18 +99,23 @@ __all__ = [
     "Origin",
     "Page",
     "Parsed",
+    "Person",
+    "PersonTombstone",
     "Recording",
     "RecordingFacts",
     "RecordingId",
     "RefusedSource",
     "ReindexTally",
     "RejectedRecord",
+    "Remaining",
     "Replayed",
     "Rung",
+    "Scope",
     "State",
     "StoreAbilities",
     "StoredFile",
     "Tally",
+    "Tombstone",
     "UnfinishedUpload",
     "UploadedPart",
     "UrlOrigin",
@@ -99,5 +126,6 @@ __all__ = [
     "is_another_file",
     "is_id",
     "source_host",
+    "stem_of",
     "versions_of",
 ]

@@ -42,6 +42,11 @@ class Action(StrEnum):
     FOUND_UNREADABLE = "found_unreadable"
     REPAIRED = "repaired"
     REINDEXED = "reindexed"
+    ERASURE_BEGAN = "erasure_began"
+    ERASED = "erased"
+    ERASURE_REFUSED = "erasure_refused"
+    PERSON_ERASED = "person_erased"
+    PERSON_SHOWN = "person_shown"
 
 
 FIRST_SEEN, ARCHIVED = "first_seen", "archived"
@@ -75,6 +80,11 @@ ABOUT = {
     Action.FOUND_UNREADABLE: "found unreadable, again and again",
     Action.REPAIRED: "repaired and proven",
     Action.REINDEXED: "made again from its manifest",
+    Action.ERASURE_BEGAN: "its erasure began: the index names nobody of it any more",
+    Action.ERASED: "erased: each version of its files was deleted, and is gone",
+    Action.ERASURE_REFUSED: "its files are not all deleted",
+    Action.PERSON_ERASED: "a person was erased",
+    Action.PERSON_SHOWN: "all that is kept of a person was shown",
 }
 """The one table of actions: what each means of a recording."""
 

@@ -59,6 +59,7 @@ ROUTES = {
     ("POST", "/recordings/{id}/cancel"): ("pending", "cancelled"),
     ("POST", "/recordings/{id}/hold"): ("r1", "held"),
     ("POST", "/recordings/{id}/release"): ("r1", "released"),
+    ("DELETE", "/api/recordings/{id}"): ("r1", "erasure_began"),
     ("POST", "/failed/retry"): ("failed", "retried"),
     ("GET", "/deliveries/{id}"): ("d1", "body_shown"),
     ("POST", "/deliveries/{id}/replay"): ("d1", "replayed"),
@@ -67,6 +68,7 @@ ROUTES = {
 ASKED = {
     "/api/export": {"params": {"format": "csv", "q": "zoe"}},
     "/api/recordings/retry": {"json": {"error_code": "x"}},
+    ("DELETE", "/api/recordings/r1"): {"json": {"reason": "request 7"}},
     "/failed/retry": {"fields": {"error_code": "x"}},
 }
 """What these are asked with."""
@@ -113,6 +115,7 @@ COMMANDS = {
 }
 """Commands that act, with arguments, and the subject and the action of their one entry."""
 TESTED_ELSEWHERE = {
+    "erase": "tests/integration/test_erasure.py: erasure_began, erased, erasure_refused",
     "clean-up": "tests/e2e/test_cleanup.py: source_deletion_began, source_deleted, source_gone",
     "audit": "tests/integration/test_audit.py: verified, found_damaged, found_missing, found_unreadable; repaired: e2e",
     "reindex": "tests/integration/test_reindex.py: reindexed",

@@ -10,8 +10,9 @@ from starlette.applications import Starlette
 
 from receiver import api, problems
 from receiver.catalogue import Catalogue, Interventions
-from receiver.operators import Actions, Downloads, Guard
+from receiver.operators import Actions, Downloads, EraseActions, Guard
 from receiver.problems import anchor
+from tests.support.erasing import taking_out
 from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
@@ -46,7 +47,12 @@ def bearer(token: str) -> dict[bytes, bytes]:
 
 
 def api_of(
-    catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
+    catalogue: Any,
+    interventions: Any,
+    outside: Outside,
+    tokens: tuple[OpsToken, ...] = TOKENS,
+    replay: Any = None,
+    take_out: Any = None,
 ) -> api.ApiParts:
     actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
     return api.ApiParts(
@@ -54,14 +60,20 @@ def api_of(
         guard=Guard(lambda: tokens),
         actions=actions,
         downloads=Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note),
+        erasing=EraseActions(take_out),
         probes=outside.probes(catalogue),
     )
 
 
 def client_of(
-    catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
+    catalogue: Any,
+    interventions: Any,
+    outside: Outside,
+    tokens: tuple[OpsToken, ...] = TOKENS,
+    replay: Any = None,
+    take_out: Any = None,
 ) -> httpx.AsyncClient:
-    parts = api_of(catalogue, interventions, outside, tokens, replay)
+    parts = api_of(catalogue, interventions, outside, tokens, replay, take_out)
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))
     return httpx.AsyncClient(transport=transport, base_url="http://receiver")
@@ -70,7 +82,8 @@ def client_of(
 @pytest.fixture
 async def anonymous(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
     catalogue = Catalogue(database, cursor_keys=lambda: (b"k",))
-    async with client_of(catalogue, Interventions(database), outside, replay=replay_of(database)) as client:
+    more = {"replay": replay_of(database), "take_out": taking_out(database)}
+    async with client_of(catalogue, Interventions(database), outside, **more) as client:
         yield client
 
 

@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from receiver import api, page, problems
 from receiver.app.ended_sessions import DatabaseEndedSessions
 from receiver.catalogue import Catalogue, Interventions, Overviews
-from receiver.operators import Actions, Downloads, Guard
+from receiver.operators import Actions, Downloads, EraseActions, Guard
+from tests.support.erasing import taking_out
 from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
@@ -63,12 +64,18 @@ def browser_of(
         guard=guard,
         actions=actions,
         downloads=downloads,
+        erasing=EraseActions(taking_out(database)),
         session_keys=lambda: (b"key",),
         ended_sessions=DatabaseEndedSessions(database, lambda: NOW),
         document=api.document(),
     )
     json = api.ApiParts(
-        catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, probes=outside.probes(catalogue)
+        catalogue=catalogue,
+        guard=guard,
+        actions=actions,
+        downloads=downloads,
+        erasing=EraseActions(taking_out(database)),
+        probes=outside.probes(catalogue),
     )
     app = Starlette(routes=[*api.routes(json), *page.routes(html)], exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, client=("198.51.100.7", 4711))

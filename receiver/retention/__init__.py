@@ -1,0 +1,8 @@
+"""What is kept no longer than it must be: erasure, on request, whatever names what is to go."""
+
+from __future__ import annotations
+
+from receiver.retention.bodies import Redaction
+from receiver.retention.erasure import Erasure, check_reason
+
+__all__ = ["Erasure", "Redaction", "check_reason"]

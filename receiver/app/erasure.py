@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from receiver.app.configs import bucket_config
 from receiver.app.opening import index_beside, utc_now
 from receiver.app.store import root_of, store_lessons
-from receiver.catalogue import Erasures, KeptBodies
+from receiver.catalogue import Erasures, Interventions, KeptBodies, Persons
 from receiver.jobs import Schedule
-from receiver.objectstore import Tombstones, open_bucket
+from receiver.objectstore import PersonTombstones, Tombstones, open_bucket
 from receiver.operators import EraseActions
 from receiver.pipeline import KeyTemplate
 from receiver.records import Scope
-from receiver.retention import Erasure, Redaction
+from receiver.retention import Erasure, PersonErasure, Redaction
 from receiver.retention.remains import remaining
 
 if TYPE_CHECKING:
@@ -52,6 +52,16 @@ def make_erasure(settings: Settings, database: Database, bucket: Bucket, store: 
     )
 
 
+def make_person_erasure(settings: Settings, database: Database, bucket: Bucket, store: StoreLessons) -> PersonErasure:
+    """Make what erases persons there."""
+    return PersonErasure(
+        erasure=make_erasure(settings, database, bucket, store),
+        persons=Persons(database),
+        tombstones=PersonTombstones(bucket, root=root_of(settings)),
+        note=Interventions(database).note,
+    )
+
+
 def erase_actions(settings: Settings, database: Database, bucket: Bucket) -> EraseActions:
     """Make what erases for operators."""
     erasure = make_erasure(settings, database, bucket, store_lessons(settings, database, bucket))
@@ -63,15 +73,20 @@ def erase_actions(settings: Settings, database: Database, bucket: Bucket) -> Era
 
 
 @asynccontextmanager
-async def open_erasure(settings: Settings) -> AsyncIterator[Erasure]:
+async def open_erasure(settings: Settings) -> AsyncIterator[PersonErasure]:
     """Open it for a command that runs beside the service; raises `SchemaOutdatedError`."""
     async with index_beside(settings) as database, open_bucket(bucket_config(settings)) as bucket:
-        yield make_erasure(settings, database, bucket, store_lessons(settings, database, bucket))
+        yield make_person_erasure(settings, database, bucket, store_lessons(settings, database, bucket))
 
 
-def schedules(erasure: Erasure) -> tuple[Schedule, ...]:
+def schedules(persons: PersonErasure) -> tuple[Schedule, ...]:
     """Return what ends interrupted erasures, and what erases again what the bucket says is erased."""
+
+    async def again() -> None:
+        await persons.erasure.again()
+        await persons.again()
+
     return (
-        Schedule(name="erased", every=_AGAIN_EVERY, first_after=_FIRST_AFTER, action=erasure.again),
-        Schedule(name="erasures", every=_FINISH_EVERY, first_after=_FIRST_AFTER, action=erasure.finish),
+        Schedule(name="erased", every=_AGAIN_EVERY, first_after=_FIRST_AFTER, action=again),
+        Schedule(name="erasures", every=_FINISH_EVERY, first_after=_FIRST_AFTER, action=persons.erasure.finish),
     )

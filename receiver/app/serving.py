@@ -310,6 +310,6 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
             *fixity.schedules(settings, database, bucket),
-            *erasure.schedules(erasure.make_erasure(settings, database, bucket, lessons)),
+            *erasure.schedules(erasure.make_person_erasure(settings, database, bucket, lessons)),
         ),
     )

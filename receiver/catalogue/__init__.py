@@ -24,6 +24,7 @@ from receiver.catalogue.named_meetings import NamedMeetings
 from receiver.catalogue.news import Changes
 from receiver.catalogue.order import SORTS
 from receiver.catalogue.overview import Overview, Overviews
+from receiver.catalogue.persons import Persons
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.rebuilding import RebuiltRows
 from receiver.catalogue.runs import Runs
@@ -55,6 +56,7 @@ __all__ = [
     "NamedMeetings",
     "Overview",
     "Overviews",
+    "Persons",
     "Prospect",
     "RebuiltRows",
     "Runs",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from receiver.catalogue.audit_log import AuditEntry, append_all
 from receiver.catalogue.deliveries import DeliveryRows, pieces
+from receiver.catalogue.erased_persons import ErasedPersons
 from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.news import Changes, News, compare_delivery, compare_listing, gather, other_meetings
 from receiver.catalogue.rows import columns_of, write_attendees, write_facts, write_participants
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from receiver.tables import Database
 
     Without = Callable[[bytes, Collection[RecordingId]], bytes]
+    WithoutPersons = Callable[[bytes, ErasedPersons], bytes]
 
 _ROW_ID = recordings.c.id == sa.bindparam("row_id")
 
@@ -54,12 +56,16 @@ class Intake:
 
     With credentials a delivery is a hint: once the API has listed a recording, it can say that the file is another, and
     nothing else; until then every meeting that was named is kept, so that none can hide the true one. `without` makes a
-    body that names erased recordings one that does not.
+    body that names erased recordings one that does not, `without_persons` does so with erased persons.
     """
 
-    def __init__(self, database: Database, *, keep_urls: bool, without: Without) -> None:
+    def __init__(
+        self, database: Database, *, keep_urls: bool, without: Without, without_persons: WithoutPersons
+    ) -> None:
         self._keep_urls = keep_urls
         self._without = without
+        self._without_persons = without_persons
+        self._persons = ErasedPersons()
         self._deliveries = DeliveryRows(database, asks=not keep_urls)
         self._add_recordings = (
             database.insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
@@ -74,6 +80,8 @@ class Intake:
         None is of one that `is_kept` no more. Of a body that was stored before, what was lacking of it is added, and
         recordings that had failed or were missing are taken up again.
         """
+        if not self._persons.are_none(tx):
+            batch = [self._cleaned(incoming) for incoming in batch]
         added = self._deliveries.add(tx, batch)
         fresh = {id(incoming) for incoming in added}
         ids = {incoming.digest: DeliveryId(incoming.row["id"]) for incoming in added}
@@ -109,10 +117,19 @@ class Intake:
 
         A known one keeps what deliveries said of it, which is more, unless they named another meeting.
         """
+        if not self._persons.are_none(tx):
+            facts = self._persons.cleaned(facts)
         news = {fact.id: News(latest=fact, at=at, via=via) for fact in sorted(facts, key=lambda f: f.id)}
         changes = self._record(tx, news)
         append_all(tx, _reopened(changes, news, {}))
         return frozenset(changes.new), changes
+
+    def _cleaned(self, incoming: Incoming) -> Incoming:
+        """Return a delivery without erased persons."""
+        row = incoming.row
+        if "body" in row:
+            row = row | {"body": self._without_persons(row["body"], self._persons)}
+        return replace(incoming, row=row, facts=tuple(self._persons.cleaned(incoming.facts)))
 
     def _keep_less(
         self,

@@ -56,11 +56,15 @@ def without_meeting(body: bytes, meeting_id: str) -> bytes:
     return _written(left if isinstance(document, list) else left[0]) if left else b""
 
 
-def without_person(body: bytes, person: Named) -> bytes:
-    """Return the body without the person, as host, participant and attendee; empty where it cannot be read."""
+def without_person(body: bytes, person: Named, words: Collection[str] = ()) -> bytes:
+    """Return the body without the person, as host, participant and attendee.
+
+    One that cannot be read is kept as it is, or not at all where it has an e-mail of theirs or one of `words`.
+    """
     document = _read(body)
     if document is None:
-        return b""
+        emails = _EMAIL.findall(body.decode("utf-8", "replace"))
+        return b"" if mentions(body, words) or any(person.is_email(one.casefold()) for one in emails) else body
     left = _without(document, person)
     return body if left == document else _written(left)
 

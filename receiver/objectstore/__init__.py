@@ -3,7 +3,8 @@
 from receiver.objectstore.bucket import Bucket
 from receiver.objectstore.client import BucketConfig, open_bucket
 from receiver.objectstore.erasing import erase_files
-from receiver.objectstore.manifests import fetch_manifest, mend_manifest, store_manifest
+from receiver.objectstore.manifests import fetch_manifest, mend_manifest, rewrite_manifest, store_manifest
+from receiver.objectstore.person_tombstones import PersonTombstones
 from receiver.objectstore.probe import (
     Keeping,
     ProbedBucket,
@@ -21,6 +22,7 @@ __all__ = [
     "Bucket",
     "BucketConfig",
     "Keeping",
+    "PersonTombstones",
     "ProbedBucket",
     "StoreSight",
     "Tombstones",
@@ -33,6 +35,7 @@ __all__ = [
     "mend_manifest",
     "open_bucket",
     "open_probe",
+    "rewrite_manifest",
     "sight_of",
     "store_manifest",
 ]

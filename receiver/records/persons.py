@@ -24,6 +24,11 @@ class Person:
         """Return all that a text may name them by."""
         return self.emails | self.texts | {str(one) for one in self.user_ids}
 
+    @property
+    def keys(self) -> list[int | str]:
+        """Return what stands for them among the erased."""
+        return [*sorted(self.user_ids), *sorted(self.emails)]
+
     def is_user(self, user_id: int) -> bool:
         return user_id in self.user_ids
 

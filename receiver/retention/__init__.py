@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from receiver.retention.bodies import Redaction
 from receiver.retention.erasure import Erasure, check_reason
+from receiver.retention.persons import PersonErasure
 
-__all__ = ["Erasure", "Redaction", "check_reason"]
+__all__ = ["Erasure", "PersonErasure", "Redaction", "check_reason"]

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from receiver.meetings.redaction import mentions, without_meeting, without_recordings
+from receiver.meetings.redaction import mentions, without_meeting, without_person, without_recordings
+from receiver.records import Kept
 from receiver.threads import unless_small
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from receiver.catalogue import KeptBodies
     from receiver.catalogue.bodies import KeptBody
-    from receiver.records import DeliveryId, MeetingId, RecordingId
+    from receiver.records import DeliveryId, MeetingId, Person, RecordingId
 
     Rewrite = Callable[[bytes], bytes]
 
@@ -53,6 +54,21 @@ class Redaction:
             lambda kept: without_meeting(kept.body, meeting_id) if mentions(kept.body, [meeting_id]) else kept.body,
         )
 
+    async def of_person(self, person: Person) -> int:
+        """Take a person out of every body there is; one that cannot be read goes whole where it names them."""
+        return await self._rewritten(self.bodies.every(), lambda kept: _without(kept.body, person))
+
+    async def naming(self, person: Person) -> list[Kept]:
+        """Return the deliveries whose kept bodies name the person."""
+        found: list[Kept] = []
+        async for page in self.bodies.every():
+            found += [
+                Kept(where="delivery", id=kept.delivery_id, role="named in the body")
+                for kept in page
+                if await unless_small(len(kept.body), _without, kept.body, person) != kept.body
+            ]
+        return found
+
     async def _rewritten(self, pages: AsyncIterator[list[KeptBody]], rewrite: Callable[[KeptBody], bytes]) -> int:
         """Rewrite what is found; what another changed meanwhile is read and rewritten once more."""
         count = 0
@@ -70,3 +86,9 @@ class Redaction:
 
     async def _new(self, kept: KeptBody, rewrite: Callable[[KeptBody], bytes]) -> bytes:
         return await unless_small(len(kept.body), rewrite, kept)
+
+
+def _without(body: bytes, person: Person) -> bytes:
+    if not mentions(body, person.words):
+        return body
+    return without_person(body, person, person.emails | person.texts)

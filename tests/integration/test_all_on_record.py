@@ -115,7 +115,8 @@ COMMANDS = {
 }
 """Commands that act, with arguments, and the subject and the action of their one entry."""
 TESTED_ELSEWHERE = {
-    "erase": "tests/integration/test_erasure.py: erasure_began, erased, erasure_refused",
+    "erase": "tests/integration/test_erasure.py: erasure_began, erased, erasure_refused; of a person: test_persons.py",
+    "person": "tests/integration/test_persons.py: person_shown",
     "clean-up": "tests/e2e/test_cleanup.py: source_deletion_began, source_deleted, source_gone",
     "audit": "tests/integration/test_audit.py: verified, found_damaged, found_missing, found_unreadable; repaired: e2e",
     "reindex": "tests/integration/test_reindex.py: reindexed",

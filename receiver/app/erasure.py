@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from receiver.app.configs import bucket_config
 from receiver.app.opening import index_beside, utc_now
 from receiver.app.store import root_of, store_lessons
-from receiver.catalogue import Erasures, Interventions, KeptBodies, Persons
+from receiver.catalogue import Certificates, Erasures, Interventions, KeptBodies, Persons
 from receiver.jobs import Schedule
 from receiver.objectstore import PersonTombstones, Tombstones, open_bucket
 from receiver.operators import EraseActions
@@ -35,11 +35,9 @@ _FIRST_AFTER = timedelta(seconds=2)
 def make_erasure(settings: Settings, database: Database, bucket: Bucket, store: StoreLessons) -> Erasure:
     """Make what erases in this index and this bucket."""
     keys = KeyTemplate(settings.s3_prefix, settings.key_template)
-    names_in_keys = any(name in settings.key_template for name in ("{meeting_name", "{host_id"))
 
     async def remains() -> tuple[Remaining, ...]:
-        is_cleared = await database.clear_log()
-        return remaining(is_sqlite=database.is_sqlite, is_log_cleared=is_cleared, names_in_keys=names_in_keys)
+        return _remaining(settings, database, is_log_cleared=await database.clear_log())
 
     return Erasure(
         index=Erasures(database, stem_of_new=lambda recording: keys.key(recording, "")),
@@ -50,6 +48,11 @@ def make_erasure(settings: Settings, database: Database, bucket: Bucket, store: 
         remains=remains,
         clock=utc_now,
     )
+
+
+def _remaining(settings: Settings, database: Database, *, is_log_cleared: bool) -> tuple[Remaining, ...]:
+    names_in_keys = any(name in settings.key_template for name in ("{meeting_name", "{host_id"))
+    return remaining(is_sqlite=database.is_sqlite, is_log_cleared=is_log_cleared, names_in_keys=names_in_keys)
 
 
 def make_person_erasure(settings: Settings, database: Database, bucket: Bucket, store: StoreLessons) -> PersonErasure:
@@ -69,7 +72,11 @@ def erase_actions(settings: Settings, database: Database, bucket: Bucket) -> Era
     async def take_out(recording_id: RecordingId, by: Actor, reason: str) -> Certificate:
         return await erasure.erase([recording_id], by=by, reason=reason, scope=Scope.RECORDING, value=recording_id)
 
-    return EraseActions(take_out)
+    return EraseActions(
+        take_out=take_out,
+        certificates=Certificates(database),
+        remains=_remaining(settings, database, is_log_cleared=False),
+    )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), wh
 from __future__ import annotations
 
 from receiver.catalogue.bodies import KeptBodies
+from receiver.catalogue.certificates import Certificates
 from receiver.catalogue.cleanup import CleanupIndex
 from receiver.catalogue.deliveries import Incoming
 from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, read_due
@@ -38,6 +39,7 @@ __all__ = [
     "Begun",
     "BucketWalks",
     "Catalogue",
+    "Certificates",
     "Changes",
     "CleanupIndex",
     "Condition",

@@ -10,19 +10,25 @@ from receiver.errors import HeldError
 from receiver.operators.actions import actor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from receiver.records import Actor, Certificate, RecordingId
+    from receiver.catalogue import Certificates
+    from receiver.records import Actor, Certificate, RecordingId, Remaining
     from receiver.settings import OpsToken
 
 _log = logs.get("operators")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EraseActions:
-    """`take_out` erases a recording, whatever its state, for somebody and a reason, unless it is held."""
+    """`take_out` erases a recording, whatever its state, for somebody and a reason, unless it is held.
+
+    `remains` is what no erasure here reaches.
+    """
 
     take_out: Callable[[RecordingId, Actor, str], Awaitable[Certificate]]
+    certificates: Certificates
+    remains: Sequence[Remaining]
 
     async def erase(self, recording_id: RecordingId, reason: str, by: OpsToken) -> Certificate:
         """Erase a recording for good; what the store kept is in the certificate. Safe to repeat.

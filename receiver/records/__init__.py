@@ -5,6 +5,8 @@ from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedReco
 from receiver.records.erasures import (
     UNFINISHED,
     Certificate,
+    CertificateLine,
+    CertificateSummary,
     Erased,
     Erasing,
     ErasureOrder,
@@ -67,6 +69,8 @@ __all__ = [
     "Attendee",
     "AuditTally",
     "Certificate",
+    "CertificateLine",
+    "CertificateSummary",
     "ChainHead",
     "ChainReport",
     "Claim",

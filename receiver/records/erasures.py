@@ -132,3 +132,28 @@ class Certificate:
     def is_complete(self) -> bool:
         """Tell whether neither a hold nor the store kept anything."""
         return not self.held and all(one.refused_because is None for one in self.recordings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateSummary:
+    """A certificate as it is kept: how many recordings, how many of them are `done`, versions and bodies."""
+
+    id: str
+    at: datetime
+    actor: str
+    reason: str
+    recordings: int
+    done: int
+    versions: int
+    bodies: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateLine:
+    """One recording of it; `done_at` is None while the store keeps some of its files, as `refused_because` says."""
+
+    recording_id: RecordingId
+    done_at: datetime | None
+    versions: int
+    bodies: int
+    refused_because: str | None

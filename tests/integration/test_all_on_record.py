@@ -60,6 +60,7 @@ ROUTES = {
     ("POST", "/recordings/{id}/hold"): ("r1", "held"),
     ("POST", "/recordings/{id}/release"): ("r1", "released"),
     ("DELETE", "/api/recordings/{id}"): ("r1", "erasure_began"),
+    ("POST", "/recordings/{id}/erase"): ("r1", "erasure_began"),
     ("POST", "/failed/retry"): ("failed", "retried"),
     ("GET", "/deliveries/{id}"): ("d1", "body_shown"),
     ("POST", "/deliveries/{id}/replay"): ("d1", "replayed"),
@@ -68,7 +69,8 @@ ROUTES = {
 ASKED = {
     "/api/export": {"params": {"format": "csv", "q": "zoe"}},
     "/api/recordings/retry": {"json": {"error_code": "x"}},
-    ("DELETE", "/api/recordings/r1"): {"json": {"reason": "request 7"}},
+    "/api/recordings/r1": {"json": {"reason": "request 7"}},
+    "/recordings/r1/erase": {"fields": {"reason": "request 7", "confirmation": "r1"}},
     "/failed/retry": {"fields": {"error_code": "x"}},
 }
 """What these are asked with."""
@@ -87,6 +89,9 @@ SILENT_ROUTES = {
     ("GET", "/"): _INDEX,
     ("GET", "/recordings"): _INDEX,
     ("GET", "/recordings/{id}"): _INDEX,
+    ("GET", "/recordings/{id}/erase"): "asks, and does nothing",
+    ("GET", "/erasures"): "ids, counts and reasons, which the log has too",
+    ("GET", "/erasures/{id}"): "ids, counts and reasons, which the log has too",
     ("GET", "/meetings/{id}"): _INDEX,
     ("GET", "/failed"): _INDEX,
     ("GET", "/failed/retry"): "says how many there are, and does nothing",
@@ -190,16 +195,17 @@ async def test_an_act_by_api_or_page_is_in_the_log_before_its_answer(
 ) -> None:
     (method, path), (subject, action) = route, ROUTES[route]
     path = path.replace("{id}", subject)
+    who, role, token = ("root", "admin", ADMIN) if action == "erasure_began" else ("alice", "operator", OPERATOR)
     async with client_of(database) as client:
         if path.startswith("/api/"):
-            answer = await client.request(method, path, headers=bearer(OPERATOR), **ASKED.get(path, {}))
+            answer = await client.request(method, path, headers=bearer(token), **ASKED.get(path, {}))
         else:
-            await sign_in(client, OPERATOR)
+            await sign_in(client, token)
             answer = await (client.get(path) if method == "GET" else post(client, path, **ASKED.get(path, {})))
         assert answer.status_code in {200, 303, 307}, answer.text
     found = await written(database)
-    assert found[0] == ("token:alice", action, subject, "operator")
-    assert all(one[1] == "reopened" for one in found[1:])
+    assert found[0] == (f"token:{who}", action, subject, role)
+    assert all(one[1] in {"reopened", "erased"} for one in found[1:])
 
 
 @ON_SQLITE

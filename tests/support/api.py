@@ -10,9 +10,9 @@ from starlette.applications import Starlette
 
 from receiver import api, problems
 from receiver.catalogue import Catalogue, Interventions
-from receiver.operators import Actions, Downloads, EraseActions, Guard
+from receiver.operators import Actions, Downloads, Guard
 from receiver.problems import anchor
-from tests.support.erasing import taking_out
+from tests.support.erasing import erase_actions
 from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
@@ -52,7 +52,7 @@ def api_of(
     outside: Outside,
     tokens: tuple[OpsToken, ...] = TOKENS,
     replay: Any = None,
-    take_out: Any = None,
+    erasing: Any = None,
 ) -> api.ApiParts:
     actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
     return api.ApiParts(
@@ -60,7 +60,7 @@ def api_of(
         guard=Guard(lambda: tokens),
         actions=actions,
         downloads=Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note),
-        erasing=EraseActions(take_out),
+        erasing=erasing,
         probes=outside.probes(catalogue),
     )
 
@@ -71,9 +71,9 @@ def client_of(
     outside: Outside,
     tokens: tuple[OpsToken, ...] = TOKENS,
     replay: Any = None,
-    take_out: Any = None,
+    erasing: Any = None,
 ) -> httpx.AsyncClient:
-    parts = api_of(catalogue, interventions, outside, tokens, replay, take_out)
+    parts = api_of(catalogue, interventions, outside, tokens, replay, erasing)
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))
     return httpx.AsyncClient(transport=transport, base_url="http://receiver")
@@ -82,7 +82,7 @@ def client_of(
 @pytest.fixture
 async def anonymous(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
     catalogue = Catalogue(database, cursor_keys=lambda: (b"k",))
-    more = {"replay": replay_of(database), "take_out": taking_out(database)}
+    more = {"replay": replay_of(database), "erasing": erase_actions(database)}
     async with client_of(catalogue, Interventions(database), outside, **more) as client:
         yield client
 

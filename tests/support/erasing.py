@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from receiver.catalogue import Erasures, KeptBodies
+from receiver.catalogue import Certificates, Erasures, KeptBodies
 from receiver.objectstore import Tombstones
+from receiver.operators import EraseActions
 from receiver.pipeline import KeyTemplate
 from receiver.records import Actor, Scope, StoreAbilities
 from receiver.retention import Erasure, Redaction
@@ -15,8 +16,6 @@ from tests.support.clock import NOW
 from tests.support.s3 import KnownStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from receiver.records import Certificate, RecordingId, Remaining
     from receiver.tables import Database
 
@@ -42,14 +41,15 @@ class EmptyBucket:
         return []
 
 
-def taking_out(database: Database) -> Callable[[RecordingId, Actor, str], Awaitable[Certificate]]:
-    """Return how an operator erases one recording whose files are gone."""
+def erase_actions(database: Database) -> EraseActions:
+    """Return what erases recordings whose files are gone, for operators."""
 
     async def take_out(recording_id: RecordingId, by: Actor, reason: str) -> Certificate:
         erasure = erasure_of(EmptyBucket(), database)
         return await erasure.erase([recording_id], by=by, reason=reason, scope=Scope.RECORDING, value=recording_id)
 
-    return take_out
+    remains = remaining(is_sqlite=database.is_sqlite, is_log_cleared=True, names_in_keys=False)
+    return EraseActions(take_out=take_out, certificates=Certificates(database), remains=remains)
 
 
 def erasure_of(bucket: Any, database: Database, *, later: timedelta = timedelta(), store: Any = None) -> Erasure:

@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from receiver import api, page, problems
 from receiver.app.ended_sessions import DatabaseEndedSessions
 from receiver.catalogue import Catalogue, Interventions, Overviews
-from receiver.operators import Actions, Downloads, EraseActions, Guard
-from tests.support.erasing import taking_out
+from receiver.operators import Actions, Downloads, Guard
+from tests.support.erasing import erase_actions
 from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
 
@@ -64,7 +64,7 @@ def browser_of(
         guard=guard,
         actions=actions,
         downloads=downloads,
-        erasing=EraseActions(taking_out(database)),
+        erasing=erase_actions(database),
         session_keys=lambda: (b"key",),
         ended_sessions=DatabaseEndedSessions(database, lambda: NOW),
         document=api.document(),
@@ -74,7 +74,7 @@ def browser_of(
         guard=guard,
         actions=actions,
         downloads=downloads,
-        erasing=EraseActions(taking_out(database)),
+        erasing=erase_actions(database),
         probes=outside.probes(catalogue),
     )
     app = Starlette(routes=[*api.routes(json), *page.routes(html)], exception_handlers=problems.handlers())

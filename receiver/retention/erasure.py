@@ -39,10 +39,12 @@ _log = logs.get("retention")
 
 
 def check_reason(reason: str) -> str:
-    """Return the reason as it is kept for ever; raises `ReasonError` for none, a long one, or one with an e-mail."""
+    """Return the reason as it is kept for ever; raises `ReasonError` where it cannot stay on record."""
     told = " ".join(reason.split())
     if not told or len(told) > _MOST_REASON_CHARS:
         raise ReasonError(f"the reason has {len(told)} characters", f"give one of 1 to {_MOST_REASON_CHARS}")
+    if not told.isprintable():
+        raise ReasonError("the reason holds control characters", "give it as plain text")
     if _EMAIL.search(told):
         raise ReasonError(
             "the reason names an e-mail address, and it stays on record for ever",

@@ -39,6 +39,7 @@ WRITES = (
     "/api/deliveries/d1/replay",
 )
 ALL = [("GET", path) for path in (*READS, "/api/deliveries/d1")] + [("POST", path) for path in WRITES]
+ALL.append(("DELETE", "/api/recordings/r1"))
 NOT_FOUND = "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
 
 

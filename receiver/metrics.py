@@ -124,6 +124,12 @@ source_deletions = Counter(
     "Recordings deleted at the platform by this process, since all of their meeting were archived.",
     registry=registry,
 )
+erasures = Counter(
+    "receiver_erasures",
+    "Recordings erased by this process, and attempts that the store refused or did not answer.",
+    ["outcome"],
+    registry=registry,
+)
 audited_objects = Counter(
     "receiver_audited_objects",
     "Archived objects read again by this process, by how they were found.",

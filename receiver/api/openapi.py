@@ -28,7 +28,7 @@ _REFUSALS = {
     403: "The token's role is too low, or no token is configured.",
     404: "There is none with this id.",
     408: "The body did not arrive in time.",
-    409: "The recording's state does not allow it.",
+    409: "The recording's state, or a hold, does not allow it.",
     413: "The body is too large.",
     415: "The body is not application/json.",
     422: "The body was read, but cannot be used.",
@@ -147,7 +147,7 @@ def _successes(one: Operation) -> dict[str, Any]:
         headers["Link"] = _header("The next page, as RFC 8288 has it.")
     if one.has_etag:
         headers["ETag"] = _header("Send it as If-None-Match to be told by 304 that nothing has changed.")
-    good = {"description": "Done." if one.method == "POST" else "Found.", "content": _json(one.answers)}
+    good = {"description": "Found." if one.method == "GET" else "Done.", "content": _json(one.answers)}
     unchanged = {"304": {"description": "Nothing has changed."}} if one.has_etag else {}
     return {"200": good | ({"headers": headers} if headers else {})} | unchanged
 

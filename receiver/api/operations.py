@@ -15,6 +15,7 @@ from receiver.api.bodies import (
     StatsBody,
 )
 from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
+from receiver.api.erasure_bodies import CertificateBody
 from receiver.api.hold_bodies import HoldBody, HoldsBody, NewHoldBody, ReasonBody
 from receiver.api.parameters import CURSOR, FILTERED, FORMAT, HELD, LIMIT, LOGGED, SORT, STATUS
 from receiver.api.record_bodies import ActsBody, HistoryBody
@@ -142,6 +143,16 @@ OPERATIONS = (
         method="DELETE",
         needs=Role.OPERATOR,
         takes=ReasonBody,
+    ),
+    Operation(
+        path="/recordings/{id}",
+        about="Erase a recording for good: row, bodies of deliveries, every version of its files; the certificate.",
+        handler=recordings.erase,
+        answers=CertificateBody,
+        method="DELETE",
+        needs=Role.ADMIN,
+        takes=ReasonBody,
+        refusals=(409,),
     ),
     Operation(
         path="/meetings/{id}",

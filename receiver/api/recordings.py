@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from receiver.api import answers
 from receiver.api.bodies import RecordingBody, RecordingsBody, RetriedBody, RetryAllBody
+from receiver.api.erasure_bodies import CertificateBody
 from receiver.api.hold_bodies import ReasonBody
 from receiver.api.reading import read_body
 from receiver.operators import recording_id, recordings_query
@@ -62,6 +63,13 @@ async def release(call: Call) -> Response:
     """`POST /api/recordings/{id}/release`."""
     named, asked = recording_id(call.request), await read_body(call.request, ReasonBody)
     return _changed(await call.parts.actions.release(named, asked.reason, call.token))
+
+
+async def erase(call: Call) -> Response:
+    """`DELETE /api/recordings/{id}`: the certificate."""
+    asked = await read_body(call.request, ReasonBody)
+    made = await call.parts.erasing.erase(recording_id(call.request), asked.reason, call.token)
+    return answers.json(CertificateBody.of(made))
 
 
 def _changed(recording: Recording) -> Response:

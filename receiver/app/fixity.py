@@ -16,7 +16,7 @@ from receiver.app.store import OWN_KEYS, root_of, store_lessons
 from receiver.catalogue import BucketWalks, FixityIndex, RebuiltRows
 from receiver.fixity import Audit, AuditWalk, DueReadings, ObjectReader, ReadingRate, Reindex, Repair
 from receiver.jobs import Schedule
-from receiver.objectstore import open_bucket
+from receiver.objectstore import Tombstones, open_bucket
 from receiver.operators import actor_of
 from receiver.records import Origin
 from receiver.transfer import DownloadPolicy, open_copier
@@ -104,6 +104,7 @@ async def open_reindex(
             rows=RebuiltRows(database, bucket=bucket.name),
             index=FixityIndex(database, notices.outbox(settings)),
             walks=BucketWalks(database),
+            tombstones=Tombstones(bucket, root=root_of(settings)),
             clock=utc_now,
             prefix=settings.s3_prefix,
             root=root_of(settings),

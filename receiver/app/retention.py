@@ -8,21 +8,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from receiver import logs
-from receiver.app.configs import retention_period
+from receiver.app.configs import bucket_config, retention_period
+from receiver.app.erasure import make_erasure
 from receiver.app.opening import index_beside, utc_now
-from receiver.app.store import FOLDER, root_of
+from receiver.app.store import FOLDER, root_of, store_lessons
 from receiver.catalogue import Holds, LockIndex, RetentionIndex
-from receiver.errors import SettingsError
 from receiver.jobs import Schedule
-from receiver.objectstore import LOCK_TRIAL, LockingBucket
+from receiver.objectstore import LOCK_TRIAL, LockingBucket, open_bucket
 from receiver.retention import ObjectLocks, Retention
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
     from receiver.app.store import StoreLessons
     from receiver.objectstore import Bucket
-    from receiver.records import Actor, RecordingId
+    from receiver.retention import Erasure
     from receiver.settings import Settings
     from receiver.tables import Database
 
@@ -35,33 +35,17 @@ _MARKED_FIRST = timedelta(minutes=2)
 _log = logs.get("retention")
 
 
-class _NothingErases:
-    """In the place of erasure until that is built, so that what would be erased can be looked at."""
-
-    async def erase(self, ids: Sequence[RecordingId], *, by: Actor, reason: str) -> object:
-        """Refuse."""
-        raise NotImplementedError
-
-
-def _refuse_unbuilt(settings: Settings) -> None:
-    if settings.retention_days is not None:
-        raise SettingsError("RECEIVER_RETENTION_DAYS is set, and this release does not erase yet", "unset it")
-
-
-def make_retention(settings: Settings, database: Database) -> Retention:
-    """Make retention over an index."""
-    return Retention(
-        index=RetentionIndex(database), erasure=_NothingErases(), period=retention_period(settings), clock=utc_now
-    )
+def make_retention(settings: Settings, database: Database, erasure: Erasure | None = None) -> Retention:
+    """Make retention over an index; without an erasure to look at what it would do."""
+    return Retention(index=RetentionIndex(database), erasure=erasure, period=retention_period(settings), clock=utc_now)
 
 
 @asynccontextmanager
-async def open_retention(settings: Settings, *, dry_run: bool) -> AsyncIterator[Retention]:
+async def open_retention(settings: Settings) -> AsyncIterator[Retention]:
     """Open retention for a command that runs beside the service; raises `SchemaOutdatedError`."""
-    if not dry_run:
-        _refuse_unbuilt(settings)
-    async with index_beside(settings) as database:
-        yield make_retention(settings, database)
+    async with index_beside(settings) as database, open_bucket(bucket_config(settings)) as bucket:
+        lessons = store_lessons(settings, database, bucket)
+        yield make_retention(settings, database, make_erasure(settings, database, bucket, lessons))
 
 
 def lock_schedules(
@@ -87,13 +71,13 @@ def lock_schedules(
     return (Schedule(name="object-lock", every=_LOCKED_EVERY, first_after=_LOCKED_EVERY, action=follow),)
 
 
-def schedules(settings: Settings, database: Database) -> tuple[Schedule, ...]:
+def schedules(settings: Settings, database: Database, bucket: Bucket, lessons: StoreLessons) -> tuple[Schedule, ...]:
     """Return the schedules: what holds cover is marked, and what is due is marked and erased.
 
     With no `RETENTION_DAYS` the latter takes away the marks that were made with it.
     """
-    _refuse_unbuilt(settings)
-    retention, holds = make_retention(settings, database), Holds(database)
+    retention = make_retention(settings, database, make_erasure(settings, database, bucket, lessons))
+    holds = Holds(database)
 
     async def expire() -> None:
         await retention.run()

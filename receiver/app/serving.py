@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 
 from receiver import api, logs, page, problems, webhook
 from receiver.access_log import AccessLog
-from receiver.app import audit_log, cleanup, fixity, indexing, notices, reconcile, retention
+from receiver.app import audit_log, cleanup, erasure, fixity, indexing, notices, reconcile, retention
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -217,11 +217,13 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
     guard = Guard(lambda: secrets.now().ops_tokens)
     actions = _actions(settings, database, jobs, inbox)
     downloads = Downloads(catalogue=catalogue, presign=presign, note=actions.note)
+    erasing = erasure.erase_actions(settings, database, bucket)
     json = api.ApiParts(
         catalogue=catalogue,
         guard=guard,
         actions=actions,
         downloads=downloads,
+        erasing=erasing,
         probes=probe_parts(settings, database, stop),
     )
     html = page.PageParts(
@@ -230,6 +232,7 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         guard=guard,
         actions=actions,
         downloads=downloads,
+        erasing=erasing,
         session_keys=lambda: session_keys(secrets.now()),
         ended_sessions=DatabaseEndedSessions(database, utc_now),
         document=api.document,
@@ -301,7 +304,8 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *cleanup.schedules(settings, cleaning),
             *fixity.schedules(settings, database, bucket),
             *await notices.event_schedules(stack, secrets.now, database),
-            *retention.schedules(settings, database),
+            *retention.schedules(settings, database, bucket, lessons),
             *retention.lock_schedules(settings, database, bucket, lessons),
+            *erasure.schedules(erasure.make_person_erasure(settings, database, bucket, lessons)),
         ),
     )

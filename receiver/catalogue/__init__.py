@@ -3,17 +3,21 @@
 a reconciliation compares (`KnownMeetings`) and notes of its progress (`Walks`), which meetings deliveries named
 without their records (`NamedMeetings`), what a clean-up may delete (`CleanupIndex`), what was learnt of the bucket
 (`StoreNotes`), which objects are read again and how they were found (`FixityIndex`), what a rebuilt index is made of
-(`RebuiltRows`), which are due to be erased (`RetentionIndex`), what is held (`Holds`; whatever deletes or replaces
-asks `holds`), which objects are locked (`LockIndex`), what was done and by whom (`audit_log`), which events are to be
-sent (`Outbox`, `Events`), what people are told of (`Sights`, `Notices`). One statement changes a state (`states`); one
-table says what a listing can be asked (`filters`).
+(`RebuiltRows`), which are due to be erased (`RetentionIndex`), what is taken out of rows (`Erasures`) and bodies
+(`KeptBodies`), what is held (`Holds`; whatever deletes or replaces asks `holds`), which objects are locked
+(`LockIndex`), what was done and by whom (`audit_log`), which events are to be sent (`Outbox`, `Events`), what people
+are told of (`Sights`, `Notices`). One statement changes a state (`states`); one table says what a listing can be asked
+(`filters`).
 """
 
 from __future__ import annotations
 
+from receiver.catalogue.bodies import KeptBodies
+from receiver.catalogue.certificates import Certificates
 from receiver.catalogue.cleanup import CleanupIndex
 from receiver.catalogue.deliveries import Incoming
 from receiver.catalogue.due import Backlog, Due, due_recordings, read_backlog, read_due
+from receiver.catalogue.erasures import Begun, Erasures, Prospect
 from receiver.catalogue.filters import FILTERS, Condition, Filter, Filters
 from receiver.catalogue.fixity import BucketWalks, FixityIndex
 from receiver.catalogue.history import History, LogQuery
@@ -29,6 +33,7 @@ from receiver.catalogue.notices import FOLLOWED, Notices
 from receiver.catalogue.order import SORTS
 from receiver.catalogue.outbox import EventCounts, Events, Outbox, forget_events
 from receiver.catalogue.overview import Overview, Overviews
+from receiver.catalogue.persons import Persons
 from receiver.catalogue.reading import Catalogue
 from receiver.catalogue.rebuilding import RebuiltRows
 from receiver.catalogue.retention import RetentionIndex
@@ -42,12 +47,15 @@ __all__ = [
     "FOLLOWED",
     "SORTS",
     "Backlog",
+    "Begun",
     "BucketWalks",
     "Catalogue",
+    "Certificates",
     "Changes",
     "CleanupIndex",
     "Condition",
     "Due",
+    "Erasures",
     "EventCounts",
     "Events",
     "Filter",
@@ -59,6 +67,7 @@ __all__ = [
     "Incoming",
     "Intake",
     "Interventions",
+    "KeptBodies",
     "KnownMeetings",
     "Latest",
     "LockIndex",
@@ -68,6 +77,8 @@ __all__ = [
     "Outbox",
     "Overview",
     "Overviews",
+    "Persons",
+    "Prospect",
     "RebuiltRows",
     "RetentionIndex",
     "Runs",

@@ -132,7 +132,6 @@ class FixityIndex:
             verdict.recording.id,
             at=now,
             outcome=verdict.reason,
-            key=stored.key,
             version_id=stored.version_id,
             sha256=stored.sha256,
         )
@@ -176,10 +175,8 @@ class FixityIndex:
             recording.id,
             at=now,
             outcome=f"from {origin}",
-            key=stored.key,
             version_id=stored.version_id,
             sha256=stored.sha256,
-            replaced_key=before.key,
             replaced_version_id=before.version_id,
         )
         if not await self._changed(recording, values, entry, event=EventType.REPAIRED):

@@ -33,6 +33,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         "notify": ("receiver.cli.notify:notify", "Send a test to all who are told of outages and events."),
         "lift-pause": ("receiver.cli.lift_pause:lift_pause", "End the pause that the Meetings API asked for."),
         "clean-up": ("receiver.cli.cleanup:clean_up", "Delete at the platform what is archived and proven here."),
+        "erase": ("receiver.cli.erase:erase", "Erase recordings for good, and print a certificate."),
+        "person": ("receiver.cli.person:person", "Show all that is kept of a person."),
         "openapi": ("receiver.cli.openapi:openapi", "Print the description of the HTTP API."),
         "demo": ("receiver.cli.demo.command:demo", "Record and archive a meeting on this machine, with no account."),
         "sandbox": ("receiver.cli.sandbox:sandbox", "Run the emulated Meetings API alone."),

@@ -41,7 +41,7 @@ def retention(*, dry_run: bool, as_json: bool) -> None:
 
 
 async def _run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
-    async with open_retention(settings, dry_run=dry_run) as expiry:
+    async with open_retention(settings) as expiry:
         if dry_run:
             report = await expiry.look()
         else:

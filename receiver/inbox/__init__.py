@@ -20,6 +20,7 @@ from receiver.catalogue import Changes, Incoming, Intake, Stored
 from receiver.errors import StorageUnavailableError, UnreadableError
 from receiver.failpoints import Failpoint
 from receiver.inbox.batch import MOST_WEIGHT, Batcher
+from receiver.meetings.redaction import without_person, without_recordings
 from receiver.records import Accepted, DeliveryId, DeliveryStatus, Parsed, RecordingFacts, RejectedRecord
 from receiver.tables import MISSING_RIGHT
 from receiver.threads import unless_small
@@ -66,7 +67,7 @@ class Inbox:
     def __init__(self, database: Database, jobs: Jobs, *, keep_urls: bool) -> None:
         self._database = database
         self._jobs = jobs
-        self._intake = Intake(database, keep_urls=keep_urls)
+        self._intake = Intake(database, keep_urls=keep_urls, without=without_recordings, without_persons=without_person)
         self._batcher: Batcher[Incoming, Stored | None] = Batcher(
             lambda batch: self._commit(lambda tx: self._intake.write(tx, batch)),
             blames=is_refused,

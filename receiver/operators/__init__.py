@@ -5,6 +5,7 @@ from __future__ import annotations
 from receiver.operators.access import Guard, covers, require
 from receiver.operators.actions import UNDONE, Actions, OsUser, actor_of
 from receiver.operators.downloads import Downloads
+from receiver.operators.erasing import EraseActions
 from receiver.operators.exports import every_page
 from receiver.operators.ids import delivery_id, hold_id, meeting_id, recording_id
 from receiver.operators.meetings import FoundMeeting, one_meeting
@@ -26,6 +27,7 @@ __all__ = [
     "UNDONE",
     "Actions",
     "Downloads",
+    "EraseActions",
     "ExportFormat",
     "ExportQuery",
     "FoundMeeting",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from receiver.catalogue import Catalogue, Overviews
-    from receiver.operators import Actions, Downloads, Guard
+    from receiver.operators import Actions, Downloads, EraseActions, Guard
     from receiver.page.sessions import EndedSessions
     from receiver.records import RetentionPeriod
     from receiver.settings import OpsToken
@@ -32,6 +32,7 @@ class PageParts:
     guard: Guard
     actions: Actions
     downloads: Downloads
+    erasing: EraseActions
     session_keys: Callable[[], tuple[bytes, ...]]
     ended_sessions: EndedSessions
     document: Callable[[], Mapping[str, Any]]
@@ -55,3 +56,8 @@ class Visit:
     def may_act(self) -> bool:
         """Tell whether the visitor's role may change anything."""
         return covers(self.token.role, Role.OPERATOR)
+
+    @property
+    def may_erase(self) -> bool:
+        """Tell whether the visitor's role may erase."""
+        return covers(self.token.role, Role.ADMIN)

@@ -2,6 +2,19 @@
 
 from receiver.records.acts import ABOUT, ARCHIVED, FIRST_SEEN, Action, Actor, ChainHead, ChainReport, LoggedAct
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
+from receiver.records.erasures import (
+    UNFINISHED,
+    Certificate,
+    CertificateLine,
+    CertificateSummary,
+    Erased,
+    Erasing,
+    ErasureOrder,
+    FileVersion,
+    Remaining,
+    Scope,
+    Tombstone,
+)
 from receiver.records.fixity import AuditTally, ReindexTally, Verdict
 from receiver.records.holds import MAX_REASON_CHARS, Hold, HoldId, HoldScope
 from receiver.records.kinds import (
@@ -25,8 +38,10 @@ from receiver.records.objects import (
     StoredFile,
     UnfinishedUpload,
     UploadedPart,
+    stem_of,
     versions_of,
 )
+from receiver.records.persons import Kept, Person, PersonTombstone
 from receiver.records.proofs import CopyProof, Learnt, Rung, StoreAbilities
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import (
@@ -50,12 +65,16 @@ __all__ = [
     "FIRST_SEEN",
     "ID_PATTERN",
     "MAX_REASON_CHARS",
+    "UNFINISHED",
     "Accepted",
     "Account",
     "Action",
     "Actor",
     "Attendee",
     "AuditTally",
+    "Certificate",
+    "CertificateLine",
+    "CertificateSummary",
     "ChainHead",
     "ChainReport",
     "Claim",
@@ -64,10 +83,14 @@ __all__ = [
     "DeliveryId",
     "DeliveryStatus",
     "DueGroup",
+    "Erased",
+    "Erasing",
+    "ErasureOrder",
     "Event",
     "EventState",
     "EventType",
     "Failure",
+    "FileVersion",
     "Fixity",
     "FreshUrl",
     "HeldPart",
@@ -75,6 +98,7 @@ __all__ = [
     "HoldId",
     "HoldScope",
     "Host",
+    "Kept",
     "KnownMeeting",
     "KnownRecording",
     "Learnt",
@@ -91,22 +115,27 @@ __all__ = [
     "Origin",
     "Page",
     "Parsed",
+    "Person",
+    "PersonTombstone",
     "Recording",
     "RecordingFacts",
     "RecordingId",
     "RefusedSource",
     "ReindexTally",
     "RejectedRecord",
+    "Remaining",
     "Replayed",
     "RetentionPeriod",
     "RetentionReport",
     "Ripe",
     "Rung",
+    "Scope",
     "Sighting",
     "State",
     "StoreAbilities",
     "StoredFile",
     "Tally",
+    "Tombstone",
     "UnfinishedUpload",
     "UploadedPart",
     "UrlOrigin",
@@ -117,5 +146,6 @@ __all__ = [
     "is_another_file",
     "is_id",
     "source_host",
+    "stem_of",
     "versions_of",
 ]

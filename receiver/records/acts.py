@@ -48,6 +48,11 @@ class Action(StrEnum):
     DUE_LIFTED = "due_lifted"
     OBJECT_LOCKED = "object_locked"
     OBJECT_UNLOCKED = "object_unlocked"
+    ERASURE_BEGAN = "erasure_began"
+    ERASED = "erased"
+    ERASURE_REFUSED = "erasure_refused"
+    PERSON_ERASED = "person_erased"
+    PERSON_SHOWN = "person_shown"
 
 
 FIRST_SEEN, ARCHIVED = "first_seen", "archived"
@@ -87,6 +92,11 @@ ABOUT = {
     Action.DUE_LIFTED: "not due to be erased any more",
     Action.OBJECT_LOCKED: "the bucket locked its object, since it is on hold",
     Action.OBJECT_UNLOCKED: "the bucket unlocked its object, since it is on hold no more",
+    Action.ERASURE_BEGAN: "its erasure began: the index names nobody of it any more",
+    Action.ERASED: "erased: each version of its files was deleted, and is gone",
+    Action.ERASURE_REFUSED: "its files are not all deleted",
+    Action.PERSON_ERASED: "a person was erased",
+    Action.PERSON_SHOWN: "all that is kept of a person was shown",
 }
 """The one table of actions: what each means of a recording."""
 

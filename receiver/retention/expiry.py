@@ -30,10 +30,13 @@ class Erases(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """`period` is None where nothing expires. Safe to repeat, and to run beside another."""
+    """`period` is None where nothing expires. Safe to repeat, and to run beside another.
+
+    Without an `erasure` it can be looked at, and not be run.
+    """
 
     index: RetentionIndex
-    erasure: Erases
+    erasure: Erases | None
     period: RetentionPeriod | None
     clock: Callable[[], datetime]
 
@@ -43,6 +46,7 @@ class Retention:
         What is not due any more loses its mark, so that switching it on again never erases the same night. What cannot
         be erased is left for the next run; raises as `Erases` does.
         """
+        assert self.erasure is not None  # noqa: S101
         now, period = self.clock(), self.period
         await self.index.mark(period, by=by, now=now)
         if period is None:

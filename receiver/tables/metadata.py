@@ -50,7 +50,10 @@ deliveries = sa.Table(
     # what the sender's W3C trace context said, where it sent one
     sa.Column("traceparent", sa.Text),
     sa.Index(None, "received_at", "id"),
+    # those that an erasure looks into, since they are linked to nothing
+    sa.Index("ix_deliveries_unread", "id", **_where("status <> 'accepted' OR recordings_count = 0")),
 )
+"""`body` is empty once all that it named is erased; `body_sha256` and `body_bytes` stay those of the body that came."""
 
 recordings = sa.Table(
     "recordings",
@@ -439,3 +442,39 @@ notice_holders = sa.Table(
     info={NOT_MOVED: True},
 )
 """Which process looks and tells for all, until when unless it shows itself again."""
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("recording_id", sa.Text, primary_key=True),
+    sa.Column("certificate_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("begun_at", UtcDateTime, nullable=False),
+    sa.Column("files", sa.JSON(none_as_null=True)),
+    sa.Column("versions_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("bodies_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("done_at", UtcDateTime),
+    sa.Column("look_at", UtcDateTime),
+    sa.Index("ix_erasures_certificate", "certificate_id", "recording_id"),
+    sa.Index("ix_erasures_left", "look_at", "recording_id", **_where("look_at IS NOT NULL")),
+)
+"""Erased recordings, beside their rows. `files` says where their files lie, and is null once nothing is left to do;
+`look_at` is when they are looked for (again), `done_at` when all of them were gone first."""
+
+erased_persons = sa.Table(
+    "erased_persons",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("erased_at", UtcDateTime, nullable=False),
+    sa.Column("also_attended", sa.Boolean(name="also_attended"), nullable=False),
+)
+"""Keyed digests of erased persons' ids and e-mails, as they lie in the bucket."""
+
+digest_keys = sa.Table(
+    "digest_keys",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+)
+"""One row: the key of `erased_persons`, as it lies in the bucket."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _BUSY_TIMEOUT_MS = 5000
 """Longest wait for another process's write (a command beside the service) before the answer is "unavailable"."""
+_LOG_TIMEOUT_MS = 100
+"""The same, to cut the log: writers wait meanwhile."""
 _CACHE_KIB = 16_000
 """Pages that a connection keeps: with its default of 2 MB, every row of a listing is read from the file again."""
 _CHECKPOINT_PAGES = 4000
@@ -72,6 +74,23 @@ class SqliteDatabase(Database):
         self._waiting.append(turn)
         self._writer.submit(self._write_waiting)
         return await _whole(turn.outcome)
+
+    async def clear_log(self) -> bool:
+        """Bring the log of writes into the file and cut it; false where a reader, or another process, is in the way."""
+
+        def cut() -> bool:
+            connection = self.engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={_LOG_TIMEOUT_MS}")
+                busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+                return not busy
+            finally:
+                connection.close()
+
+        with outages_told():
+            return await _whole(self._writer.submit(cut))
 
     async def close(self) -> None:
         """Close every connection; no transaction may run."""
@@ -132,6 +151,7 @@ def _prepare(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # of erased rows the file keeps nothing; Debian's builds have it on, others have not
         f"cache_size=-{_CACHE_KIB}",
         f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
     ):

@@ -65,6 +65,8 @@ ROUTES = {
     ("POST", "/recordings/{id}/release"): ("r1", "released"),
     ("POST", "/holds"): ("hold:2", "held"),
     ("POST", "/holds/{id}/release"): ("hold:1", "released"),
+    ("DELETE", "/api/recordings/{id}"): ("r1", "erasure_began"),
+    ("POST", "/recordings/{id}/erase"): ("r1", "erasure_began"),
     ("POST", "/failed/retry"): ("failed", "retried"),
     ("GET", "/deliveries/{id}"): ("d1", "body_shown"),
     ("POST", "/deliveries/{id}/replay"): ("d1", "replayed"),
@@ -78,8 +80,10 @@ ASKED = {
     "/api/recordings/{id}/release": {"json": _CASE},
     "/api/holds": {"json": {"scope": "meeting", "value": "m2"} | _CASE},
     "/api/holds/{id}": {"json": _CASE},
+    "/api/recordings/{id}": {"json": _CASE},
     "/recordings/{id}/hold": {"fields": _CASE},
     "/recordings/{id}/release": {"fields": _CASE},
+    "/recordings/{id}/erase": {"fields": {"confirmation": "r1"} | _CASE},
     "/holds": {"fields": {"scope": "meeting", "value": "m2"} | _CASE},
     "/holds/{id}/release": {"fields": _CASE},
     "/failed/retry": {"fields": {"error_code": "x"}},
@@ -101,6 +105,9 @@ SILENT_ROUTES = {
     ("GET", "/"): _INDEX,
     ("GET", "/recordings"): _INDEX,
     ("GET", "/recordings/{id}"): _INDEX,
+    ("GET", "/recordings/{id}/erase"): "asks, and does nothing",
+    ("GET", "/erasures"): "ids, counts and reasons, which the log has too",
+    ("GET", "/erasures/{id}"): "ids, counts and reasons, which the log has too",
     ("GET", "/meetings/{id}"): _INDEX,
     ("GET", "/failed"): _INDEX,
     ("GET", "/holds"): _HOLDS,
@@ -134,6 +141,8 @@ COMMANDS = {
 """Commands that act, with arguments, and the subject and the action of their one entry."""
 TESTED_ELSEWHERE = {
     "events replay": "tests/integration/test_events.py: event_replayed",
+    "erase": "tests/integration/test_erasure.py: erasure_began, erased, erasure_refused; of a person: test_persons.py",
+    "person": "tests/integration/test_persons.py: person_shown",
     "clean-up": "tests/e2e/test_cleanup.py: source_deletion_began, source_deleted, source_gone",
     "audit": "tests/integration/test_audit.py: verified, found_damaged, found_missing, found_unreadable; repaired: e2e",
     "reindex": "tests/integration/test_reindex.py: reindexed",
@@ -214,16 +223,17 @@ async def test_an_act_by_api_or_page_is_in_the_log_before_its_answer(
     (method, path), (subject, action) = route, ROUTES[route]
     asked = ASKED.get(path, {})
     path = path.replace("{id}", subject.removeprefix("hold:"))
+    who, role, token = ("root", "admin", ADMIN) if action == "erasure_began" else ("alice", "operator", OPERATOR)
     async with client_of(database) as client:
         if path.startswith("/api/"):
-            answer = await client.request(method, path, headers=bearer(OPERATOR), **asked)
+            answer = await client.request(method, path, headers=bearer(token), **asked)
         else:
-            await sign_in(client, OPERATOR)
+            await sign_in(client, token)
             answer = await (client.get(path) if method == "GET" else post(client, path, **asked))
         assert answer.status_code in {200, 303, 307}, answer.text
     found = await written(database)
-    assert found[0] == ("token:alice", action, subject, "operator")
-    assert all(one[1] == "reopened" for one in found[1:])
+    assert found[0] == (f"token:{who}", action, subject, role)
+    assert all(one[1] in {"reopened", "erased"} for one in found[1:])
 
 
 @ON_SQLITE

@@ -21,9 +21,9 @@ from receiver.records import Actor, Hold, HoldScope, RecordingId, State, Via
 from receiver.tables import open_database
 from tests.support.clock import NOW
 from tests.support.databases import ON_POSTGRESQL
-from tests.support.erasing import erase_in
 from tests.support.operators import ARCHIVED, add, row
 from tests.support.payloads import payload
+from tests.support.row_erasure import erase_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

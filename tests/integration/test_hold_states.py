@@ -27,9 +27,9 @@ from receiver.records import Actor, HoldId, HoldScope, RecordingId, RetentionPer
 from receiver.retention import Retention
 from receiver.tables import Database, held_recordings, holds, open_database, recordings
 from tests.support.clock import NOW
-from tests.support.erasing import RowErasure, erase_in
 from tests.support.operators import ARCHIVED
 from tests.support.payloads import payload
+from tests.support.row_erasure import RowErasure, erase_in
 
 BY = Actor("token:alice")
 DAY = timedelta(days=1)

@@ -16,9 +16,9 @@ from receiver.catalogue import Catalogue, Holds, RetentionIndex
 from receiver.records import Actor, HoldScope, RecordingId, RetentionPeriod
 from receiver.retention import Retention
 from tests.support.databases import ON_SQLITE
-from tests.support.erasing import RowErasure
 from tests.support.operators import ARCHIVED, NOW, VIEWER, add, row
 from tests.support.page import get, post, seen, sign_in
+from tests.support.row_erasure import RowErasure
 
 if TYPE_CHECKING:
     from receiver.tables import Database

@@ -10,16 +10,14 @@ import pytest
 
 from receiver.app.check.findings import Health
 from receiver.app.check.retention import retention_findings
-from receiver.app.retention import schedules
 from receiver.catalogue import Catalogue, Filters, Holds, LogQuery, RetentionIndex
 from receiver.catalogue.filters import DUE
-from receiver.errors import SettingsError, StoreUnavailableError
+from receiver.errors import StoreUnavailableError
 from receiver.records import Actor, DueGroup, HoldScope, RecordingId, RetentionPeriod, RetentionReport, State
 from receiver.retention import Retention
-from receiver.settings import Settings
 from tests.support.clock import NOW
-from tests.support.erasing import RowErasure
 from tests.support.operators import ARCHIVED, add, row
+from tests.support.row_erasure import RowErasure
 
 if TYPE_CHECKING:
     from receiver.tables import Database
@@ -188,9 +186,3 @@ async def test_check_says_what_the_next_run_would_do(archive: Archive, database:
     archive.clock.now += 14 * DAY
     health, said = await seen()
     assert (health, "1 of them on hold; the next run erases 1 (10 B)" in said) == (Health.WARNING, True), said
-
-
-async def test_until_something_erases_the_setting_is_refused(database: Database) -> None:
-    with pytest.raises(SettingsError, match="does not erase yet: unset it"):
-        schedules(Settings(retention_days=30), database)
-    assert [one.name for one in schedules(Settings(), database)] == ["holds", "retention"]

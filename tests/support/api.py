@@ -12,6 +12,7 @@ from receiver import api, problems
 from receiver.catalogue import Catalogue, Interventions
 from receiver.operators import Actions, Downloads, Guard
 from receiver.problems import anchor
+from tests.support.erasing import erase_actions
 from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside, holds_of
 
@@ -47,6 +48,7 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 """The bodies of those that take one."""
 ALL = [("GET", path) for path in (*READS, "/api/deliveries/d1")] + [("POST", path) for path in WRITES]
+ALL.append(("DELETE", "/api/recordings/r1"))
 NOT_FOUND = "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
 
 
@@ -55,7 +57,12 @@ def bearer(token: str) -> dict[bytes, bytes]:
 
 
 def api_of(
-    catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
+    catalogue: Any,
+    interventions: Any,
+    outside: Outside,
+    tokens: tuple[OpsToken, ...] = TOKENS,
+    replay: Any = None,
+    erasing: Any = None,
 ) -> api.ApiParts:
     actions = Actions(
         interventions=interventions, holds=holds_of(interventions), wake=outside.wake, clock=lambda: NOW, take_in=replay
@@ -65,14 +72,20 @@ def api_of(
         guard=Guard(lambda: tokens),
         actions=actions,
         downloads=Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note),
+        erasing=erasing,
         probes=outside.probes(catalogue),
     )
 
 
 def client_of(
-    catalogue: Any, interventions: Any, outside: Outside, tokens: tuple[OpsToken, ...] = TOKENS, replay: Any = None
+    catalogue: Any,
+    interventions: Any,
+    outside: Outside,
+    tokens: tuple[OpsToken, ...] = TOKENS,
+    replay: Any = None,
+    erasing: Any = None,
 ) -> httpx.AsyncClient:
-    parts = api_of(catalogue, interventions, outside, tokens, replay)
+    parts = api_of(catalogue, interventions, outside, tokens, replay, erasing)
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("198.51.100.7", 4711))
     return httpx.AsyncClient(transport=transport, base_url="http://receiver")
@@ -81,7 +94,8 @@ def client_of(
 @pytest.fixture
 async def anonymous(database: Database, outside: Outside) -> AsyncIterator[httpx.AsyncClient]:
     catalogue = Catalogue(database, cursor_keys=lambda: (b"k",))
-    async with client_of(catalogue, Interventions(database), outside, replay=replay_of(database)) as client:
+    more = {"replay": replay_of(database), "erasing": erase_actions(database)}
+    async with client_of(catalogue, Interventions(database), outside, **more) as client:
         yield client
 
 

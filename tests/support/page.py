@@ -14,6 +14,7 @@ from receiver import api, page, problems
 from receiver.app.ended_sessions import DatabaseEndedSessions
 from receiver.catalogue import Catalogue, Interventions, Overviews
 from receiver.operators import Actions, Downloads, Guard
+from tests.support.erasing import erase_actions
 from tests.support.intake import replay_of
 from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside, holds_of
 
@@ -73,12 +74,18 @@ def browser_of(
         guard=guard,
         actions=actions,
         downloads=downloads,
+        erasing=erase_actions(database),
         session_keys=lambda: (b"key",),
         ended_sessions=DatabaseEndedSessions(database, lambda: NOW),
         document=api.document,
     )
     json = api.ApiParts(
-        catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, probes=outside.probes(catalogue)
+        catalogue=catalogue,
+        guard=guard,
+        actions=actions,
+        downloads=downloads,
+        erasing=erase_actions(database),
+        probes=outside.probes(catalogue),
     )
     app = Starlette(routes=[*api.routes(json), *page.routes(html)], exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, client=("198.51.100.7", 4711))

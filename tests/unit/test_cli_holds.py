@@ -56,4 +56,3 @@ def test_a_dry_run_of_retention_says_what_and_when(run, monkeypatch):
         "dry_run": True,
     }
     assert "8.0 MB" in run("retention", "--dry-run").stdout
-    assert "does not erase yet: unset it" in run("retention").stderr

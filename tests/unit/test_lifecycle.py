@@ -34,7 +34,8 @@ from receiver.records import State
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 POLICY = RetryPolicy(max_attempts=4, base_s=5, cap_s=30)
 
-# design §3, and two that it implies: a crashed run is taken over, an interrupted one handed back
+# design §3, and what it implies: a crashed run is taken over, an interrupted one handed back, and whatever is kept can
+# be erased
 ALLOWED = {
     ("pending", "archiving"),
     ("pending", "cancelled"),
@@ -47,11 +48,11 @@ ALLOWED = {
     ("waiting", "archiving"),
     ("waiting", "cancelled"),
     ("waiting", "pending"),
-    ("archived", "erased"),
     ("failed", "pending"),
     ("failed", "cancelled"),
     ("missing", "pending"),
     ("cancelled", "pending"),
+    *((state.value, "erased") for state in State if state is not State.ERASED),
 }
 
 

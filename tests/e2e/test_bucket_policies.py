@@ -171,7 +171,7 @@ async def test_the_service_checks_archives_and_takes_back_with_the_writers_polic
     made = await make_meeting(sandbox, {"kind": "mp4"}, {"kind": "generated", "size_bytes": 12_000_000})
     async with service:
         await service.post(json.dumps(made["payload"]).encode())
-        first, second = await service.until_archived(2)
+        first, second = await service.until_archived(2, timeout_s=120)
         code, said, wrong = await service.ran("check", "--json")
         rows = [row for row in json.loads(said)["checks"] if row["name"].startswith("bucket")]
         # moto fails on any signed URL once it asks policies: it wants the header

@@ -24,6 +24,7 @@ from receiver.inbox import _read_as, _row_of
 from receiver.meetings.payload import parse
 from receiver.records import State
 from receiver.tables import recordings
+from tests.support.intake import intake_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,7 +97,7 @@ def _item(chance: random.Random, number: int, at: datetime, rows: int) -> dict[s
 
 async def fill(database: Database, rows: int) -> None:
     """Take all deliveries in, each transaction's recordings brought to where runs would have."""
-    intake = Intake(database, keep_urls=False)
+    intake = intake_of(database, keep_urls=False)
     starts = iter(range(0, -(-rows // _PER_DELIVERY), _TOGETHER))
     with ProcessPoolExecutor(1) as reader:
         read = deque(reader.submit(_read, rows, start) for start in islice(starts, _AHEAD))

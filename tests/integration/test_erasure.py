@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from receiver import failpoints
-from receiver.catalogue import Catalogue, Filters, Interventions, Runs, audit_log
+from receiver.catalogue import Catalogue, Filters, Holds, Runs, audit_log
 from receiver.cli import root
 from receiver.errors import (
     FenceLostError,
@@ -27,7 +27,7 @@ from receiver.failpoints import ErasurePoint
 from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.objectstore import Tombstones
-from receiver.records import Action, Host, Meeting, RecordingFacts, Scope, State, VendorFacts, Via
+from receiver.records import Action, HoldScope, Host, Meeting, RecordingFacts, Scope, State, VendorFacts, Via
 from receiver.tables import (
     attendees,
     deliveries,
@@ -222,7 +222,9 @@ async def test_an_old_database_that_is_put_back_erases_again(bucket, database, i
     backup = await database.read(saved)
     await erasure_of(bucket, database).erase([ID], by=BY, reason=REASON)
     await database.write(put_back)
-    await Interventions(database).set_hold(ID, True)  # as the backup has it: it was released before the erasure
+    await Holds(database).add(
+        HoldScope.RECORDING, ID, reason="a case", by=BY, now=NOW
+    )  # as the backup has it: it was released before the erasure
     assert (await Catalogue(database).recording(ID)).host.name == "Zoë"
 
     await erasure_of(bucket, database).again()
@@ -391,6 +393,6 @@ async def test_the_command_asks_erases_and_prints_a_certificate(bucket, seaweed,
     assert certificate["counts"] == {"erased": 1, "refused": 0, "held": 0, "versions": 2, "bodies": 1}
     assert {"VACUUM"} <= {one["command"] for one in certificate["remains"]}
     await erased(database)
-    await Interventions(database).set_hold(OTHER, True)
+    await Holds(database).add(HoldScope.RECORDING, OTHER, reason="a case", by=BY, now=NOW)
     code, kept = await run("--recording-id", OTHER, "--reason", REASON, "--yes", "--json")
     assert (code, json.loads(kept)["complete"]) == (1, False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from receiver.catalogue import Catalogue, Holds, Intake
+from receiver.catalogue import Catalogue, Holds
 from receiver.catalogue.deliveries import Incoming
 from receiver.catalogue.holds import held_among
 from receiver.errors import WrongStateError
@@ -21,6 +21,7 @@ from receiver.records import Actor, Hold, HoldScope, RecordingId, State, Via
 from receiver.tables import open_database
 from tests.support.clock import NOW
 from tests.support.databases import ON_POSTGRESQL
+from tests.support.intake import intake_of
 from tests.support.operators import ARCHIVED, add, row
 from tests.support.payloads import payload
 from tests.support.row_erasure import erase_in
@@ -102,7 +103,7 @@ async def test_a_deletion_that_comes_during_a_hold_waits_and_is_refused(database
 
 def write_found(database: Database, connection: sa.Connection) -> None:
     facts = parse(payload("r1", meeting_id="m1")).recordings
-    Intake(database, keep_urls=True).write_found(connection, facts, via=Via.RECONCILE, at=NOW)
+    intake_of(database).write_found(connection, facts, via=Via.RECONCILE, at=NOW)
 
 
 @ON_POSTGRESQL  # as above
@@ -137,7 +138,7 @@ async def test_deliveries_do_not_wait_for_each_other_with_a_hold_to_look_for(dat
         body = payload("r2", meeting_id="m1")
         facts = parse(body).recordings
         incoming = Incoming(row=dict(DELIVERY), facts=facts, named=(RecordingId("r2"),))
-        intake = Intake(database, keep_urls=True)
+        intake = intake_of(database)
         await asyncio.wait_for(database.write(lambda c: intake.write(c, [incoming])), 20)
     assert (await Catalogue(database).recording(RecordingId("r2"))).hold
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from receiver.catalogue import Catalogue, Holds, HoldsQuery, Intake, RetentionIndex
+from receiver.catalogue import Catalogue, Holds, HoldsQuery, RetentionIndex
 from receiver.catalogue.states import change_state
 from receiver.errors import WrongStateError
 from receiver.meetings.payload import parse
@@ -27,6 +27,7 @@ from receiver.records import Actor, HoldId, HoldScope, RecordingId, RetentionPer
 from receiver.retention import Retention
 from receiver.tables import Database, held_recordings, holds, open_database, recordings
 from tests.support.clock import NOW
+from tests.support.intake import intake_of
 from tests.support.operators import ARCHIVED
 from tests.support.payloads import payload
 from tests.support.row_erasure import RowErasure, erase_in
@@ -97,7 +98,7 @@ class Machine(RuleBasedStateMachine):
         body = payload(recording_id, meeting_id=meeting_id, participants_ids=[guest])
         created_at = self.now.isoformat()
         facts = parse(body.replace(b"2026-11-22T10:00:00Z", created_at.encode())).recordings
-        intake = Intake(self.databases[which], keep_urls=True)
+        intake = intake_of(self.databases[which])
         write = partial(intake.write_found, facts=facts, via=Via.RECONCILE, at=self.now)
         self.run(self.databases[which].write(write))
         self.known[recording_id] = Model(meeting_id, guest)

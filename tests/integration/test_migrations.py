@@ -12,9 +12,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pgqueuer.adapters.persistence.queries import Queries
 
-from receiver.catalogue import Catalogue
+from receiver.catalogue import Catalogue, Holds
+from receiver.catalogue.holds import held_among
 from receiver.errors import SchemaOutdatedError
-from receiver.records import State
+from receiver.records import Actor, HoldScope, RecordingId, State
 from receiver.tables import Database, check_head, metadata, open_database, upgrade
 from receiver.tables.schema import folder
 from tests.support.databases import fresh_database
@@ -99,5 +100,28 @@ async def test_upgrading_twice_changes_nothing(empty_database_url: str) -> None:
     try:
         await upgrade(database)
         assert await upgrade(database) == (REVISIONS[-1], REVISIONS[-1])
+    finally:
+        await database.close()
+
+
+async def test_what_an_earlier_release_held_becomes_a_hold_of_its_own(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    insert = (
+        "INSERT INTO recordings (id, meeting_id, search_text, created_at, state, hold, first_seen_via, first_seen_at) "
+        "VALUES ('{0}', 'm1', '', '2026-11-22 12:00:00', 'archived', {1}, 'webhook', '2026-11-22 12:00:00')"
+    )
+    try:
+        await upgrade(database, "0019")
+        for name, hold in (("r1", "true"), ("r2", "false")):
+            statement = sa.text(insert.format(name, hold))
+            await database.write(lambda tx, statement=statement: tx.execute(statement))
+        await upgrade(database)
+        found = await database.write(lambda tx: held_among(tx, [RecordingId("r1"), RecordingId("r2")]))
+        ((recording_id, (hold,)),) = found.items()
+        assert (recording_id, hold.scope, hold.value) == ("r1", HoldScope.RECORDING, "r1")
+        assert hold.reason.startswith("held before release 0025")
+        released = Holds(database).release(hold.id, reason=None, by=Actor("token:alice"), now=hold.at)
+        assert (await released).id == hold.id
+        assert not (await Catalogue(database).recording(RecordingId("r1"))).hold
     finally:
         await database.close()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from structlog.testing import capture_logs
 
-from receiver.catalogue import Catalogue, Filters, Interventions, Persons
+from receiver.catalogue import Catalogue, Filters, Holds, Interventions, Persons
 from receiver.catalogue.indexing import reindex
 from receiver.cli import root
 from receiver.errors import ObjectGoneError, ReasonError
@@ -20,7 +20,7 @@ from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.manifests import differences, manifest_key, read_manifest
 from receiver.objectstore import PersonTombstones, fetch_manifest, store_manifest
-from receiver.records import Action, Host, Meeting, RecordingFacts, State, VendorFacts, Via
+from receiver.records import Action, HoldScope, Host, Meeting, RecordingFacts, State, VendorFacts, Via
 from receiver.retention import PersonErasure
 from receiver.tables import attendees, deliveries, delivery_recordings, participants, recordings
 from tests.integration.test_erasure import bodies_of, bucket_bytes, logged, stored_bytes, versioned
@@ -223,7 +223,7 @@ async def test_also_attended_erases_what_they_only_took_part_in(bucket, database
 async def test_a_held_recording_keeps_its_people_and_a_reason_names_nobody(bucket, database, inbox):
     ids = await filled(bucket, database, inbox)
     for one in (ids[0], ids[5]):
-        await Interventions(database).set_hold(one, True)
+        await Holds(database).add(HoldScope.RECORDING, one, reason="a case", by=BY, now=NOW)
     with pytest.raises(ReasonError):
         await person_of(bucket, database).erase(EMAIL, by=BY, reason=f"asked by {LOGIN}")
     certificate = await person_of(bucket, database).erase(EMAIL, by=BY, reason=REASON)

@@ -45,6 +45,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "/api/recordings/r1/release": {"reason": "a case"},
     "/api/holds": {"scope": "meeting", "value": "m1", "reason": "a case"},
     "/api/recordings/retry": {"error_code": "e"},
+    "/api/recordings/r1": {"reason": "a case"},
 }
 """The bodies of those that take one."""
 ALL = [("GET", path) for path in (*READS, "/api/deliveries/d1")] + [("POST", path) for path in WRITES]

@@ -35,7 +35,7 @@ class HeldBody(Body):
     """A recording that stayed, and the ids of the holds that keep it."""
 
     recording_id: str
-    holds: tuple[str, ...]
+    holds: tuple[int, ...]
 
 
 class RemainingBody(Body):

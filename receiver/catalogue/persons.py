@@ -202,7 +202,7 @@ def _everybody(tx: sa.Connection) -> Iterator[int | str]:
 
 def _kept_in(one: Recording, person: Person) -> Iterator[KeptOfPerson]:
     def kept(role: str, **says: Any) -> KeptOfPerson:
-        told = {"meeting_id": one.meeting.id, "meeting_name": one.meeting.name, "state": one.state.value} | says
+        told = dict(meeting_id=one.meeting.id, meeting_name=one.meeting.name, recording_state=one.state.value, **says)
         if one.archive is not None:
             told["key"] = one.archive.key
         return KeptOfPerson(where="recording", id=one.id, role=role, recording_id=one.id, says=told)

@@ -191,7 +191,7 @@ def test_every_job_error_has_a_code_of_its_own() -> None:
 
 
 def test_a_state_is_written_in_one_place() -> None:
-    """The UPDATE in `catalogue.states` alone; a new row begins as pending, one of a rebuilt index as archived or erased."""
+    """The UPDATE in `catalogue.states` alone; a new row is pending, one of a rebuilt index archived or erased."""
     found = []
     for path in (Path(receiver.__file__).parent / "catalogue").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,6 +1,6 @@
 """How many recordings stand in each state, and how many bytes are archived: sums that triggers keep, so without a look.
 
-Migrations 0017 and 0023 make the triggers; one that makes `recordings` anew must make them anew.
+Migrations 0017 and 0021 make the triggers; one that makes `recordings` anew must make them anew.
 """
 
 from __future__ import annotations

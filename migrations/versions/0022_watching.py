@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0024"
-down_revision = "0023"
+revision = "0022"
+down_revision = "0021"
 compatible_from = "0001"
 
 MISSED = sa.text("first_seen_via = 'reconcile'")

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0023"
+down_revision = "0022"
 compatible_from = "0001"
 
 _TIME = sa.DateTime(timezone=True)
@@ -98,7 +98,7 @@ def _keep_old_holds() -> None:
     told = (
         sa.literal("recording"),
         recordings.c.id,
-        sa.literal("held before release 0025, which was the first to ask for a reason"),
+        sa.literal("held before release 0023, which was the first to ask for a reason"),
         sa.literal("migration"),
         sa.literal(datetime.now(UTC), _TIME),
     )

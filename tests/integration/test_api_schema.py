@@ -42,7 +42,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-KNOWN = {"recordings": ("r1", "r2", "r3", "r4"), "meetings": ("m1", "m2"), "deliveries": ("d1",)}
+KNOWN = {"recordings": ("r1", "r2", "r3", "r4"), "meetings": ("m1", "m2"), "deliveries": ("d1",), "holds": ("1",)}
 SCHEMA = schemathesis.openapi.from_dict(api.document())
 
 

@@ -10,12 +10,16 @@ from receiver.errors import StorageUnavailableError
 from tests.support.api import ALL, assert_problem, bearer, client_of
 from tests.support.operators import ADMIN, VIEWER, Broken, Outside
 
+_CASE = {"reason": "a case"}
+BODIES = {"hold": _CASE, "release": _CASE, "holds": _CASE | {"scope": "meeting", "value": "m1"}}
+"""What these paths are sent; the others take an error's code, or nothing."""
+
 
 async def test_a_database_that_is_down_is_a_503_to_be_asked_again(outside: Outside):
     broken = Broken(StorageUnavailableError("db-7.internal refused"))
     async with client_of(broken, broken, outside, replay=broken.take_in) as client:
         for method, path in ALL:
-            body = {"error_code": "e"} if method == "POST" else None
+            body = BODIES.get(path.rpartition("/")[2], {"error_code": "e"}) if method == "POST" else None
             answer = await client.request(method, path, headers=bearer(ADMIN), json=body)
             assert_problem(answer, 503, "the database cannot take the request now; send it again")
             assert answer.headers["retry-after"] == "5"

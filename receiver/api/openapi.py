@@ -109,7 +109,7 @@ def _ref(model: type[Body]) -> dict[str, str]:
 
 
 def _operation(one: Operation) -> dict[str, Any]:
-    parameters = [*([_ID] if "{id}" in one.path else []), *map(_parameter, one.parameters)]
+    parameters = [*([_id(one.path)] if "{id}" in one.path else []), *map(_parameter, one.parameters)]
     return {
         "operationId": one.handler.__module__.rpartition(".")[2] + "_" + one.handler.__name__,
         "summary": one.about,
@@ -117,12 +117,15 @@ def _operation(one: Operation) -> dict[str, Any]:
         "tags": [one.path.split("/")[1]],
         "security": [{"token": []}],
         **({"parameters": parameters} if parameters else {}),
-        **({"requestBody": {"required": True, "content": _json(one.takes)}} if one.takes else {}),
+        **({"requestBody": {"required": one.method != "DELETE", "content": _json(one.takes)}} if one.takes else {}),
         "responses": _successes(one) | {str(status): _refusal(status) for status in sorted(_refused(one))},
     }
 
 
-_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": ID_PATTERN}}
+def _id(path: str) -> dict[str, Any]:
+    number, text = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, {"type": "string", "pattern": ID_PATTERN}
+    schema = number if path.startswith("/holds/") else text
+    return {"name": "id", "in": "path", "required": True, "schema": schema}
 
 
 def _parameter(one: Parameter) -> dict[str, Any]:

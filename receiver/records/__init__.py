@@ -40,7 +40,7 @@ from receiver.records.objects import (
     stem_of,
     versions_of,
 )
-from receiver.records.persons import Kept, Person, PersonTombstone
+from receiver.records.persons import KeptPlace, Person, PersonTombstone
 from receiver.records.proofs import CopyProof, Learnt, Rung, StoreAbilities
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import (
@@ -88,7 +88,7 @@ __all__ = [
     "HeldPart",
     "Hold",
     "Host",
-    "Kept",
+    "KeptPlace",
     "KnownMeeting",
     "KnownRecording",
     "Learnt",

@@ -11,7 +11,7 @@ from receiver.catalogue.erased_persons import KEY, digest_of
 from receiver.catalogue.holds import held_among, hold_on_person
 from receiver.catalogue.indexing import reindex
 from receiver.catalogue.rows import load_by_id
-from receiver.records import KeptOfPerson, Person, RecordingId
+from receiver.records import KeptPlace, Person, RecordingId
 from receiver.tables import (
     Database,
     attendees,
@@ -122,10 +122,10 @@ class Persons:
 
         return await self._database.read(read)
 
-    async def kept(self, person: Person) -> list[KeptOfPerson]:
+    async def kept(self, person: Person) -> list[KeptPlace]:
         """Return what the index has of the person, the oldest recording first."""
 
-        def read(tx: sa.Connection) -> list[KeptOfPerson]:
+        def read(tx: sa.Connection) -> list[KeptPlace]:
             ids = _ids(tx, [sa.select(recordings.c.id).where(_is_host(recordings, person)), *_beside(person)])
             found = sorted(load_by_id(tx, ids), key=lambda one: (one.vendor.created_at or one.first_seen_at, one.id))
             return [kept for one in found for kept in _kept_in(one, person)]
@@ -200,12 +200,16 @@ def _everybody(tx: sa.Connection) -> Iterator[int | str]:
             yield email.strip().casefold()
 
 
-def _kept_in(one: Recording, person: Person) -> Iterator[KeptOfPerson]:
-    def kept(role: str, **says: Any) -> KeptOfPerson:
-        told = dict(meeting_id=one.meeting.id, meeting_name=one.meeting.name, recording_state=one.state.value, **says)
+def _kept_in(one: Recording, person: Person) -> Iterator[KeptPlace]:
+    def kept(role: str, **says: Any) -> KeptPlace:
+        told = {
+            "meeting_id": one.meeting.id,
+            "meeting_name": one.meeting.name,
+            "recording_state": one.state.value,
+        } | says
         if one.archive is not None:
             told["key"] = one.archive.key
-        return KeptOfPerson(where="recording", id=one.id, role=role, recording_id=one.id, says=told)
+        return KeptPlace(where="recording", id=one.id, role=role, recording_id=one.id, says=told)
 
     host = one.host
     if person.is_user(host.id or -1) or (host.email or "").casefold() in person.emails:

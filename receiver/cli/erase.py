@@ -69,7 +69,7 @@ def erase(  # noqa: PLR0913  (one argument an option)
     except ReasonError as e:
         raise click.UsageError(str(e)) from e
     settings = settings_for(Needs.BUCKET)
-    wanted = Meant(
+    wanted = Erasable(
         scope=asked[0][0],
         value=asked[0][1],
         also_attended=also_attended,
@@ -83,7 +83,7 @@ def erase(  # noqa: PLR0913  (one argument an option)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meant:
+class Erasable:
     """What is to be erased, and why; whether to do it, and to ask before."""
 
     scope: Scope
@@ -94,7 +94,7 @@ class Meant:
     asks: bool
 
 
-async def _run(settings: Settings, wanted: Meant, show: Callable[[Mapping[str, Any]], None]) -> int:
+async def _run(settings: Settings, wanted: Erasable, show: Callable[[Mapping[str, Any]], None]) -> int:
     async with open_erasure(settings) as persons:
         ids, forgotten_in = await _named(persons, wanted)
         prospect = await persons.erasure.index.look(ids)
@@ -108,7 +108,7 @@ async def _run(settings: Settings, wanted: Meant, show: Callable[[Mapping[str, A
     return 0 if certificate.is_complete else 1
 
 
-async def _named(persons: PersonErasure, wanted: Meant) -> tuple[list[RecordingId], list[RecordingId]]:
+async def _named(persons: PersonErasure, wanted: Erasable) -> tuple[list[RecordingId], list[RecordingId]]:
     """Return the recordings that go, and those that stay and forget the person."""
     index = persons.erasure.index
     match wanted.scope:
@@ -125,7 +125,7 @@ async def _named(persons: PersonErasure, wanted: Meant) -> tuple[list[RecordingI
     return ids, []
 
 
-async def _erased(persons: PersonErasure, wanted: Meant) -> Certificate:
+async def _erased(persons: PersonErasure, wanted: Erasable) -> Certificate:
     by, reason = actor_of(os_user()), wanted.reason
     match wanted.scope:
         case Scope.PERSON:

@@ -15,7 +15,7 @@ from receiver.operators import actor_of
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
-    from receiver.records import KeptOfPerson
+    from receiver.records import KeptPlace
     from receiver.settings import Settings
 
 
@@ -53,5 +53,5 @@ async def _run(settings: Settings, asked: int | str, *, as_json: bool) -> int:
     return 0
 
 
-def _told(kept: KeptOfPerson) -> str:
+def _told(kept: KeptPlace) -> str:
     return ", ".join(f"{name}: {value}" for name, value in kept.says.items() if value is not None)

@@ -41,7 +41,7 @@ from receiver.records.objects import (
     stem_of,
     versions_of,
 )
-from receiver.records.persons import KeptOfPerson, Person, PersonTombstone
+from receiver.records.persons import KeptPlace, Person, PersonTombstone
 from receiver.records.proofs import CopyProof, Learnt, Rung, StoreAbilities
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import (
@@ -98,7 +98,7 @@ __all__ = [
     "HoldId",
     "HoldScope",
     "Host",
-    "KeptOfPerson",
+    "KeptPlace",
     "KnownMeeting",
     "KnownRecording",
     "Learnt",

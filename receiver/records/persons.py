@@ -49,7 +49,7 @@ class PersonTombstone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptOfPerson:
+class KeptPlace:
     """Something that is kept of a person: in which recording or delivery, in what role, and what it says."""
 
     where: str

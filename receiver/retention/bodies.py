@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from receiver.meetings.redaction import mentions, without_meeting, without_person, without_recordings
-from receiver.records import KeptOfPerson
+from receiver.records import KeptPlace
 from receiver.threads import unless_small
 
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ class Redaction:
         """Take a person out of every body there is; one that cannot be read goes whole where it names them."""
         return await self._rewritten(self.bodies.every(), lambda kept: _without(kept.body, person))
 
-    async def naming(self, person: Person) -> list[KeptOfPerson]:
+    async def naming(self, person: Person) -> list[KeptPlace]:
         """Return the deliveries whose kept bodies name the person."""
-        found: list[KeptOfPerson] = []
+        found: list[KeptPlace] = []
         async for page in self.bodies.every():
             found += [
-                KeptOfPerson(where="delivery", id=kept.delivery_id, role="named in the body")
+                KeptPlace(where="delivery", id=kept.delivery_id, role="named in the body")
                 for kept in page
                 if await unless_small(len(kept.body), _without, kept.body, person) != kept.body
             ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from receiver.catalogue import Persons
     from receiver.objectstore import PersonTombstones
-    from receiver.records import Hold, KeptOfPerson, Person, Recording, RecordingId
+    from receiver.records import Hold, KeptPlace, Person, Recording, RecordingId
     from receiver.retention.erasure import Erasure
 
 _CHUNK = 32
@@ -93,7 +93,7 @@ class PersonErasure:
         attended = await self.persons.attended(person)
         return hosted, [one for one in attended if one not in set(hosted)]
 
-    async def shown(self, asked: int | str, *, by: Actor) -> list[KeptOfPerson]:
+    async def shown(self, asked: int | str, *, by: Actor) -> list[KeptPlace]:
         """Return all that is kept of the person, in the index and in deliveries' bodies; that is put on record."""
         key = await self.persons.digest_key(secrets.token_bytes(_KEY_BYTES))
         person = await self.persons.find(asked)

@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("files", sa.JSON(), nullable=True),
+        sa.Column("files", sa.JSON(), nullable=False),
         sa.Column("versions_count", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("bodies_count", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),

@@ -83,6 +83,7 @@ def add_erased(tx: sa.Connection, database: Database, tombstones: Sequence[Tombs
             "reason": one.reason,
             "actor": "tombstone",
             "begun_at": one.erased_at,
+            "files": {},
             "done_at": one.erased_at,
         }
         for one in tombstones
@@ -138,7 +139,7 @@ READ = (
 
 def unfinished(tx: sa.Connection, ids: Sequence[RecordingId]) -> list[Erasing]:
     query = sa.select(*READ).join(recordings, recordings.c.id == erasures.c.recording_id)
-    query = query.where(erasures.c.files.is_not(None), erasures.c.done_at.is_(None))
+    query = query.where(erasures.c.look_at.is_not(None), erasures.c.done_at.is_(None))
     return [read_erasing(row) for piece in pieces(ids) for row in tx.execute(query.where(recordings.c.id.in_(piece)))]
 
 
@@ -183,7 +184,7 @@ def note_done(tx: sa.Connection, one: Erasing, versions: int, bodies: int, now: 
         "done_at": sa.func.coalesce(c.done_at, sa.literal(now, c.done_at.type)),
         "look_at": None if one.is_done else now + LOOK_AGAIN_AFTER,
     }
-    tx.execute(these([one]).values(values | ({"files": None} if one.is_done else {})))
+    tx.execute(these([one]).values(values | ({"files": {}} if one.is_done else {})))
     clear = dict.fromkeys(("error_code", "error_message", "error_at"))
     tx.execute(sa.update(recordings).where(recordings.c.id == one.recording_id).values(clear))
     if not one.is_done:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from receiver.retention.bodies import Redaction
 
 _AT_ONCE = 8
-_CHUNK = 32
+_CHUNK = 16
 """Recordings whose rows are emptied in one transaction: few enough that no delivery waits long for it."""
 _TOMBSTONES = 500
 _MOST_REASON_CHARS = 500

@@ -86,7 +86,7 @@ erasures = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("begun_at", UtcDateTime, nullable=False),
-    sa.Column("files", sa.JSON(none_as_null=True)),
+    sa.Column("files", sa.JSON, nullable=False),
     sa.Column("versions_count", sa.Integer, nullable=False, server_default="0"),
     sa.Column("bodies_count", sa.Integer, nullable=False, server_default="0"),
     sa.Column("done_at", UtcDateTime),
@@ -94,8 +94,8 @@ erasures = sa.Table(
     sa.Index("ix_erasures_certificate", "certificate_id", "recording_id"),
     sa.Index("ix_erasures_left", "look_at", "recording_id", **where("look_at IS NOT NULL")),
 )
-"""Erased recordings, beside their rows. `files` says where their files lie, and is null once nothing is left to do;
-`look_at` is when they are looked for (again), `done_at` when all of them were gone first."""
+"""Erased recordings, beside their rows. `files` says where their files lie until nothing is left to do; `look_at` is
+when they are looked for (again), null then, `done_at` when all were gone first."""
 
 erased_persons = sa.Table(
     "erased_persons",

@@ -116,7 +116,7 @@ def _from_answer(error: ClientError, operation: str, where: str) -> ReceiverErro
     said = f"{operation} {where}: the store answered {status} {code}"
     if status == 412:
         return KeyTakenError(said)
-    if code in _WRONG_PLACE_CODES:
+    if code in _WRONG_PLACE_CODES or (operation == "HeadBucket" and status == 404):  # a HEAD's answer has no body
         elsewhere = "the bucket is in another region; " if code in {"PermanentRedirect", "301"} else ""
         return BucketMissingError(said, f"{elsewhere}{BucketMissingError.remedy}", retry_after_s=OPERATOR_WAIT_S)
     if code in _CHECKSUM_CODES:

@@ -1,4 +1,4 @@
-"""Named moments of a delivery and a run at which a test ends the process as a power cut would.
+"""Named moments of a delivery, a run and an erasure at which a test ends the process as a power cut would.
 
 Inert, at the price of one comparison, unless the environment variable `FAILPOINT` names one before the start.
 """
@@ -25,10 +25,21 @@ class Failpoint(StrEnum):
     ARCHIVED = "archived"
 
 
+class ErasurePoint(StrEnum):
+    """The same of an erasure."""
+
+    BEGUN = "erasure_begun"
+    BODIES_REWRITTEN = "bodies_rewritten"
+    TOMBSTONE_STORED = "tombstone_stored"
+    VERSION_DELETED = "version_deleted"
+    VERSIONS_GONE = "versions_gone"
+    ERASED = "erased"
+
+
 _wanted = os.environ.get("FAILPOINT")
 
 
-def reach(point: Failpoint) -> None:
+def reach(point: Failpoint | ErasurePoint) -> None:
     """Kill the process where the environment asked for it here."""
     if point == _wanted:
         os.kill(os.getpid(), signal.SIGKILL)

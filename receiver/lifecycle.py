@@ -16,19 +16,20 @@ from receiver.records import State, Via
 if TYPE_CHECKING:
     from datetime import datetime
 
-CHANGES: dict[State, frozenset[State]] = {
+_WORKED: dict[State, frozenset[State]] = {
     State.PENDING: frozenset({State.ARCHIVING, State.CANCELLED}),
     State.ARCHIVING: frozenset(
         # archiving → archiving is a crashed run taken over; → pending a run handed back at shutdown
         {State.ARCHIVING, State.ARCHIVED, State.WAITING, State.FAILED, State.MISSING, State.PENDING}
     ),
     State.WAITING: frozenset({State.ARCHIVING, State.CANCELLED, State.PENDING}),
-    State.ARCHIVED: frozenset({State.ERASED}),
+    State.ARCHIVED: frozenset(),
     State.FAILED: frozenset({State.PENDING, State.CANCELLED}),
     State.MISSING: frozenset({State.PENDING}),
     State.CANCELLED: frozenset({State.PENDING}),
-    State.ERASED: frozenset(),
 }
+CHANGES = {state: after | {State.ERASED} for state, after in _WORKED.items()} | {State.ERASED: frozenset[State]()}
+"""Whatever is kept can be erased, and nothing comes after that."""
 
 
 def before(state: State) -> frozenset[State]:

@@ -8,7 +8,13 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import structlog
+# structlog takes rich along where it is installed, for tracebacks in colour: 4 MB and a tenth of a second of each start
+_ABSENT: Any = None  # what the import system has in a module's place that is not to be found
+sys.modules.setdefault("rich", _ABSENT)
+import structlog  # noqa: E402
+
+if sys.modules["rich"] is _ABSENT:
+    del sys.modules["rich"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping
@@ -22,8 +28,9 @@ _SECRET_PATH = re.compile(r"(/webhooks/recording-done/)[^\s/?\"']+")
 _MASK = "[redacted]"
 _LEAST_CHARS = 8
 """A shorter secret is not blanked: it stands in other words too, and the gaps that it left would spell it."""
-_OURS = frozenset({"event", "level", "at", "part"})
+_OURS = frozenset({"event", "level", "at", "part", "method", "route"})
 """Keys of an event whose values are this service's own words."""
+_PLAIN = frozenset({int, float, bool, type(None)})
 
 
 class Redactor:
@@ -34,16 +41,21 @@ class Redactor:
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
+        self._shortest = 0
 
     def remember(self, secrets: Iterable[str]) -> None:
         """Blank these exact values from now on, besides the ones remembered before; short ones are left alone."""
         self._secrets = tuple({*self._secrets, *(s for s in secrets if len(s) >= _LEAST_CHARS)})
+        self._shortest = min(map(len, self._secrets), default=0)
 
     def __call__(self, text: str) -> str:
-        if any(secret in text for secret in self._secrets):
+        if len(text) >= self._shortest and any(secret in text for secret in self._secrets):
             text = _MASK.join(map(self._blanked, text.split(_MASK)))
-        text = _SECRET_PATH.sub(rf"\1{_MASK}", text)
-        return _PARAMETER.sub(rf"\1\2{_MASK}", text)
+        if "/" in text:
+            text = _SECRET_PATH.sub(rf"\1{_MASK}", text)
+        if "=" in text or ":" in text or "%3" in text:
+            text = _PARAMETER.sub(rf"\1\2{_MASK}", text)
+        return text
 
     def _blanked(self, text: str) -> str:
         """Blank every place of a secret; where several overlap, all that any of them covers, once."""
@@ -61,12 +73,13 @@ class Redactor:
             return {k: self._value(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._value(v) for v in value]
-        return value if isinstance(value, (int, float, bool, type(None))) else self(str(value))
+        return value if type(value) in _PLAIN else self(str(value))
 
     def processor(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Run as structlog's last step before rendering, so that tracebacks are covered too."""
-        for key in event.keys() - _OURS:
-            event[key] = self._value(event[key])
+        for key, value in event.items():
+            if type(value) not in _PLAIN and key not in _OURS:
+                event[key] = self._value(value)
         return event
 
     def foreign(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -88,7 +101,10 @@ redact = Redactor()
 
 
 def configure(*, level: int = logging.INFO, pretty: bool | None = None) -> None:
-    """Send structlog and the standard library's logging to stderr, as JSON lines or, on a terminal, as text."""
+    """Send structlog and the standard library's logging to stderr: `pretty` as text, or as JSON lines.
+
+    None is text on a terminal.
+    """
     pretty = sys.stderr.isatty() if pretty is None else pretty
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -13,9 +13,11 @@ from starlette.responses import JSONResponse
 
 from receiver import logs
 from receiver.errors import (
+    HeldError,
     InvalidQueryError,
     JobError,
     NotFoundError,
+    ReasonError,
     StorageUnavailableError,
     UnreadableError,
     WrongStateError,
@@ -84,6 +86,8 @@ def handlers() -> dict[Any, ExceptionHandler]:
         InvalidQueryError: _invalid_query,
         NotFoundError: _not_found,
         WrongStateError: _wrong_state,
+        HeldError: _held,
+        ReasonError: _reason,
         UnreadableError: _unreadable,
         StorageUnavailableError: _storage_unavailable,
         JobError: _upstream,
@@ -115,6 +119,14 @@ async def _not_found(_request: Request, error: Exception) -> JSONResponse:
 
 async def _wrong_state(_request: Request, error: Exception) -> JSONResponse:
     return problem(409, "Wrong state", str(error))
+
+
+async def _held(_request: Request, error: Exception) -> JSONResponse:
+    return problem(409, "On hold", str(error))
+
+
+async def _reason(_request: Request, error: Exception) -> JSONResponse:
+    return problem(422, TITLES[422], str(error))
 
 
 async def _unreadable(_request: Request, error: Exception) -> JSONResponse:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from receiver import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 QUIET_S = 10.0
 MOST_KINDS = 256
@@ -57,30 +54,12 @@ class Refusals:
             self._tell(kind, count)
 
 
-class RefusalLog:
-    """ASGI middleware: every answer that refuses a request is put on record with its surface and the sender's address.
-
-    The path is not: it can hold a secret.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._refusals = Refusals(lambda delay_s, tell: asyncio.get_running_loop().call_later(delay_s, tell))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the application does."""
-
-        async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                if status in _STATUSES or (status == 400 and scope["method"] == "POST"):
-                    address = scope["client"][0] if scope.get("client") else ""
-                    self._refusals.note(RefusalKind(_surface(scope["path"]), address, status))
-            await send(message)
-
-        await self._app(scope, receive, noting)
+def is_refusal(method: str, status: int) -> bool:
+    """Tell whether an answer refuses its request."""
+    return status in _STATUSES or (status == 400 and method == "POST")
 
 
-def _surface(path: str) -> str:
+def surface(path: str) -> str:
+    """Say in one word what was asked; the path itself can hold a secret."""
     first = path.split("/", 2)[1] if "/" in path else ""
     return {"webhooks": "webhook", "api": "api"}.get(first, "page")

@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import time
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from receiver import logs, metrics
+from receiver import access_log, logs, metrics, traces
 from receiver.errors import StorageUnavailableError, UnreadableError
 from receiver.inbox import is_refused, reason_of
 from receiver.meetings import payload
@@ -41,6 +42,10 @@ ADMITTED = "receiver.admitted"
 _BODY_DEADLINE_S = 30.0
 """uvicorn has no read time-out of its own; a webhook body of at most a megabyte has no reason to take longer."""
 _MOST_NAMED = 20
+_OUTCOMES = {
+    status: metrics.deliveries.labels(outcome=str(status))
+    for status in (200, 202, 400, 401, 408, 413, 415, 422, 500, 503)
+}
 _log = logs.get("webhook")
 
 
@@ -59,9 +64,15 @@ def routes(parts: WebhookParts) -> list[BaseRoute]:
     """Return the webhook's routes: the secret as the last path segment, or as the password of HTTP Basic."""
 
     async def receive(request: Request) -> Response:
-        response = await _answer(parts, request)
-        metrics.deliveries.labels(outcome=str(response.status_code)).inc()
-        if response.status_code == 401:
+        began = access_log.began(request.scope)
+        status = 500
+        try:
+            response = await _answer(parts, request)
+            status = response.status_code
+        finally:
+            metrics.intake_seconds.observe(time.perf_counter() - began)
+            _OUTCOMES[status].inc()
+        if status == 401:
             metrics.refused_posts.inc()
         return response
 
@@ -87,7 +98,7 @@ async def _answer(parts: WebhookParts, request: Request) -> Response:
             413, "Body too large", f"at most {parts.max_body_bytes} bytes are taken (RECEIVER_MAX_BODY_BYTES)"
         )
     try:
-        return await _accept(parts, body)
+        return await _accept(parts, request, body)
     except StorageUnavailableError as e:
         return _not_stored(e, ())
 
@@ -115,7 +126,8 @@ def _not_stored(error: StorageUnavailableError, meeting_ids: Sequence[str]) -> R
     )
 
 
-async def _accept(parts: WebhookParts, body: bytes) -> Response:
+async def _accept(parts: WebhookParts, request: Request, body: bytes) -> Response:
+    brought = traces.parse(request.headers.get(traces.HEADER))
     try:
         parsed = await unless_small(len(body), payload.parse, body)
     except UnreadableError as e:
@@ -123,21 +135,24 @@ async def _accept(parts: WebhookParts, body: bytes) -> Response:
         status, title = (422, "Not a recording-done payload") if is_json else (400, "Not JSON")
         return await _rejected(parts, body, e, status=status, title=title)
     try:
-        accepted = await parts.inbox.accept(body, parsed, now=parts.clock())
+        accepted = await parts.inbox.accept(body, parsed, now=parts.clock(), trace=brought)
     except Exception as e:  # noqa: BLE001  (a driver refuses values in many ways; what is refused is kept)
         if isinstance(e, StorageUnavailableError) and not is_refused(e):
             return _not_stored(e, sorted({fact.meeting.id for fact in parsed.recordings} | set(parsed.ask)))
         _log.exception("delivery_refused_by_database", error=str(e))
         refusal = UnreadableError((f"the database refuses what it says ({reason_of(e)})",), ask=parsed.ask)
         return await _rejected(parts, body, refusal, status=422, title="Refused by the database")
+    response = JSONResponse(_shape(accepted), status_code=200 if accepted.duplicate else 202)
     _log.info(
         "delivery_accepted",
         delivery_id=accepted.delivery_id,
         recordings=len(accepted.recordings),
         rejected=parsed.rejected_count,
         duplicate=accepted.duplicate,
+        **access_log.fields(request.scope, response.status_code, len(response.body)),
+        **({} if brought is None else {"trace_id": brought.id}),
     )
-    return JSONResponse(_shape(accepted), status_code=200 if accepted.duplicate else 202)
+    return response
 
 
 async def _rejected(parts: WebhookParts, body: bytes, error: UnreadableError, *, status: int, title: str) -> Response:

@@ -6,16 +6,25 @@ import pytest
 
 from tests.support.api import anonymous, api_operator, api_viewer
 from tests.support.browser import chromium
-from tests.support.databases import database, database_url, empty_database_url, postgres, sqlite_file
+from tests.support.databases import (
+    database,
+    database_url,
+    empty_database_url,
+    empty_database_urls,
+    postgres,
+    sqlite_file,
+)
 from tests.support.fixtures import logs_stay_as_they_are, sandbox, service, store_proxy
 from tests.support.index import index, run
 from tests.support.page import browser, operator, outside, viewer
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
 from tests.support.tls import certificate, tls
 from tests.support.vendor import host, vendor
+from tests.support.watching import another, clock, facts, mailbox, watch
 
 __all__ = [
     "anonymous",
+    "another",
     "api_operator",
     "api_viewer",
     "aws_env",
@@ -24,12 +33,16 @@ __all__ = [
     "bucket_name",
     "certificate",
     "chromium",
+    "clock",
     "database",
     "database_url",
     "empty_database_url",
+    "empty_database_urls",
+    "facts",
     "host",
     "index",
     "logs_stay_as_they_are",
+    "mailbox",
     "operator",
     "outside",
     "postgres",
@@ -42,6 +55,7 @@ __all__ = [
     "tls",
     "vendor",
     "viewer",
+    "watch",
 ]
 
 

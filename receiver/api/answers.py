@@ -23,7 +23,12 @@ _ASKED_ANEW = {"Cache-Control": "private, no-cache", "Vary": "Authorization", **
 
 def json(body: Body, headers: Mapping[str, str] | None = None) -> Response:
     """Answer 200 with a body."""
-    return Response(body.model_dump_json(), media_type="application/json", headers=NEVER_KEPT | dict(headers or {}))
+    return written(body.model_dump_json().encode(), headers)
+
+
+def written(content: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """Do so with JSON that is written already."""
+    return Response(content, media_type="application/json", headers=NEVER_KEPT | dict(headers or {}))
 
 
 def single(request: Request, body: Body, headers: Mapping[str, str] | None = None) -> Response:

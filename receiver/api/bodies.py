@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
-from receiver.records import ID_PATTERN, Fixity, State, UrlOrigin, Via
+from receiver.records import ID_PATTERN, Fixity, State, UrlOrigin, VendorFacts, Via
 
 if TYPE_CHECKING:
     from receiver.operators import FoundMeeting
-    from receiver.records import Page, Recording
+    from receiver.records import Page, Recording, StoredFile
 
 
 class Body(BaseModel):
@@ -36,18 +37,6 @@ class MeetingBody(Body):
     start_date: datetime | None
     end_date: datetime | None
     attendees: tuple[InvitedBody, ...]
-
-    @classmethod
-    def of(cls, recording: Recording) -> MeetingBody:
-        """Make the body of a recording's meeting."""
-        known = recording.meeting
-        return cls(
-            id=known.id,
-            name=known.name,
-            start_date=known.start_date,
-            end_date=known.end_date,
-            attendees=tuple(InvitedBody.model_validate(one) for one in recording.attendees),
-        )
 
 
 class HostBody(Body):
@@ -140,43 +129,19 @@ class RecordingBody(Body):
     archive: ArchiveBody | None
     transfer: TransferBody | None
     hold: bool
+    expires_at: datetime | None
     url_origin: UrlOrigin | None
     first_seen: FirstSeenBody
 
     @classmethod
     def of(cls, recording: Recording) -> RecordingBody:
         """Make the body of a record."""
-        r, stored = recording, recording.archive
-        return cls(
-            id=r.id,
-            meeting=MeetingBody.of(r),
-            host=HostBody.model_validate(r.host),
-            **{one.name: getattr(r.vendor, one.name) for one in fields(r.vendor)},
-            state=r.state,
-            attempts=r.attempts,
-            next_attempt_at=r.next_attempt_at,
-            error=ErrorBody.model_validate(r.error) if r.error else None,
-            archive=stored
-            and ArchiveBody(
-                bucket=stored.bucket,
-                key=stored.key,
-                file_version=stored.version,
-                version_id=stored.version_id,
-                size_bytes=stored.size_bytes,
-                sha256=stored.sha256,
-                checksum=stored.checksum,
-                content_type=stored.content_type,
-                archived_at=r.archived_at,
-                verified_at=r.verified_at,
-                fixity=r.fixity,
-                incomplete=stored.incomplete,
-                proof=ProofBody.model_validate(stored.proof) if stored.proof else None,
-            ),
-            transfer=TransferBody.model_validate(r.transfer) if r.transfer else None,
-            hold=r.hold,
-            url_origin=r.url_origin,
-            first_seen=FirstSeenBody(via=r.first_seen_via, at=r.first_seen_at),
-        )
+        return cls.model_validate(_shown(recording))
+
+    @classmethod
+    def written(cls, recording: Recording) -> bytes:
+        """Return the JSON of a record's body; see `RecordingsBody.written`."""
+        return to_json(_shown(recording), inf_nan_mode="null")
 
 
 class RecordingsBody(Body):
@@ -188,7 +153,12 @@ class RecordingsBody(Body):
     @classmethod
     def of(cls, page: Page[Recording]) -> RecordingsBody:
         """Make the body of a page."""
-        return cls(items=tuple(RecordingBody.of(r) for r in page.items), next=page.next_cursor)
+        return cls.model_validate(_shown_page(page))
+
+    @classmethod
+    def written(cls, page: Page[Recording]) -> bytes:
+        """Return the JSON of a page's body as the model writes it, which is not made: that took half of the time."""
+        return to_json(_shown_page(page), inf_nan_mode="null")
 
 
 class MeetingRecordingsBody(MeetingBody):
@@ -201,12 +171,70 @@ class MeetingRecordingsBody(MeetingBody):
     @classmethod
     def found(cls, found: FoundMeeting) -> MeetingRecordingsBody:
         """Make the body of a meeting."""
-        return cls(
-            **dict(MeetingBody.of(found.newest)),
-            host=HostBody.model_validate(found.newest.host),
-            recordings=tuple(RecordingBody.of(r) for r in found.page.items),
-            next=found.page.next_cursor,
-        )
+        shown = _shown_meeting(found.newest) | {
+            "host": found.newest.host,
+            "recordings": [_shown(r) for r in found.page.items],
+            "next": found.page.next_cursor,
+        }
+        return cls.model_validate(shown)
+
+
+def _shown_page(page: Page[Recording]) -> dict[str, Any]:
+    return {"items": [_shown(r) for r in page.items], "next": page.next_cursor}
+
+
+def _shown(recording: Recording) -> dict[str, Any]:
+    """Return what the body of a record holds, in the order of its fields."""
+    r = recording
+    return {
+        "id": r.id,
+        "meeting": _shown_meeting(r),
+        "host": _of(r.host, _HOST),
+        **_of(r.vendor, _VENDOR),
+        "state": r.state,
+        "attempts": r.attempts,
+        "next_attempt_at": r.next_attempt_at,
+        "error": r.error and _of(r.error, _ERROR),
+        "archive": r.archive and _shown_archive(r, r.archive),
+        "transfer": r.transfer and _of(r.transfer, _TRANSFER),
+        "hold": r.hold,
+        "expires_at": r.expires_at,
+        "url_origin": r.url_origin,
+        "first_seen": {"via": r.first_seen_via, "at": r.first_seen_at},
+    }
+
+
+def _shown_meeting(recording: Recording) -> dict[str, Any]:
+    return _of(recording.meeting, _MEETING) | {"attendees": [_of(one, _INVITED) for one in recording.attendees]}
+
+
+def _shown_archive(recording: Recording, stored: StoredFile) -> dict[str, Any]:
+    return {
+        "bucket": stored.bucket,
+        "key": stored.key,
+        "file_version": stored.version,
+        "version_id": stored.version_id,
+        "size_bytes": stored.size_bytes,
+        "sha256": stored.sha256,
+        "checksum": stored.checksum,
+        "content_type": stored.content_type,
+        "archived_at": recording.archived_at,
+        "verified_at": recording.verified_at,
+        "fixity": recording.fixity,
+        "incomplete": stored.incomplete,
+        "proof": stored.proof and _of(stored.proof, _PROOF),
+    }
+
+
+def _of(record: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
+
+
+_MEETING = ("id", "name", "start_date", "end_date")
+_HOST, _INVITED = tuple(HostBody.model_fields), tuple(InvitedBody.model_fields)
+_ERROR, _PROOF = tuple(ErrorBody.model_fields), tuple(ProofBody.model_fields)
+_TRANSFER = tuple(TransferBody.model_fields)
+_VENDOR = tuple(one.name for one in fields(VendorFacts))
 
 
 class RetryAllBody(Body):

@@ -58,7 +58,7 @@ async def written(catalogue: Catalogue, asked: ExportQuery) -> AsyncIterator[byt
 def _writer(kind: ExportFormat) -> Callable[[Sequence[Recording]], bytes]:
     match kind:
         case ExportFormat.NDJSON:
-            return lambda page: b"".join(b"%b\n" % RecordingBody.of(one).model_dump_json().encode() for one in page)
+            return lambda page: b"".join(b"%b\n" % RecordingBody.written(one) for one in page)
         case ExportFormat.CSV:
             return _CsvPages().write
         case _:
@@ -103,21 +103,23 @@ def _value(body: Mapping[str, Any], path: Sequence[str]) -> Any:
 
 
 def _cell(value: Any) -> str | int | float:
+    """Return a field's cell; as JSON has them, values are text, numbers, flags and lists."""
     match value:
+        case str():
+            return harmless(value)
         case None:
             return ""
         case bool():
             return "true" if value else "false"
-        case int() | float():
-            return value
         case list() if any(isinstance(one, dict) for one in value):
             return json.dumps(value, ensure_ascii=False)
         case list():
             return " ".join(map(str, value))
         case _:
-            return harmless(str(value))
+            number: int | float = value
+            return number
 
 
 def harmless(text: str) -> str:
     """Return text that no spreadsheet takes for a formula: where it begins like one, an apostrophe comes first."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    return f"'{text}" if not text[:1].isalnum() and _FORMULA.match(text) else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from receiver.api import deliveries, export, meetings, record, recordings, stats
+from receiver.api import deliveries, export, holds, meetings, record, recordings, stats
 from receiver.api.bodies import (
     MeetingRecordingsBody,
     RecordingBody,
@@ -15,7 +15,9 @@ from receiver.api.bodies import (
     StatsBody,
 )
 from receiver.api.delivery_bodies import DeliveriesBody, DeliveryBody, ReplayBody
-from receiver.api.parameters import CURSOR, FILTERED, FORMAT, LIMIT, LOGGED, SORT, STATUS
+from receiver.api.erasure_bodies import CertificateBody
+from receiver.api.hold_bodies import HoldBody, HoldsBody, NewHoldBody, ReasonBody
+from receiver.api.parameters import CURSOR, FILTERED, FORMAT, HELD, LIMIT, LOGGED, SORT, STATUS
 from receiver.api.record_bodies import ActsBody, HistoryBody
 from receiver.settings import Role
 
@@ -102,8 +104,56 @@ OPERATIONS = (
     ),
     _action("retry", "Try a recording anew, at once, with fresh attempts.", recordings.retry, refusals=(409,)),
     _action("cancel", "Take a recording that waits or failed out of work.", recordings.cancel, refusals=(409,)),
-    _action("hold", "Keep a recording from retention and erasure until it is released.", recordings.hold),
-    _action("release", "Lift the hold.", recordings.release),
+    _action(
+        "hold",
+        "Keep a recording from whatever deletes or replaces, until it is released.",
+        recordings.hold,
+        takes=ReasonBody,
+        refusals=(409,),
+    ),
+    _action(
+        "release",
+        "Release the holds of this very recording; what holds its meeting or a person is released by its own id.",
+        recordings.release,
+        takes=ReasonBody,
+        refusals=(409,),
+    ),
+    Operation(
+        path="/holds",
+        about="The holds that stand, newest first.",
+        handler=holds.page,
+        answers=HoldsBody,
+        parameters=(*HELD, LIMIT, CURSOR),
+    ),
+    Operation(
+        path="/holds",
+        about="Hold a recording, or all of a meeting, a host or a person, future recordings too; safe to repeat.",
+        handler=holds.add,
+        answers=HoldBody,
+        method="POST",
+        needs=Role.OPERATOR,
+        takes=NewHoldBody,
+        refusals=(404, 409),
+    ),
+    Operation(
+        path="/holds/{id}",
+        about="Release one hold, with a reason or without a body; what others cover stays held.",
+        handler=holds.release,
+        answers=HoldBody,
+        method="DELETE",
+        needs=Role.OPERATOR,
+        takes=ReasonBody,
+    ),
+    Operation(
+        path="/recordings/{id}",
+        about="Erase a recording for good: row, bodies of deliveries, every version of its files; the certificate.",
+        handler=recordings.erase,
+        answers=CertificateBody,
+        method="DELETE",
+        needs=Role.ADMIN,
+        takes=ReasonBody,
+        refusals=(409,),
+    ),
     Operation(
         path="/meetings/{id}",
         about="A meeting and its recordings, newest first.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from receiver.catalogue import FILTERS, SORTS
 from receiver.catalogue.kinds import ID, MAX_WORDS_CHARS, TIME, Shape
 from receiver.operators import DEFAULT_LIMIT, MAX_LIMIT, ExportFormat
-from receiver.records import DeliveryStatus
+from receiver.records import DeliveryStatus, HoldScope
 
 if TYPE_CHECKING:
     from receiver.catalogue import Filter
@@ -80,6 +80,20 @@ def _schema(kind: ValueKind[Any]) -> dict[str, Any]:
 
 FILTERED = tuple(map(_parameter, FILTERS))
 """One for each filter of the recordings' listing, in the table's order."""
+HELD = (
+    Parameter(
+        name="scope",
+        about="Only holds of this scope.",
+        schema={"type": "string", "enum": [scope.value for scope in HoldScope]},
+    ),
+    Parameter(
+        name="value",
+        about="Only holds that name this id or e-mail.",
+        schema={"type": "string", "minLength": 1, "maxLength": 320},
+    ),
+    Parameter(name="recording_id", about="Only holds that cover this recording.", schema=_schema(ID)),
+)
+"""What the listing of holds can be narrowed by."""
 LOGGED = (
     Parameter(
         name="actor",

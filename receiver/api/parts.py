@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from receiver.api.probes import ProbeParts
     from receiver.catalogue import Catalogue
-    from receiver.operators import Actions, Downloads, Guard
+    from receiver.operators import Actions, Downloads, EraseActions, Guard
     from receiver.settings import OpsToken
 
 
@@ -22,6 +22,7 @@ class ApiParts:
     guard: Guard
     actions: Actions
     downloads: Downloads
+    erasing: EraseActions
     probes: ProbeParts
 
 

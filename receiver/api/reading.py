@@ -21,6 +21,11 @@ _DEADLINE_S = 10.0
 T = TypeVar("T", bound="Body")
 
 
+def has_body(request: Request) -> bool:
+    """Tell whether the request brings a body at all."""
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
+
+
 async def read_body(request: Request, model: type[T]) -> T:
     """Return the request's body; raises `HTTPException` with 400, 408, 413, 415 or 422."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from receiver.api import answers
 from receiver.api.bodies import RecordingBody, RecordingsBody, RetriedBody, RetryAllBody
+from receiver.api.erasure_bodies import CertificateBody
+from receiver.api.hold_bodies import ReasonBody
 from receiver.api.reading import read_body
 from receiver.operators import recording_id, recordings_query
 
@@ -20,7 +22,7 @@ async def page(call: Call) -> Response:
     """`GET /api/recordings`."""
     asked = recordings_query(call.request.query_params.multi_items())
     found = await call.parts.catalogue.page(asked.filters, sort=asked.sort, limit=asked.limit, cursor=asked.cursor)
-    return answers.json(RecordingsBody.of(found), answers.next_link(call.request, found.next_cursor))
+    return answers.written(RecordingsBody.written(found), answers.next_link(call.request, found.next_cursor))
 
 
 async def show(call: Call) -> Response:
@@ -53,12 +55,21 @@ async def cancel(call: Call) -> Response:
 
 async def hold(call: Call) -> Response:
     """`POST /api/recordings/{id}/hold`."""
-    return _changed(await call.parts.actions.hold(recording_id(call.request), call.token))
+    named, asked = recording_id(call.request), await read_body(call.request, ReasonBody)
+    return _changed(await call.parts.actions.hold(named, asked.reason, call.token))
 
 
 async def release(call: Call) -> Response:
     """`POST /api/recordings/{id}/release`."""
-    return _changed(await call.parts.actions.release(recording_id(call.request), call.token))
+    named, asked = recording_id(call.request), await read_body(call.request, ReasonBody)
+    return _changed(await call.parts.actions.release(named, asked.reason, call.token))
+
+
+async def erase(call: Call) -> Response:
+    """`DELETE /api/recordings/{id}`: the certificate."""
+    asked = await read_body(call.request, ReasonBody)
+    made = await call.parts.erasing.erase(recording_id(call.request), asked.reason, call.token)
+    return answers.json(CertificateBody.of(made))
 
 
 def _changed(recording: Recording) -> Response:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from receiver.app.audit_log import verify_log
-from receiver.app.opening import utc_now
+from receiver.app.opening import migrate, utc_now
 from receiver.app.pauses import lift_pause
-from receiver.app.serving import migrate, open_actions, open_catalogue, open_store, serve, work
+from receiver.app.serving import open_actions, open_catalogue, open_store, serve, work
 
 __all__ = [
     "lift_pause",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from receiver import logs
 from receiver.meetings import AdminKey, ApiConfig, Credentials, StaticToken, UserLogin
 from receiver.objectstore import BucketConfig
+from receiver.records import RetentionPeriod
 from receiver.transfer import MIN_RATE_BYTES_S, DownloadPolicy, Limits
 
 if TYPE_CHECKING:
@@ -17,6 +21,18 @@ if TYPE_CHECKING:
 
     from receiver.records import Origin
     from receiver.settings import Settings
+
+_TOKEN_CHARS = 16
+"""A shorter part of a URL is more likely a word."""
+
+
+def retention_period(settings: Settings) -> RetentionPeriod | None:
+    """Return how long recordings are kept; None: until somebody erases them."""
+    if settings.retention_days is None:
+        return None
+    return RetentionPeriod(
+        days=timedelta(days=settings.retention_days), grace=timedelta(days=settings.retention_grace_days)
+    )
 
 
 def credentials(settings: Settings) -> Credentials | None:
@@ -145,10 +161,21 @@ def learn_secrets(settings: Settings) -> None:
         settings.api_auth_secret,
         settings.api_user_password,
         *settings.webhook_secrets,
+        settings.events_url,
+        *settings.events_secret,
+        *settings.notify_urls,
         *(token.token for token in settings.ops_tokens),
     ]
     logs.redact.remember(secret.get_secret_value() for secret in named if secret is not None)
+    for url in settings.notify_urls:
+        logs.redact.remember(_secrets_in(url.get_secret_value()))
     logs.redact.remember(os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
+
+
+def _secrets_in(url: str) -> list[str]:
+    """Return the password, and whatever else may be a token: in such URLs it stands in any place."""
+    pieces = [unquote(piece) for piece in re.split(r"[/:@?&=,]+", url) if len(piece) >= _TOKEN_CHARS]
+    return [unquote(urlsplit(url).password or ""), *(piece for piece in pieces if "." not in piece)]
 
 
 def other_descriptors(settings: Settings) -> int:

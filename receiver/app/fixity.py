@@ -9,13 +9,14 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from receiver.app import notices
 from receiver.app.configs import api_config, bucket_config, download_policy, limits
 from receiver.app.opening import api_of, index_beside, utc_now
 from receiver.app.store import OWN_KEYS, root_of, store_lessons
 from receiver.catalogue import BucketWalks, FixityIndex, RebuiltRows
 from receiver.fixity import Audit, AuditWalk, DueReadings, ObjectReader, ReadingRate, Reindex, Repair
 from receiver.jobs import Schedule
-from receiver.objectstore import open_bucket
+from receiver.objectstore import Tombstones, open_bucket
 from receiver.operators import actor_of
 from receiver.records import Origin
 from receiver.transfer import DownloadPolicy, open_copier
@@ -41,7 +42,7 @@ _PATIENCE_S = 900.0
 
 def make_audit(settings: Settings, database: Database, bucket: Bucket, *, patience_s: float) -> Audit:
     """Make what reads objects, at `AUDIT_MB_S`."""
-    index = FixityIndex(database)
+    index = FixityIndex(database, notices.outbox(settings))
     pace = ReadingRate(settings.audit_mb_s * 1_000_000, index.copies_run)
     return Audit(reader=ObjectReader(bucket=bucket, pace=pace), index=index, clock=utc_now, patience_s=patience_s)
 
@@ -62,7 +63,7 @@ async def open_audit(
         yield AuditWalk(
             repair=await _repair(stack, settings, database) if repairs else None,
             audit=make_audit(settings, database, bucket, patience_s=_PATIENCE_S),
-            index=FixityIndex(database),
+            index=FixityIndex(database, notices.outbox(settings)),
             walks=BucketWalks(database),
             clock=utc_now,
             by=actor_of(by),
@@ -82,7 +83,7 @@ async def _repair(stack: AsyncExitStack, settings: Settings, database: Database)
         api=None if config is None else await stack.enter_async_context(api_of(config, database)),
         copier=await stack.enter_async_context(open_copier(download_policy(settings), limits(settings))),
         own_copier=await stack.enter_async_context(open_copier(own_policy, limits(settings))),
-        index=FixityIndex(database),
+        index=FixityIndex(database, notices.outbox(settings)),
         clock=utc_now,
     )
 
@@ -101,8 +102,9 @@ async def open_reindex(
         yield Reindex(
             bucket=bucket,
             rows=RebuiltRows(database, bucket=bucket.name),
-            index=FixityIndex(database),
+            index=FixityIndex(database, notices.outbox(settings)),
             walks=BucketWalks(database),
+            tombstones=Tombstones(bucket, root=root_of(settings)),
             clock=utc_now,
             prefix=settings.s3_prefix,
             root=root_of(settings),
@@ -121,7 +123,7 @@ def schedules(settings: Settings, database: Database, bucket: Bucket) -> tuple[S
         return ()
     readings = DueReadings(
         audit=make_audit(settings, database, bucket, patience_s=0.0),
-        index=FixityIndex(database),
+        index=FixityIndex(database, notices.outbox(settings)),
         every=every,
         clock=utc_now,
     )

@@ -12,7 +12,7 @@ import asyncio
 import errno
 import gc
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from receiver import logs, metrics
+from receiver.app.joining_transport import JoiningTransport
 from receiver.webhook import ADMITTED
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Room:
         self._owing: OrderedDict[GuardedProtocol, None] = OrderedDict()
         self._dropped = 0
         self._quiet_until = 0.0
+        metrics.connections.set_function(lambda: len(self._open))
 
     def enter(self, connection: GuardedProtocol) -> bool:
         """Let a connection in, another out where the room is full; False where all others are being answered."""
@@ -137,7 +139,8 @@ class GuardedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket: Any = transport
-        super().connection_made(_Transport(transport, self))  # type: ignore[arg-type]
+        self._joined = JoiningTransport(transport, self.close_politely)
+        super().connection_made(self._joined)  # type: ignore[arg-type]
         if self.room.enter(self):
             self._follow()
 
@@ -210,26 +213,29 @@ class GuardedProtocol(H11Protocol):
         self._deadline = None if what is None else self.loop.call_later(seconds, self.drop, what)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; an answer to a request that is still being sent closes the connection."""
+        """Run the application; an answer to a request that is still being sent closes the connection.
+
+        The head of an answer of known length, whose body is at hand, leaves with it.
+        """
+        head: Message | None = None
 
         async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and self.conn.their_state is h11.SEND_BODY:
-                message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
+            nonlocal head
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", ())
+                if self.conn.their_state is h11.SEND_BODY:
+                    message = {**message, "headers": [*headers, _CLOSE]}
+                if any(name == b"content-length" for name, _ in headers):
+                    head = message
+                    return
+            elif head is not None:
+                self._joined.hold_next()
+                await send(head)
+                head = None
             await send(message)
 
         extensions = {ADMITTED: lambda: self.room.owes_nothing(self)}
         await self._application({**scope, "extensions": extensions}, receive, closing)
-
-
-class _Transport:
-    """uvicorn's way to the socket: all as it is, but for how it is closed."""
-
-    def __init__(self, transport: asyncio.BaseTransport, connection: GuardedProtocol) -> None:
-        self._transport = transport
-        self.close = connection.close_politely
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 class _AcceptFailures:
@@ -253,15 +259,27 @@ class _AcceptFailures:
 class Server(uvicorn.Server):
     """uvicorn without its signal handling: `serve` decides when the server ends, and the exit code is ours."""
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start serving; what was made until now lives as long as the process, so the collector need not walk it.
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
 
-        The S3 client alone is some hundred thousand objects, and a full collection stops every request meanwhile.
-        """
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start serving; what was made until now lives as long as the process, so the collector need not walk it."""
         gc.collect()
         gc.freeze()
         asyncio.get_running_loop().set_exception_handler(_AcceptFailures())
         await super().startup(sockets=sockets)
+
+    async def main_loop(self) -> None:
+        """Tick once a second, for the Date header, and not ten times: an idle process would wake for it."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), 1.0)
+
+    def end(self) -> None:
+        """Let `serve` close and return."""
+        self.should_exit = True
+        self._ending.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from receiver.app import indexing
 from receiver.app.configs import learn_secrets, sqlite_path
+from receiver.app.process import make_private_file
 from receiver.app.shared_pause import DatabasePause
 from receiver.errors import ReceiverError
 from receiver.jobs import Jobs, open_jobs
 from receiver.meetings import ApiConfig, MeetingsApi, open_api
-from receiver.tables import Database, check_head, open_database
+from receiver.tables import Database, check_head, open_database, upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from receiver.settings import Settings
 
@@ -57,6 +59,27 @@ async def index_beside(settings: Settings) -> AsyncIterator[Database]:
         )
     async with checked_database(settings) as database:
         yield database
+
+
+async def migrate(
+    settings: Settings, progress: Callable[[int, int], None] | None = None
+) -> tuple[str | None, str | None]:
+    """Bring the database to this release's schema; return the revisions before and after.
+
+    With `progress`, index the rows that an earlier release wrote too; without, the service does that beside its work.
+    """
+    learn_secrets(settings)
+    path = sqlite_path(settings)
+    if path is not None:
+        make_private_file(path)
+    database = open_database(settings.database_url)
+    try:
+        revisions = await upgrade(database)
+        if progress is not None:
+            await indexing.index_all(database, progress)
+        return revisions
+    finally:
+        await database.close()
 
 
 def engine(settings: Settings, database: Database) -> Jobs:

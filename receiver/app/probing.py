@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from typing import TYPE_CHECKING
 
 from receiver import metrics
 from receiver.api import ProbeParts
+from receiver.app.configs import sqlite_path
 from receiver.app.opening import utc_now
 from receiver.app.shared_pause import DatabasePause
-from receiver.catalogue import Catalogue, FixityIndex
-from receiver.errors import ReceiverError
+from receiver.catalogue import Catalogue, Events, FixityIndex, Notices, read_latest
+from receiver.catalogue.audit_log import read_head
+from receiver.errors import ReceiverError, StorageUnavailableError
 from receiver.tables import write_probes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from receiver.catalogue import Latest
     from receiver.settings import Settings
     from receiver.tables import Database
 
@@ -51,7 +56,7 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
     """Return what the probes of a process ask, which says that it is not ready once `stop` is set."""
     readiness = Readiness(database, monotonic=asyncio.get_running_loop().time)
     catalogue, pause = Catalogue(database), DatabasePause(database, settings.api_url)
-    fixity = FixityIndex(database)
+    fixity, events, notices = FixityIndex(database), Events(database), Notices(database)
 
     async def ready() -> None:
         if stop.is_set():
@@ -59,13 +64,46 @@ def probe_parts(settings: Settings, database: Database, stop: asyncio.Event) -> 
         await readiness.check()
 
     async def measure() -> None:
+        await _measure_room(readiness, sqlite_path(settings))
         for state, count in (await catalogue.counts()).items():
             metrics.recordings.labels(state=state).set(count)
         metrics.webhook_missed.value = await catalogue.missed_webhooks()
         metrics.api_pause_seconds.set(await pause.left_s())
+        _show_latest(await database.read(read_latest))
+        head = await database.read(read_head)
+        metrics.audit_log_head.value = 0.0 if head is None else float(head.entry_id)
         oldest = await fixity.oldest_proof_at()
         metrics.oldest_verified_seconds.set((utc_now() - oldest).total_seconds() if oldest is not None else 0.0)
         for found, count in (await fixity.unsound()).items():
             metrics.unsound_objects.labels(fixity=found).set(count)
+        for event_state, count in (await events.counts())._asdict().items():
+            metrics.events.labels(state=event_state).set(count)
+        told_at = await notices.last()
+        metrics.last_notice_seconds.set(0.0 if told_at is None else told_at.timestamp())
 
     return ProbeParts(ready=ready, measure=measure)
+
+
+async def _measure_room(readiness: Readiness, path: Path | None) -> None:
+    """Find out whether the database takes a write, and how much room its disk has where that is this host's."""
+    try:
+        await readiness.check()
+    except StorageUnavailableError:
+        metrics.database_writable.set(0)
+    else:
+        metrics.database_writable.set(1)
+    if path is not None:
+        disk = shutil.disk_usage(path.parent)
+        metrics.disk_free_bytes.set(disk.free)
+        metrics.disk_bytes.set(disk.total)
+
+
+def _show_latest(latest: Latest) -> None:
+    for series, at in (
+        (metrics.last_delivery, latest.delivered_at),
+        (metrics.last_archived, latest.archived_at),
+        (metrics.last_reconciliation, latest.reconciled_at),
+        (metrics.newest_missed, latest.missed_made_at),
+        (metrics.last_verified, latest.verified_at),
+    ):
+        series.value = 0.0 if at is None else at.timestamp()

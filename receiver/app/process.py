@@ -41,7 +41,9 @@ def only_worker(settings: Settings) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
             raise DatabaseLockedError(
-                f"another receiver works on {path}", "SQLite serves one working process, so stop that one first"
+                f"another receiver works on {path}",
+                "SQLite serves one working process: stop that one first, or move to PostgreSQL, which any number share "
+                "(`receiver migrate --from … --to …`)",
             ) from e
         yield
 

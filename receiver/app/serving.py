@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from receiver import api, logs, page, problems, refusals, webhook
-from receiver.app import audit_log, cleanup, fixity, indexing, reconcile
+from receiver import api, logs, page, problems, webhook
+from receiver.access_log import AccessLog
+from receiver.app import audit_log, cleanup, erasure, fixity, indexing, notices, reconcile, retention
 from receiver.app.configs import (
     api_config,
     bucket_config,
@@ -23,26 +24,27 @@ from receiver.app.configs import (
     learn_secrets,
     limits,
     other_descriptors,
+    retention_period,
     session_keys,
     sqlite_path,
     webhook_secrets,
 )
 from receiver.app.ended_sessions import DatabaseEndedSessions
 from receiver.app.http_server import RoomSize, Server, server_config
-from receiver.app.opening import api_of, checked_database, engine, index_beside, utc_now
+from receiver.app.opening import api_of, checked_database, engine, index_beside, migrate, utc_now
 from receiver.app.probing import probe_parts
 from receiver.app.process import (
     exposed_files,
     give_freed_buffers_back,
     listening,
-    make_private_file,
     only_worker,
     raise_descriptor_limit,
 )
 from receiver.app.secrets import Secrets
 from receiver.app.store import learning_early, store_lessons, stray_schedules
+from receiver.app.supervisor import supervised
 from receiver.app.watch import watch_work
-from receiver.catalogue import Catalogue, Interventions, Overviews, Runs
+from receiver.catalogue import Catalogue, Holds, Interventions, Overviews, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
@@ -51,19 +53,19 @@ from receiver.objectstore import Bucket, open_bucket
 from receiver.operators import Actions, Downloads, Guard
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts
 from receiver.settings import rotated_files
-from receiver.tables import Database, open_database, upgrade
 from receiver.transfer import open_copier
 from receiver.worker import Worker
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from starlette.routing import BaseRoute
 
     from receiver.jobs import Jobs
     from receiver.records import Recording
     from receiver.settings import Settings
+    from receiver.tables import Database
 
 _DOWNLOAD_URL_LIFE_S = 900
 _NOTE_EVERY_S = 0.25
@@ -75,7 +77,7 @@ _log = logs.get("app")
 async def open_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
     """Open the index for a command that runs beside the service; raises `SchemaOutdatedError`."""
     async with index_beside(settings) as database:
-        yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings))
+        yield Catalogue(database, cursor_keys=lambda: cursor_keys(settings), period=retention_period(settings))
 
 
 @asynccontextmanager
@@ -94,27 +96,6 @@ async def open_store(settings: Settings) -> AsyncIterator[Bucket]:
         yield bucket
 
 
-async def migrate(
-    settings: Settings, progress: Callable[[int, int], None] | None = None
-) -> tuple[str | None, str | None]:
-    """Bring the database to this release's schema; return the revisions before and after.
-
-    With `progress`, index the rows that an earlier release wrote too; without, the service does that beside its work.
-    """
-    learn_secrets(settings)
-    path = sqlite_path(settings)
-    if path is not None:
-        make_private_file(path)
-    database = open_database(settings.database_url)
-    try:
-        revisions = await upgrade(database)
-        if progress is not None:
-            await indexing.index_all(database, progress)
-        return revisions
-    finally:
-        await database.close()
-
-
 async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None:
     """Run intake, the operators' surface and (with `work`) the worker until SIGTERM or SIGINT, then drain.
 
@@ -124,8 +105,9 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
     stop = _stop_on_signal()
     secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:
+        stack.enter_context(only_worker(settings))  # first: the port may be taken by the one that holds it
         bound = stack.enter_context(listening(host, port))
-        database = await stack.enter_async_context(_held_database(settings))
+        database = await stack.enter_async_context(_ready_database(settings))
         jobs = engine(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         app = _web(secrets, database, jobs, bucket, stop)
@@ -134,6 +116,7 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
         worker = await _worker(stack, secrets, database, jobs, bucket) if work else None
         watching = asyncio.create_task(watch_work(database, jobs, stop), name="watch")
         stack.callback(watching.cancel)
+        notices.start_watch(stack, settings, database, jobs, stop)
         await _run(server, bound, worker, stop)
 
 
@@ -155,12 +138,14 @@ async def work(settings: Settings, *, host: str) -> None:
     async with AsyncExitStack() as stack:
         port = settings.work_port
         bound = None if port is None else stack.enter_context(listening(host, port, setting="RECEIVER_WORK_PORT"))
-        database = await stack.enter_async_context(_held_database(settings))
+        database = await stack.enter_async_context(_ready_database(settings))
         jobs = engine(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
         worker = await _worker(stack, secrets, database, jobs, bucket)
+        notices.start_watch(stack, settings, database, jobs, stop)
         if bound is None:
-            await worker.run(stop)
+            async with supervised(stop):
+                await worker.run(stop)
             return
         app = _application(api.probe_routes(probe_parts(settings, database, stop)))
         room = RoomSize.within(descriptors, beside=other_descriptors(settings))
@@ -175,16 +160,15 @@ def _stop_on_signal() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def _held_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database for work: an embedded one is locked and upgraded, a shared one must be at head."""
+async def _ready_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database for work: an embedded one, whose lock is held, is upgraded, a shared one must be at head."""
     learn_secrets(settings)
-    with only_worker(settings):
-        if (path := sqlite_path(settings)) is not None:
-            await migrate(settings)
-            for exposed in exposed_files(path):
-                _log.warning("database_file_exposed", path=str(exposed.path), mode=f"{exposed.mode:o}")
-        async with checked_database(settings) as database:
-            yield database
+    if (path := sqlite_path(settings)) is not None:
+        await migrate(settings)
+        for exposed in exposed_files(path):
+            _log.warning("database_file_exposed", path=str(exposed.path), mode=f"{exposed.mode:o}")
+    async with checked_database(settings) as database:
+        yield database
 
 
 async def _run(server: Server, bound: socket.socket, worker: Worker | None, stop: asyncio.Event) -> None:
@@ -193,15 +177,16 @@ async def _run(server: Server, bound: socket.socket, worker: Worker | None, stop
     working = asyncio.create_task(worker.run(stop) if worker else stop.wait(), name="worker")
     host, port = bound.getsockname()[:2]
     _log.info("service_ready", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", work=worker is not None)
-    try:
-        await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
-        if not stop.is_set():
-            _log.error("service_failed", part="http" if serving.done() else "worker")
-        stop.set()
-        await working
-    finally:
-        server.should_exit = True
-        await serving
+    async with supervised(stop):
+        try:
+            await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                _log.error("service_failed", part="http" if serving.done() else "worker")
+            stop.set()
+            await working
+        finally:
+            server.end()
+            await serving
     _log.info("service_stopped")
 
 
@@ -228,15 +213,17 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         max_body_bytes=settings.max_body_bytes,
         clock=utc_now,
     )
-    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()))
+    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()), period=retention_period(settings))
     guard = Guard(lambda: secrets.now().ops_tokens)
     actions = _actions(settings, database, jobs, inbox)
     downloads = Downloads(catalogue=catalogue, presign=presign, note=actions.note)
+    erasing = erasure.erase_actions(settings, database, bucket)
     json = api.ApiParts(
         catalogue=catalogue,
         guard=guard,
         actions=actions,
         downloads=downloads,
+        erasing=erasing,
         probes=probe_parts(settings, database, stop),
     )
     html = page.PageParts(
@@ -245,15 +232,17 @@ def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop:
         guard=guard,
         actions=actions,
         downloads=downloads,
+        erasing=erasing,
         session_keys=lambda: session_keys(secrets.now()),
         ended_sessions=DatabaseEndedSessions(database, utc_now),
-        document=api.document(),
+        document=api.document,
+        period=retention_period(settings),
     )
     return _application([*webhook.routes(parts), *api.routes(json), *page.routes(html)])
 
 
 def _application(routes: Sequence[BaseRoute]) -> Starlette:
-    app = Starlette(routes=routes, exception_handlers=problems.handlers(), middleware=[Middleware(refusals.RefusalLog)])
+    app = Starlette(routes=routes, exception_handlers=problems.handlers(), middleware=[Middleware(AccessLog)])
     app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed
     return app
 
@@ -265,7 +254,13 @@ def _inbox(settings: Settings, database: Database, jobs: Jobs) -> Inbox:
 def _actions(settings: Settings, database: Database, jobs: Jobs, inbox: Inbox) -> Actions:
     has_api = credentials(settings) is not None
     replays = Replays(inbox=inbox, catalogue=Catalogue(database), has_api=has_api, clock=utc_now)
-    return Actions(interventions=Interventions(database), wake=jobs.wake, clock=utc_now, take_in=replays.replay)
+    return Actions(
+        interventions=Interventions(database),
+        holds=Holds(database),
+        wake=jobs.wake,
+        clock=utc_now,
+        take_in=replays.replay,
+    )
 
 
 async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket) -> Worker:
@@ -273,7 +268,8 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
     config = api_config(secrets.now)
     client = None if config is None else await stack.enter_async_context(api_of(config, database))
     copier = await stack.enter_async_context(open_copier(download_policy(settings), limits(settings)))
-    runs, keys = Runs(database), KeyTemplate(settings.s3_prefix, settings.key_template)
+    runs = Runs(database, notices.outbox(settings))
+    keys = KeyTemplate(settings.s3_prefix, settings.key_template)
     lessons = store_lessons(settings, database, bucket)
     await stack.enter_async_context(learning_early(lessons))
     pipeline = Pipeline(
@@ -307,5 +303,9 @@ async def _worker(stack: AsyncExitStack, secrets: Secrets, database: Database, j
             *reconcile.schedules(settings, found),
             *cleanup.schedules(settings, cleaning),
             *fixity.schedules(settings, database, bucket),
+            *await notices.event_schedules(stack, secrets.now, database),
+            *retention.schedules(settings, database, bucket, lessons),
+            *retention.lock_schedules(settings, database, bucket, lessons),
+            *erasure.schedules(erasure.make_person_erasure(settings, database, bucket, lessons)),
         ),
     )

@@ -28,11 +28,13 @@ _log = logs.get("watch")
 class WorkSight:
     """How many recordings are due, for how long the first of them, and for how long no worker showed itself.
 
-    `silent_s` is 0 beside a worker, and None where that cannot be told.
+    `oldest_waiting_s` is for how long a recording has been to be archived, due or not. `silent_s` is 0 beside a worker,
+    and None where that cannot be told.
     """
 
     due: int
     oldest_due_s: float
+    oldest_waiting_s: float = 0.0
     silent_s: float | None
 
     @property
@@ -45,8 +47,16 @@ async def look_at_work(database: Database, jobs: Jobs) -> WorkSight:
     """Look once; raises `StorageUnavailableError`."""
     now = datetime.now(UTC)
     backlog = await database.read(lambda tx: read_backlog(tx, now))
-    oldest_due_s = 0.0 if backlog.oldest_due_at is None else (now - backlog.oldest_due_at).total_seconds()
-    return WorkSight(due=backlog.due, oldest_due_s=max(0.0, oldest_due_s), silent_s=await jobs.silent_s())
+    return WorkSight(
+        due=backlog.due,
+        oldest_due_s=_ago_s(backlog.oldest_due_at, now),
+        oldest_waiting_s=_ago_s(backlog.oldest_seen_at, now),
+        silent_s=await jobs.silent_s(),
+    )
+
+
+def _ago_s(moment: datetime | None, now: datetime) -> float:
+    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())
 
 
 async def watch_work(database: Database, jobs: Jobs, stop: asyncio.Event) -> None:
@@ -59,6 +69,7 @@ async def watch_work(database: Database, jobs: Jobs, stop: asyncio.Event) -> Non
             sight = await look_at_work(database, jobs)
             metrics.due_recordings.set(sight.due)
             metrics.oldest_due_seconds.set(sight.oldest_due_s)
+            metrics.oldest_waiting_seconds.set(sight.oldest_waiting_s)
             metrics.worker_silent_seconds.set(sight.silent_s or 0.0)
             wrong = _wrong(sight)
             if wrong != said or (wrong is not None and clock() - said_at >= _REMIND_EVERY_S):

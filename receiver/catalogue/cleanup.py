@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
+from receiver.catalogue.holds import held_among
 from receiver.catalogue.rows import load_recordings
 from receiver.records import Action, Actor, MeetingId, Recording, State
 from receiver.tables import Database, recordings
@@ -46,11 +47,11 @@ class CleanupIndex:
         return await self._database.read(partial(_recordings, meeting_id))
 
     async def begin(self, proven: Sequence[Recording], chosen: Sequence[Recording], *, now: datetime) -> bool:
-        """Note that `chosen` are about to be deleted, if all recordings of their meeting are still as `proven`."""
+        """Note that `chosen` are about to be deleted, if all of the meeting are still as `proven` and none is held."""
         meeting_id = proven[0].meeting.id
 
         def begin(tx: sa.Connection) -> bool:
-            if _recordings(meeting_id, tx) != list(proven):
+            if held_among(tx, [one.id for one in proven]) or _recordings(meeting_id, tx) != list(proven):
                 return False
             audit_log.append(tx, self._entry(Action.SOURCE_DELETION_BEGAN, meeting_id, now, recordings=_named(chosen)))
             return True

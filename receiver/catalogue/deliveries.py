@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from receiver.records import DeliveryId, DeliveryStatus
-from receiver.tables import deliveries, delivery_recordings, named_meetings
+from receiver.tables import add_new, add_rows, deliveries, delivery_recordings, named_meetings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +20,6 @@ T = TypeVar("T")
 
 _MOST_NAMES = 500
 """Ids asked for in one query; drivers bound the parameters of a statement."""
-MOST_ROWS = 2000
-"""Rows written by one statement: on PostgreSQL others get their turn between two."""
 _READ = ("status", "rejected", "recordings_count", "rejected_count", "reason")
 """What of a delivery's row depends on how its body was read."""
 
@@ -56,11 +54,6 @@ class DeliveryRows:
 
     def __init__(self, database: Database, *, asks: bool) -> None:
         self._asks = asks
-        self._add = (
-            database.insert(deliveries)
-            .on_conflict_do_nothing(index_elements=["body_sha256"])
-            .returning(deliveries.c.body_sha256)
-        )
         add_named = database.insert(named_meetings)
         self._add_named = add_named.on_conflict_do_update(
             index_elements=["meeting_id"],
@@ -76,7 +69,7 @@ class DeliveryRows:
         if not first_of:
             return []
         rows = [first_of[digest].row for digest in sorted(first_of)]
-        new = set(tx.execute(self._add, rows).scalars())
+        new = add_new(tx, deliveries, rows, key="body_sha256")
         added = [incoming for digest, incoming in first_of.items() if digest in new]
         _link(tx, [(incoming.row["id"], incoming.named or ()) for incoming in added])
         return added
@@ -125,5 +118,4 @@ def _link(tx: sa.Connection, named: Sequence[tuple[str, Sequence[RecordingId]]])
         for delivery_id, recording_ids in named
         for position, recording_id in enumerate(recording_ids)
     ]
-    for piece in pieces(rows, MOST_ROWS):
-        tx.execute(sa.insert(delivery_recordings), piece)
+    add_rows(tx, delivery_recordings, rows)

@@ -62,18 +62,25 @@ def read_due(tx: sa.Connection, query: sa.Select[tuple[str, int, str | None]]) -
 
 
 class Backlog(NamedTuple):
-    """How many recordings wait though their time has come, and since when the first of them."""
+    """How many recordings wait though their time has come, and since when the first of them.
+
+    `oldest_seen_at` is when the recording was first heard of that is to be archived, due or not, the longest.
+    """
 
     due: int
     oldest_due_at: datetime | None
+    oldest_seen_at: datetime | None
 
 
 def read_backlog(tx: sa.Connection, now: datetime) -> Backlog:
     """Look at recordings with work that no run has; one without a time is due since it was first seen."""
     c = recordings.c
-    since = sa.func.coalesce(c.next_attempt_at, c.first_seen_at, type_=c.next_attempt_at.type)
-    waits = sa.and_(
-        c.state.in_(CLAIMABLE - {State.ARCHIVING}), sa.or_(c.next_attempt_at.is_(None), c.next_attempt_at <= now)
+    at = c.next_attempt_at.type
+    since = sa.func.coalesce(c.next_attempt_at, c.first_seen_at, type_=at)
+    is_due = sa.and_(c.state != State.ARCHIVING, sa.or_(c.next_attempt_at.is_(None), c.next_attempt_at <= now))
+    found = sa.select(
+        sa.func.count(sa.case((is_due, 1))),
+        sa.func.min(sa.case((is_due, since)), type_=at),
+        sa.func.min(c.first_seen_at, type_=at),
     )
-    oldest = sa.func.min(since, type_=c.next_attempt_at.type)
-    return Backlog(*tx.execute(sa.select(sa.func.count(), oldest).where(waits)).one())
+    return Backlog(*tx.execute(found.where(c.state.in_(CLAIMABLE))).one())

@@ -142,6 +142,7 @@ def _has_words(asked: Sequence[str]) -> sa.ColumnElement[bool]:
 
 _HELD: sa.ColumnElement[bool] = sa.literal_column("recordings.hold")
 """As the partial index has it: SQLite is not told that `hold = 1` is the same."""
+_DUE = recordings.c.due_since.is_not(None)
 _INCOMPLETE = recordings.c.incomplete.is_not(None)
 _is_meeting, _by_meeting = _equal(recordings.c.meeting_id, 1)
 _is_host, _by_host = _equal(recordings.c.host_id, 2)
@@ -229,6 +230,14 @@ HOLD = Filter(
     option=Option("--hold", "Recordings on hold, or not."),
     field=Field("On hold"),
 )
+DUE = Filter(
+    name="due",
+    kind=kinds.one_of({"true": True, "false": False}),
+    clause=lambda wanted: _DUE if wanted else recordings.c.due_since.is_(None),
+    ways=lambda _tx, wanted: [by_column(5, _DUE)] if wanted else [],
+    option=Option("--due", "Recordings that retention is about to erase, or not."),
+    field=Field("Due to be erased"),
+)
 FIXITY = Filter(
     name="fixity",
     kind=kinds.one_of({found.value: found for found in Fixity}),
@@ -249,6 +258,7 @@ FILTERS: tuple[Filter[Any], ...] = (
     CONTENT_TYPE,
     ERROR_CODE,
     HOLD,
+    DUE,
     FIXITY,
     *_bounds(
         "created_at",

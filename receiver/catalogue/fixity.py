@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
+from receiver.catalogue.outbox import Outbox
 from receiver.catalogue.rows import load_recordings, one_recording
 from receiver.catalogue.run_columns import proven_by
 from receiver.errors import WrongStateError
-from receiver.records import Action, Fixity, Recording, RecordingId, State
+from receiver.records import Action, EventType, Fixity, Recording, RecordingId, State
 from receiver.tables import Database, bucket_walks, recordings
 
 if TYPE_CHECKING:
@@ -34,10 +35,14 @@ _ARCHIVED = recordings.c.state == State.ARCHIVED
 
 
 class FixityIndex:
-    """What is noted is on disk before the call returns, and only where the row still names the object that was read."""
+    """What is noted is on disk before the call returns, and only where the row still names the object that was read.
 
-    def __init__(self, database: Database) -> None:
+    What was found wanting, and what was repaired, is noted in the `outbox` too.
+    """
+
+    def __init__(self, database: Database, outbox: Outbox | None = None) -> None:
         self._database = database
+        self._outbox = outbox or Outbox()
 
     async def archived(self, *, after: str = "", older_than: datetime | None = None) -> AsyncGenerator[Recording]:
         """Yield archived recordings by id, those after `after`; with `older_than`, those not proven since then."""
@@ -127,11 +132,11 @@ class FixityIndex:
             verdict.recording.id,
             at=now,
             outcome=verdict.reason,
-            key=stored.key,
             version_id=stored.version_id,
             sha256=stored.sha256,
         )
-        return await self._changed(verdict.recording, values, entry)
+        is_news = verdict.fixity in _UNSOUND and verdict.recording.fixity is not verdict.fixity
+        return await self._changed(verdict.recording, values, entry, event=EventType.DAMAGED if is_news else None)
 
     async def put_off(self, recording: Recording, *, next_at: datetime) -> None:
         """Have an object read again then, which was found as before."""
@@ -158,6 +163,7 @@ class FixityIndex:
             "object_bucket": stored.bucket,
             "object_key": stored.key,
             "object_version_id": stored.version_id,
+            "object_locked": False,
             "verified_at": now,
             "fixity": Fixity.INTACT,
             "unread_since": None,
@@ -169,16 +175,21 @@ class FixityIndex:
             recording.id,
             at=now,
             outcome=f"from {origin}",
-            key=stored.key,
             version_id=stored.version_id,
             sha256=stored.sha256,
-            replaced_key=before.key,
             replaced_version_id=before.version_id,
         )
-        if not await self._changed(recording, values, entry):
+        if not await self._changed(recording, values, entry, event=EventType.REPAIRED):
             raise WrongStateError(f"recording {recording.id} was changed while it was repaired")
 
-    async def _changed(self, recording: Recording, values: dict[str, Any], entry: audit_log.AuditEntry | None) -> bool:
+    async def _changed(
+        self,
+        recording: Recording,
+        values: dict[str, Any],
+        entry: audit_log.AuditEntry | None,
+        *,
+        event: EventType | None = None,
+    ) -> bool:
         stored, c = recording.archive, recordings.c
         assert stored is not None  # noqa: S101
         version = c.object_version_id
@@ -194,6 +205,8 @@ class FixityIndex:
                 return False
             if entry is not None:
                 audit_log.append(tx, entry)
+                if event is not None:
+                    self._outbox.add(tx, recording.id, event, at=entry.at)
             return True
 
         return await self._database.write(change)

@@ -133,12 +133,15 @@ def _told_by_row(recording: Recording, acts: list[LoggedAct]) -> Iterator[Logged
             id=None, at=error.at, actor="worker", action=Action.RUN_FAILED, subject=recording.id, reason=error.code
         )
     stored = recording.archive
-    if stored is not None and recording.archived_at is not None:
+    if recording.archived_at is not None:
         yield LoggedAct(
             id=None,
             at=recording.archived_at,
             actor="worker",
             action=ARCHIVED,
             subject=recording.id,
-            details={"key": stored.key, "size_bytes": stored.size_bytes, "sha256": stored.sha256},
+            # of an erased one only that it was
+            details={}
+            if stored is None
+            else {"key": stored.key, "size_bytes": stored.size_bytes, "sha256": stored.sha256},
         )

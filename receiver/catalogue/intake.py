@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from receiver.catalogue.audit_log import AuditEntry, append_all
 from receiver.catalogue.deliveries import DeliveryRows, pieces
+from receiver.catalogue.erased_persons import ErasedPersons
+from receiver.catalogue.holds import STANDING, any_may_come, mark
 from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.news import Changes, News, compare_delivery, compare_listing, gather, other_meetings
 from receiver.catalogue.rows import columns_of, write_attendees, write_facts, write_participants
@@ -26,14 +28,17 @@ from receiver.records import (
     Via,
     source_host,
 )
-from receiver.tables import attendees, candidate_meetings, participants, recordings
+from receiver.tables import add_new, attendees, candidate_meetings, deliveries, participants, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from receiver.catalogue.deliveries import Incoming
     from receiver.tables import Database
+
+    Without = Callable[[bytes, Collection[RecordingId]], bytes]
+    WithoutPersons = Callable[[bytes, ErasedPersons], bytes]
 
 _ROW_ID = recordings.c.id == sa.bindparam("row_id")
 
@@ -51,15 +56,18 @@ class Intake:
     """Writes batches. `keep_urls` says that the payload's URLs are needed, since no API credentials are set.
 
     With credentials a delivery is a hint: once the API has listed a recording, it can say that the file is another, and
-    nothing else; until then every meeting that was named is kept, so that none can hide the true one.
+    nothing else; until then every meeting that was named is kept, so that none can hide the true one. `without` makes a
+    body that names erased recordings one that does not, `without_persons` does so with erased persons.
     """
 
-    def __init__(self, database: Database, *, keep_urls: bool) -> None:
+    def __init__(
+        self, database: Database, *, keep_urls: bool, without: Without, without_persons: WithoutPersons
+    ) -> None:
         self._keep_urls = keep_urls
+        self._without = without
+        self._without_persons = without_persons
+        self._persons = ErasedPersons()
         self._deliveries = DeliveryRows(database, asks=not keep_urls)
-        self._add_recordings = (
-            database.insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
-        )
         self._add_candidates = database.insert(candidate_meetings).on_conflict_do_nothing(
             index_elements=["recording_id", "meeting_id"]
         )
@@ -70,6 +78,8 @@ class Intake:
         None is of one that `is_kept` no more. Of a body that was stored before, what was lacking of it is added, and
         recordings that had failed or were missing are taken up again.
         """
+        if not self._persons.are_none(tx):
+            batch = [self._cleaned(incoming) for incoming in batch]
         added = self._deliveries.add(tx, batch)
         fresh = {id(incoming) for incoming in added}
         ids = {incoming.digest: DeliveryId(incoming.row["id"]) for incoming in added}
@@ -80,6 +90,8 @@ class Intake:
         news = gather((incoming.row["received_at"], incoming.facts) for incoming in told)
         known = _add_again(tx, news, [incoming for incoming in again if not incoming.is_more])
         changes = self._record(tx, dict(sorted(news.items())))
+        if State.ERASED in changes.states.values():
+            self._keep_less(tx, told, ids, changes.states)
         self._deliveries.ask(tx, [*added, *again])
         asked_by = {fact.id: incoming.by for incoming in again if incoming.by for fact in incoming.facts}
         append_all(tx, [*_replayed(again), *_reopened(changes, news, asked_by)])
@@ -103,24 +115,53 @@ class Intake:
 
         A known one keeps what deliveries said of it, which is more, unless they named another meeting.
         """
+        if not self._persons.are_none(tx):
+            facts = self._persons.cleaned(facts)
         news = {fact.id: News(latest=fact, at=at, via=via) for fact in sorted(facts, key=lambda f: f.id)}
         changes = self._record(tx, news)
         append_all(tx, _reopened(changes, news, {}))
         return frozenset(changes.new), changes
+
+    def _cleaned(self, incoming: Incoming) -> Incoming:
+        """Return a delivery without erased persons."""
+        row = incoming.row
+        if "body" in row:
+            row = row | {"body": self._without_persons(row["body"], self._persons)}
+        return replace(incoming, row=row, facts=tuple(self._persons.cleaned(incoming.facts)))
+
+    def _keep_less(
+        self,
+        tx: sa.Connection,
+        told: Sequence[Incoming],
+        ids: Mapping[str, DeliveryId],
+        states: Mapping[RecordingId, State],
+    ) -> None:
+        """Keep of new bodies nothing that is erased: a body of nothing else is not kept at all."""
+        for one in told:
+            erased = {fact.id for fact in one.facts if states.get(fact.id) is State.ERASED}
+            if erased:
+                this = deliveries.c.id == ids[one.digest]
+                body = tx.execute(sa.select(deliveries.c.body).where(this)).scalar_one()
+                tx.execute(sa.update(deliveries).where(this).values(body=self._without(bytes(body), erased)))
 
     def _record(self, tx: sa.Connection, news: dict[RecordingId, News]) -> Changes:
         """Add the recordings that are new, refresh those that are known."""
         if not news:
             return Changes()
         rows = [self._new_row(one) for one in news.values()]
-        new = set(tx.execute(self._add_recordings, rows).scalars())
+        found = add_new(tx, recordings, rows, key="id", asked=STANDING)
+        new = set(found)
         known = {recording_id: one for recording_id, one in news.items() if recording_id not in new}
+        may_be_held = any(found.values()) or (bool(known) and any_may_come(tx))
         changes = self._refresh(tx, known) if known else Changes()
         added = [one.latest for key, one in news.items() if key in new]
         write_participants(tx, added + changes.refreshed)
         write_attendees(tx, added + changes.invited)
         index_new(tx, rows, new)
         reindex(tx, sorted({fact.id for fact in changes.refreshed + changes.invited}))
+        if may_be_held:
+            told = {fact.id for fact in changes.refreshed + changes.invited}
+            mark(tx, new | told, at=max(one.at for one in news.values()))
         for key in sorted(new):
             changes.candidates += other_meetings(key, news[key].latest.meeting.id, news[key])
         if changes.candidates:

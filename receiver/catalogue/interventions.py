@@ -91,25 +91,6 @@ class Interventions:
         """Take a recording that waits or failed out of work; raises `WrongStateError`."""
         return await self._change(recording_id, _CANCEL, by=by, now=now, next_attempt_at=None)
 
-    async def set_hold(
-        self,
-        recording_id: RecordingId,
-        hold: bool,  # noqa: FBT001
-        *,
-        by: Actor = _SERVICE,
-        now: datetime | None = None,
-    ) -> Recording:
-        """Set or lift the legal hold, in any state."""
-        action = Action.HELD if hold else Action.RELEASED
-
-        def write(tx: sa.Connection) -> Recording:
-            tx.execute(sa.update(recordings).where(recordings.c.id == recording_id).values(hold=hold))
-            recording = one_recording(tx, recording_id)
-            append(tx, AuditEntry.of(by, action, recording_id, at=now or _utc_now()))
-            return recording
-
-        return await self._database.write(write)
-
     async def end_api_pause(self, api_url: str, *, by: Actor, left_s: float, now: datetime) -> int:
         """Forget the pause that the API asked for, have what waits for its end tried now, and return how many that are.
 
@@ -141,6 +122,11 @@ class Interventions:
             changed = tx.execute(update).rowcount
             recording = one_recording(tx, recording_id)
             if not changed:
+                if recording.state is State.ERASED:
+                    raise WrongStateError(
+                        f"a recording that is erased cannot become {change.to}",
+                        "nothing of it is left, and no copy is made",
+                    )
                 able = ", ".join(sorted(change.leaving))
                 raise WrongStateError(
                     f"a recording that is {recording.state} cannot become {change.to}", f"only these can: {able}"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from receiver.catalogue.erased_persons import ErasedPersons
+from receiver.catalogue.holds import any_may_come, mark
 from receiver.catalogue.indexing import reindex
 from receiver.catalogue.rows import one_recording, read_row, write_facts, write_participants
 from receiver.catalogue.states import note, write_held
@@ -29,18 +31,23 @@ class ListedRows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._persons = ErasedPersons()
 
     async def confirm(self, claim: Claim, facts: RecordingFacts, *, now: datetime) -> Claim:
         """Record what the API lists in place of all that deliveries say; raises `FenceLostError`."""
-        values = _listed_values(claim.recording, facts, now=now)
 
         def write(tx: sa.Connection) -> Claim:
+            may_be_held = any_may_come(tx)
+            said = facts if self._persons.are_none(tx) else self._persons.stripped(facts)
+            values = _listed_values(claim.recording, said, now=now)
             write_held(tx, claim, note(claim, values), keep_parts=True)
             tx.execute(sa.delete(participants).where(participants.c.recording_id == facts.id))
-            write_participants(tx, [facts])
+            write_participants(tx, [said])
             if facts.meeting.id != claim.recording.meeting.id:  # they were invited to another one
                 tx.execute(sa.delete(attendees).where(attendees.c.recording_id == facts.id))
             reindex(tx, [facts.id])
+            if may_be_held:
+                mark(tx, [facts.id], at=now)
             # the meetings that were named beside the true one have been answered
             tx.execute(sa.delete(candidate_meetings).where(candidate_meetings.c.recording_id == facts.id))
             noted = None if "checksum" in values else claim.noted

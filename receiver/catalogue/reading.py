@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
-from receiver.catalogue.counts import count_states
+from receiver.catalogue.counts import count_states, sum_archived
 from receiver.catalogue.history import History, LogQuery, load_entries, load_history, read_act
+from receiver.catalogue.holding import HoldsQuery, load_holds
+from receiver.catalogue.holds import covering
 from receiver.catalogue.listing import PageQuery
 from receiver.catalogue.order import Mark, Order, read_cursor, write_cursor
 from receiver.catalogue.rows import load_by_id, load_deliveries, one_recording
@@ -17,6 +20,7 @@ from receiver.records import (
     Delivery,
     DeliveryId,
     DeliveryStatus,
+    Hold,
     LoggedAct,
     Page,
     Recording,
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from receiver.catalogue.filters import Filters
+    from receiver.records import RetentionPeriod
 
 MAX_LIMIT = 1000
 MOST_LISTED = 20
@@ -42,15 +47,23 @@ class Catalogue:
     """Reads only; listings are by keyset (a page costs the same wherever it lies).
 
     The first of `cursor_keys` signs the cursors that are given out, each of them is good for one that comes back.
+    `period` says when recordings expire.
     """
 
-    def __init__(self, database: Database, *, cursor_keys: Callable[[], Sequence[bytes]] = lambda: (b"",)) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        cursor_keys: Callable[[], Sequence[bytes]] = lambda: (b"",),
+        period: RetentionPeriod | None = None,
+    ) -> None:
         self._database = database
         self._cursor_keys = cursor_keys
+        self._period = period
 
     async def recording(self, recording_id: RecordingId) -> Recording:
         """Return one recording; raises `NotFoundError`."""
-        return await self._database.read(lambda tx: one_recording(tx, recording_id))
+        return self._expiring(await self._database.read(lambda tx: one_recording(tx, recording_id)))
 
     async def page(
         self, filters: Filters, *, sort: str = "-created_at", limit: int = 100, cursor: str | None = None
@@ -70,7 +83,7 @@ class Catalogue:
         marks, items = await self._database.read(load)
         more = len(marks) > limit
         return Page(
-            items=tuple(items),
+            items=tuple(map(self._expiring, items)),
             next_cursor=write_cursor(self._cursor_keys(), sort, marks[limit - 1]) if more else None,
         )
 
@@ -112,7 +125,8 @@ class Catalogue:
 
     async def history(self, recording_id: RecordingId) -> History:
         """Return what is on record of a recording from first sight on; raises `NotFoundError`."""
-        return await self._database.read(lambda tx: load_history(tx, recording_id))
+        found = await self._database.read(lambda tx: load_history(tx, recording_id))
+        return replace(found, recording=self._expiring(found.recording))
 
     async def acts(self, asked: LogQuery, *, limit: int = 100, cursor: str | None = None) -> Page[LoggedAct]:
         """Return a page of the log, newest first; what was written until now is sealed before.
@@ -127,9 +141,27 @@ class Catalogue:
         mark = write_cursor(self._cursor_keys(), "audit-log", Mark(last.at, str(last.id))) if last else None
         return Page(items=tuple(map(read_act, rows[:limit])), next_cursor=mark)
 
+    async def holds(self, asked: HoldsQuery, *, limit: int = 100, cursor: str | None = None) -> Page[Hold]:
+        """Return a page of the holds that stand, newest first; raises `InvalidQueryError`."""
+        place = None if cursor is None else int(read_cursor(self._cursor_keys(), "holds", cursor).id)
+        most = _limit(limit) + 1
+        found = await self._database.read(lambda tx: load_holds(tx, asked, before=place, limit=most))
+        last = found[limit - 1] if len(found) > limit else None
+        mark = write_cursor(self._cursor_keys(), "holds", Mark(last.at, str(last.id))) if last else None
+        return Page(items=tuple(found[:limit]), next_cursor=mark)
+
+    async def holds_of(self, recording_id: RecordingId) -> tuple[Hold, ...]:
+        """Return the holds that cover a recording."""
+        found = await self._database.read(lambda tx: covering(tx, [recording_id]))
+        return found.get(recording_id, ())
+
     async def counts(self) -> dict[State, int]:
         """Return how many recordings stand in each state."""
         return await count_states(self._database)
+
+    async def archived_bytes(self) -> int:
+        """Return how many bytes the archived recordings have in all."""
+        return await sum_archived(self._database)
 
     async def error_codes(self, state: State) -> dict[str, int]:
         """Return how many recordings of a state stand there with each error code, the most frequent first."""
@@ -165,6 +197,12 @@ class Catalogue:
         """Return how many recordings a reconciliation found before any webhook named them."""
         found = sa.select(sa.func.count()).where(recordings.c.first_seen_via == sa.literal_column("'reconcile'"))
         return await self._database.read(lambda tx: tx.execute(found).scalar_one())
+
+    def _expiring(self, recording: Recording) -> Recording:
+        created_at = recording.vendor.created_at
+        if self._period is None or recording.archive is None or created_at is None:
+            return recording
+        return replace(recording, expires_at=created_at + self._period.days)
 
 
 def _listed_deliveries() -> sa.Select[Any]:

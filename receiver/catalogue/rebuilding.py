@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from receiver.catalogue import audit_log
 from receiver.catalogue.deliveries import pieces
+from receiver.catalogue.erased_persons import ErasedPersons
+from receiver.catalogue.erasure_rows import add_erased
+from receiver.catalogue.holds import any_may_come, held_among, mark
 from receiver.catalogue.indexing import index_new, place_of, reindex, text_of_facts
 from receiver.catalogue.rows import load_recordings, write_attendees, write_facts, write_participants
 from receiver.catalogue.run_columns import proven_by
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.manifests import Manifest
-    from receiver.records import Actor
+    from receiver.records import Actor, Tombstone
 
 
 class RebuiltRows:
@@ -28,6 +32,7 @@ class RebuiltRows:
     def __init__(self, database: Database, *, bucket: str) -> None:
         self._database = database
         self._bucket = bucket
+        self._persons = ErasedPersons()
         self._add = database.insert(recordings).on_conflict_do_nothing(index_elements=["id"]).returning(recordings.c.id)
 
     async def known(self, ids: Sequence[RecordingId]) -> Mapping[RecordingId, Recording]:
@@ -45,8 +50,8 @@ class RebuiltRows:
 
     async def write(
         self,
-        added: Sequence[Manifest],
-        newer: Sequence[Manifest],
+        all_added: Sequence[Manifest],
+        all_newer: Sequence[Manifest],
         *,
         by: Actor,
         now: datetime,
@@ -54,23 +59,39 @@ class RebuiltRows:
     ) -> int:
         """Add the rows, let rows that were added before name a newer file, and do `also`, in one transaction.
 
-        Returns how many rows were added: one that came meanwhile stays as it is.
+        Returns how many rows were added: one that came meanwhile stays as it is, and so does one that is held.
         """
 
         def write(tx: sa.Connection) -> int:
+            may_be_held = any_may_come(tx)
+            added, newer = self._cleaned(tx, all_added), self._cleaned(tx, all_newer)
             rows = [self._row(manifest) for manifest in added]
             new = set(tx.execute(self._add, rows).scalars()) if rows else set()
             fresh = [manifest for manifest in added if manifest.facts.id in new]
             write_participants(tx, [manifest.facts for manifest in fresh])
             write_attendees(tx, [manifest.facts for manifest in fresh])
             index_new(tx, rows, new)
+            held = held_among(tx, [manifest.facts.id for manifest in newer])
             for manifest in newer:
-                self._replace(tx, manifest)
+                if manifest.facts.id not in held:
+                    self._replace(tx, manifest)
+            if may_be_held:
+                mark(tx, [*new, *(manifest.facts.id for manifest in newer)], at=now)
             audit_log.append_all(tx, [_reindexed(manifest, by, now) for manifest in fresh])
             also(tx)
             return len(fresh)
 
         return await self._database.write(write)
+
+    async def add_erased(self, tombstones: Sequence[Tombstone], *, now: datetime) -> int:
+        """Add rows of erased recordings that the index has not; return how many."""
+        return await self._database.write(lambda tx: add_erased(tx, self._database, tombstones, now=now))
+
+    def _cleaned(self, tx: sa.Connection, manifests: Sequence[Manifest]) -> Sequence[Manifest]:
+        """Return the manifests without erased persons, and without what such a person hosted before."""
+        if self._persons.are_none(tx):
+            return manifests
+        return [replace(one, facts=facts) for one in manifests for facts in self._persons.cleaned([one.facts])]
 
     def _replace(self, tx: sa.Connection, manifest: Manifest) -> None:
         """Let a row that was added before name a newer file of its recording, which nobody has read again yet."""
@@ -111,6 +132,7 @@ class RebuiltRows:
             "object_bucket": self._bucket,
             "object_key": stored.key,
             "object_version_id": stored.version_id if is_here else None,
+            "object_locked": False,
             "size_bytes": stored.size_bytes,
             "sha256": stored.sha256,
             "checksum": stored.checksum,
@@ -123,6 +145,4 @@ class RebuiltRows:
 
 def _reindexed(manifest: Manifest, by: Actor, now: datetime) -> audit_log.AuditEntry:
     stored = manifest.stored
-    return audit_log.AuditEntry.of(
-        by, Action.REINDEXED, manifest.facts.id, at=now, key=stored.key, sha256=stored.sha256
-    )
+    return audit_log.AuditEntry.of(by, Action.REINDEXED, manifest.facts.id, at=now, sha256=stored.sha256)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from receiver.catalogue.deliveries import MOST_ROWS, pieces
+from receiver.catalogue.deliveries import pieces
 from receiver.catalogue.transfers import load_transfers
 from receiver.checksums import for_store
 from receiver.errors import NotFoundError
@@ -32,10 +32,10 @@ from receiver.records import (
     VendorFacts,
     Via,
 )
-from receiver.tables import attendees, delivery_recordings, participants, recordings
+from receiver.tables import add_rows, attendees, delivery_recordings, participants, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from receiver.progress import Transfer
 
@@ -57,10 +57,38 @@ _COLUMNS: dict[type, dict[str, str]] = {
 The vendor's facts lie in columns of their own names, but for the participants, who have a table.
 """
 
+_NOT_SHOWN = {
+    "search_text",
+    "place",
+    "listed_at",
+    "crashes",
+    "payload_url",
+    "source_host",
+    "upload_id",
+    "upload_part_size_bytes",
+    "upload_rung",
+    "source_etag",
+    "cut_sha256",
+}
+"""Columns of which nothing is in a `Recording`."""
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+# made once: to make a query of so many columns anew costs as much as to run it
+_RECORDINGS = sa.select(*(c for c in recordings.c if c.name not in _NOT_SHOWN)).where(recordings.c.id.in_(_IDS))
+_PARTICIPANTS = sa.select(participants.c.recording_id, participants.c.user_id)
+_PARTICIPANTS = _PARTICIPANTS.where(participants.c.recording_id.in_(_IDS))
+_PARTICIPANTS = _PARTICIPANTS.order_by(participants.c.recording_id, participants.c.position)
+_ATTENDEES = sa.select(attendees.c.recording_id, attendees.c.user_id, attendees.c.email)
+_ATTENDEES = _ATTENDEES.where(attendees.c.recording_id.in_(_IDS))
+_ATTENDEES = _ATTENDEES.order_by(attendees.c.recording_id, attendees.c.position)
 
-def read_row(kind: type[T], row: sa.Row[Any], **more: Any) -> T:
-    """Make a record of the columns that hold its fields; `more` are fields that lie elsewhere."""
-    return kind(**{field: row._mapping[column] for field, column in _COLUMNS[kind].items()}, **more)  # noqa: SLF001
+
+def read_row(kind: type[T], row: sa.Row[Any]) -> T:
+    """Make a record of the columns that hold its fields."""
+    return _read(kind, row._asdict())
+
+
+def _read(kind: type[T], row: Mapping[str, Any], **more: Any) -> T:
+    return kind(**{field: row[column] for field, column in _COLUMNS[kind].items()}, **more)
 
 
 def columns_of(kind: type) -> tuple[str, ...]:
@@ -90,8 +118,7 @@ def write_participants(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> No
         for fact in facts
         for position, user_id in enumerate(fact.vendor.participant_ids)
     ]
-    for piece in pieces(rows, MOST_ROWS):
-        tx.execute(sa.insert(participants), piece)
+    add_rows(tx, participants, rows)
 
 
 def write_attendees(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> None:
@@ -101,25 +128,27 @@ def write_attendees(tx: sa.Connection, facts: Iterable[RecordingFacts]) -> None:
         for fact in facts
         for position, one in enumerate(fact.attendees or ())
     ]
-    for piece in pieces(rows, MOST_ROWS):
-        tx.execute(sa.insert(attendees), piece)
+    add_rows(tx, attendees, rows)
 
 
 def load_recordings(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Recording]:
     """Make records of recordings rows; people and transfers are read for all of them together."""
+    if not rows:
+        return []
     ids = [row.id for row in rows]
     taking_part, invited = load_participants(tx, ids), load_attendees(tx, ids)
     transfers = load_transfers(tx, rows)
-    return [_recording(row, taking_part, invited, transfers.get(row.id)) for row in rows]
+    # as dicts: a column of a row by its name costs ten times as much
+    names = rows[0]._fields
+    named = [dict(zip(names, row, strict=True)) for row in rows]
+    return [_recording(row, taking_part, invited, transfers.get(row["id"])) for row in named]
 
 
 def load_participants(tx: sa.Connection, ids: Sequence[str]) -> dict[str, list[int]]:
     """Return the user ids of those who took part, in the order in which they were named."""
     found: dict[str, list[int]] = {}
-    c = participants.c
     for piece in pieces(ids):
-        query = sa.select(c.recording_id, c.user_id).where(c.recording_id.in_(piece))
-        for recording_id, user_id in tx.execute(query.order_by(c.recording_id, c.position)):
+        for recording_id, user_id in tx.execute(_PARTICIPANTS, {"ids": piece}).all():
             found.setdefault(recording_id, []).append(user_id)
     return found
 
@@ -127,10 +156,8 @@ def load_participants(tx: sa.Connection, ids: Sequence[str]) -> dict[str, list[i
 def load_attendees(tx: sa.Connection, ids: Sequence[str]) -> dict[str, list[Attendee]]:
     """Return those who were invited, in the order in which they were named."""
     found: dict[str, list[Attendee]] = {}
-    c = attendees.c
     for piece in pieces(ids):
-        query = sa.select(c.recording_id, c.user_id, c.email).where(c.recording_id.in_(piece))
-        for recording_id, user_id, email in tx.execute(query.order_by(c.recording_id, c.position)):
+        for recording_id, user_id, email in tx.execute(_ATTENDEES, {"ids": piece}).all():
             found.setdefault(recording_id, []).append(Attendee(id=user_id, email=email))
     return found
 
@@ -139,78 +166,80 @@ def load_by_id(tx: sa.Connection, ids: Sequence[RecordingId]) -> list[Recording]
     """Make records of the rows with these ids, in this order."""
     rows: dict[str, sa.Row[Any]] = {}
     for piece in pieces(ids):
-        rows |= {row.id: row for row in tx.execute(sa.select(recordings).where(recordings.c.id.in_(piece)))}
+        rows |= {row.id: row for row in tx.execute(_RECORDINGS, {"ids": piece}).all()}
     return load_recordings(tx, [rows[one] for one in ids if one in rows])
 
 
 def one_recording(tx: sa.Connection, recording_id: RecordingId) -> Recording:
     """Return the recording of this id; raises `NotFoundError`."""
-    row = tx.execute(sa.select(recordings).where(recordings.c.id == recording_id)).one_or_none()
+    row = tx.execute(_RECORDINGS, {"ids": [recording_id]}).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no recording {recording_id}")
     return load_recordings(tx, [row])[0]
 
 
 def _recording(
-    row: sa.Row[Any],
+    row: Mapping[str, Any],
     taking_part: dict[str, list[int]],
     invited: dict[str, list[Attendee]],
     transfer: Transfer | None,
 ) -> Recording:
-    state = State(row.state)
+    state = State(row["state"])
     archived = state is State.ARCHIVED
     return Recording(
-        id=RecordingId(row.id),
-        meeting=read_row(Meeting, row),
-        host=read_row(Host, row),
-        vendor=read_row(VendorFacts, row, participant_ids=tuple(taking_part.get(row.id, ()))),
+        id=RecordingId(row["id"]),
+        meeting=_read(Meeting, row),
+        host=_read(Host, row),
+        vendor=_read(VendorFacts, row, participant_ids=tuple(taking_part.get(row["id"], ()))),
         state=state,
-        attempts=row.attempts,
-        next_attempt_at=row.next_attempt_at,
-        error=_failure(row) if row.error_code is not None else None,
+        attempts=row["attempts"],
+        next_attempt_at=row["next_attempt_at"],
+        error=_failure(row) if row["error_code"] is not None else None,
         archive=_stored_file(row) if archived else None,
-        archived_at=row.archived_at,
+        archived_at=row["archived_at"],
         transfer=transfer,
-        hold=row.hold,
-        url_origin=UrlOrigin(row.url_origin) if row.url_origin else None,
-        first_seen_via=Via(row.first_seen_via),
-        first_seen_at=row.first_seen_at,
-        attendees=tuple(invited.get(row.id, ())),
-        verified_at=row.verified_at if archived else None,
-        fixity=Fixity(row.fixity) if archived and row.fixity else None,
+        hold=row["hold"],
+        url_origin=UrlOrigin(row["url_origin"]) if row["url_origin"] else None,
+        first_seen_via=Via(row["first_seen_via"]),
+        first_seen_at=row["first_seen_at"],
+        attendees=tuple(invited.get(row["id"], ())),
+        verified_at=row["verified_at"] if archived else None,
+        fixity=Fixity(row["fixity"]) if archived and row["fixity"] else None,
+        object_locked=archived and row["object_locked"],
+        due_since=row["due_since"] if archived else None,
     )
 
 
-def _failure(row: sa.Row[Any]) -> Failure:
+def _failure(row: Mapping[str, Any]) -> Failure:
     return Failure(
-        code=row.error_code,
-        message=row.error_message,
-        at=row.error_at,
-        origin=row.error_origin,
-        setting=row.error_setting,
+        code=row["error_code"],
+        message=row["error_message"],
+        at=row["error_at"],
+        origin=row["error_origin"],
+        setting=row["error_setting"],
     )
 
 
-def _stored_file(row: sa.Row[Any]) -> StoredFile:
+def _stored_file(row: Mapping[str, Any]) -> StoredFile:
     return StoredFile(
-        bucket=row.object_bucket,
-        key=row.object_key,
-        version_id=row.object_version_id,
-        size_bytes=row.size_bytes,
-        sha256=row.sha256,
-        checksum=row.checksum,
-        content_type=row.content_type,
-        incomplete=row.incomplete,
+        bucket=row["object_bucket"],
+        key=row["object_key"],
+        version_id=row["object_version_id"],
+        size_bytes=row["size_bytes"],
+        sha256=row["sha256"],
+        checksum=row["checksum"],
+        content_type=row["content_type"],
+        incomplete=row["incomplete"],
         proof=_proof(row),
     )
 
 
-def _proof(row: sa.Row[Any]) -> CopyProof | None:
+def _proof(row: Mapping[str, Any]) -> CopyProof | None:
     """Read how the object was proven; releases before the ladder had one way, and noted no time of its own."""
-    if row.proof_rung is None:
-        checksum = row.checksum
-        return checksum and CopyProof(rung=Rung.CRC64NVME, value=for_store(checksum), at=row.archived_at)
-    return CopyProof(rung=Rung(row.proof_rung), value=row.proof_value, at=row.proof_at)
+    if row["proof_rung"] is None:
+        checksum = row["checksum"]
+        return checksum and CopyProof(rung=Rung.CRC64NVME, value=for_store(checksum), at=row["archived_at"])
+    return CopyProof(rung=Rung(row["proof_rung"]), value=row["proof_value"], at=row["proof_at"])
 
 
 def load_deliveries(tx: sa.Connection, rows: Sequence[sa.Row[Any]], *, most_named: int | None = None) -> list[Delivery]:

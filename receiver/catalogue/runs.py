@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from receiver.catalogue.audit_log import AuditEntry, append
 from receiver.catalogue.listed import ListedRows, was_named_anew
+from receiver.catalogue.outbox import Outbox
 from receiver.catalogue.rows import one_recording
 from receiver.catalogue.run_columns import NO_OBJECT, NO_UPLOAD, begun, failed, file_of, noted_of, proven_by
 from receiver.catalogue.states import change_state, end_run, forget_parts, lock_held, note, write_held
@@ -30,7 +31,7 @@ from receiver.records import (
     UploadedPart,
     UrlOrigin,
 )
-from receiver.tables import Database, recordings, upload_parts
+from receiver.tables import Database, deliveries, delivery_recordings, recordings, upload_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,11 +46,27 @@ _CLAIMED = (
 _WORKER = Actor("worker")
 
 
-class Runs:
-    """The fenced writes of P6: a run that lost its fence gets `FenceLostError` and has changed nothing."""
+# the columns of outer tables as text: SQLAlchemy's RETURNING for SQLite drops the tables' names, in subqueries too
+_NAMED_BY = (
+    sa.select(sa.func.max(delivery_recordings.c.delivery_id))
+    .where(delivery_recordings.c.recording_id == sa.literal_column("recordings.id"))
+    .scalar_subquery()
+)
+"""The newest delivery that names the recording: ids of deliveries sort by time."""
+_TRACEPARENT = (
+    sa.select(deliveries.c.traceparent).where(sa.literal_column("deliveries.id") == _NAMED_BY).scalar_subquery()
+)
 
-    def __init__(self, database: Database) -> None:
+
+class Runs:
+    """The fenced writes of P6: a run that lost its fence gets `FenceLostError` and has changed nothing.
+
+    How a run ended is noted in the `outbox`, in the same transaction.
+    """
+
+    def __init__(self, database: Database, outbox: Outbox | None = None) -> None:
         self._database = database
+        self._outbox = outbox or Outbox()
         self.listed = ListedRows(database)
 
     async def claim(
@@ -78,7 +95,11 @@ class Runs:
                 change_state(State.ARCHIVING, leaving=leaving)
                 .where(is_due, sa.true() if is_alone else crashes < SUSPECT_AFTER)
                 .values(attempts=c.attempts + sa.case((is_running, 0), else_=1), crashes=crashes, next_attempt_at=None)
-                .returning(*(c[name] for name in (*_CLAIMED, *NO_OBJECT, *NO_UPLOAD)))
+                .returning(
+                    *(c[name] for name in (*_CLAIMED, *NO_OBJECT, *NO_UPLOAD)),
+                    _NAMED_BY.label("delivery_id"),
+                    _TRACEPARENT.label("traceparent"),
+                )
             )
 
         def take(tx: sa.Connection) -> Claim | None:
@@ -110,6 +131,8 @@ class Runs:
                 upload=load_unfinished(tx, row),
                 cut_sha256=row.cut_sha256,
                 is_listed=row.listed_at is not None,
+                delivery_id=row.delivery_id,
+                traceparent=row.traceparent,
             )
 
         return await self._database.write(take)
@@ -200,6 +223,7 @@ class Runs:
         await self._end(
             claim,
             State.ARCHIVED,
+            at=now,
             keep_parts=False,
             **file_of(claim),
             object_bucket=stored.bucket,
@@ -252,6 +276,7 @@ class Runs:
             ending = end_run(claim, settled.state).values(values if again else values | NO_UPLOAD)
             write_held(tx, claim, ending, keep_parts=again)
             append(tx, _failed_run(claim, settled, failure))
+            self._outbox.add_state(tx, claim.recording.id, settled.state, at=failure.at)
             return settled
 
         return await self._database.write(settle)
@@ -263,13 +288,14 @@ class Runs:
         def set_aside(tx: sa.Connection) -> Decision:
             write_held(tx, claim, ending, keep_parts=False)
             append(tx, _failed_run(claim, decision, failure))
+            self._outbox.add_state(tx, claim.recording.id, decision.state, at=failure.at)
             return decision
 
         return await self._database.write(set_aside)
 
     async def hand_back(self, claim: Claim, *, now: datetime) -> None:
         """Give an interrupted recording back to the queue, its attempt not counted. Raises `FenceLostError`."""
-        await self._end(claim, State.PENDING, keep_parts=True, attempts=claim.attempt - 1, next_attempt_at=now)
+        await self._end(claim, State.PENDING, at=now, keep_parts=True, attempts=claim.attempt - 1, next_attempt_at=now)
 
     async def _write(self, claim: Claim, *, keep_parts: bool, **values: Any) -> None:
         await self._database.write(lambda tx: write_held(tx, claim, note(claim, values), keep_parts=keep_parts))
@@ -281,9 +307,14 @@ class Runs:
 
         return await self._database.write(write_and_read)
 
-    async def _end(self, claim: Claim, state: State, *, keep_parts: bool, **values: Any) -> None:
+    async def _end(self, claim: Claim, state: State, *, at: datetime, keep_parts: bool, **values: Any) -> None:
         ending = end_run(claim, state).values(values)
-        await self._database.write(lambda tx: write_held(tx, claim, ending, keep_parts=keep_parts))
+
+        def end(tx: sa.Connection) -> None:
+            write_held(tx, claim, ending, keep_parts=keep_parts)
+            self._outbox.add_state(tx, claim.recording.id, state, at=at)
+
+        await self._database.write(end)
 
 
 def _failed_run(claim: Claim, decision: Decision, failure: Failure) -> AuditEntry:

@@ -29,8 +29,10 @@ def change_state(to: State, *, leaving: Collection[State]) -> sa.Update:
 def end_run(claim: Claim, to: State) -> sa.Update:
     """Return the UPDATE that ends the run with this claim; it changes nothing once the run has lost its fence.
 
-    Raises `WrongStateError` where the lifecycle does not let a run end so.
+    Raises `WrongStateError` where the lifecycle does not let a run end so; no run erases what it works on.
     """
+    if to is State.ERASED:
+        raise WrongStateError("a run cannot end in erasing its recording")
     return _change(to, {State.ARCHIVING}).where(held_by(claim))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from receiver.catalogue.indexing import first_place, last_place
-from receiver.catalogue.ways import ColumnStream, TokenStream
+from receiver.catalogue.ways import ColumnStream, has_posting, merged
 from receiver.tables import recordings, search_postings
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from receiver.catalogue.filters import Condition
     from receiver.catalogue.order import Order
+    from receiver.catalogue.ways import Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,11 @@ class Found:
 
 
 def unindexed(clause: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Return the same condition, in which no planner sees a way to the rows: they are looked at, one by one."""
-    return sa.case((clause, sa.literal_column("1")), else_=sa.literal_column("0")) == sa.literal_column("1")
+    """Return the same condition, in which no planner sees a way to the rows: they are looked at, one by one.
+
+    PostgreSQL takes it that a third of the rows meet `> 0`, and of `= 1` that so few do that it looks at all of them.
+    """
+    return sa.case((clause, sa.literal_column("1")), else_=sa.literal_column("0")) > sa.literal_column("0")
 
 
 def conditions(asked: Iterable[Condition], bounded: str | None = None) -> list[sa.ColumnElement[bool]]:
@@ -41,29 +46,32 @@ def conditions(asked: Iterable[Condition], bounded: str | None = None) -> list[s
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Reads `n` rows after `after`, of streams of one kind."""
+    """Reads `n` rows after `after`, of streams of one kind.
+
+    Of each of `others` a row has a token too: postings are looked up before the row, which costs a tenth.
+    """
 
     tx: sa.Connection
     order: Order
-    streams: Sequence[ColumnStream | TokenStream]
+    way: Way
     n: int
     after: tuple[Any, str] | None
+    others: Sequence[Sequence[str]] = ()
 
     def read(self, also: Sequence[sa.ColumnElement[bool]], asked: Sequence[Condition]) -> list[Found]:
         """Return the rows that meet all conditions, in order."""
         value, row_id = recordings.c.created_at, recordings.c.id
         comes_after = [] if self.after is None else [self.order.after(value, row_id, self.after)]
-        columns = [one.clause for one in self.streams if isinstance(one, ColumnStream)]
+        columns = [one.clause for one in self.way.streams if isinstance(one, ColumnStream)]
         if columns:
             where = [*also, *conditions(asked, "created_at"), *comes_after]
             return self._sorted(self.tx.execute(_together([self._by_column(one, where) for one in columns])))
         where = [*also, *conditions(asked), *map(unindexed, comes_after)]
-        tokens = [one.token for one in self.streams if isinstance(one, TokenStream)]
-        bounds = self._places(asked)
+        tokens, bounds = self.way.tokens, [*self._places(asked), *map(has_posting, self.others)]
         # one more than wanted, to see whether the page ends within a millisecond
-        rows = self.tx.execute(
-            _together([self._by_token(one, [*bounds, *where]).limit(self.n + 1) for one in tokens])
-        ).all()
+        query = _together([self._by_token(one, [*bounds, *where]).limit(self.n + 1) for one in tokens])
+        with merged(self.tx) if self.others else nullcontext():
+            rows = self.tx.execute(query).all()
         return self._with_ties(tokens, where, rows)
 
     def _by_column(self, clause: sa.ColumnElement[bool], where: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:

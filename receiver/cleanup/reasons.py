@@ -50,13 +50,16 @@ def of_object(recording: Recording, head: ObjectHead | None) -> Kept | None:
 
 
 def of_listing(rows: Sequence[Recording], listed: Sequence[ListedRecording]) -> Kept | list[Recording]:
-    """Return the rows of what the source lists, or why it must stay there."""
+    """Return the rows of what the source lists, or why it must stay there; what is erased here may go there too."""
     archived = {row.id: row for row in rows if row.state is State.ARCHIVED}
+    erased = {row.id: row for row in rows if row.state is State.ERASED}
     for one in listed:
+        if one.id in erased:
+            continue
         if one.id not in archived:
             return Kept.NOT_ARCHIVED
         if is_another_file(one.vendor, archived[one.id].vendor):
             return Kept.CHANGED
         if (stored := archived[one.id].archive) is not None and stored.incomplete is not None:
             return Kept.INCOMPLETE
-    return [archived[one.id] for one in listed]
+    return [(archived | erased)[one.id] for one in listed]

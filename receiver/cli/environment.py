@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 
 from receiver import logs
 from receiver.operators import OsUser
-from receiver.settings import PREFIX, Needs, Settings, load, unknown_names
+from receiver.settings import PREFIX, LogFormat, Needs, Settings, load, unknown_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 DOTENV = Path(".env")
 
 
-def settings_for(needs: Needs, *, log_level: int = logging.WARNING) -> Settings:
-    """Send logs to stderr, warn of unknown variables and return the settings; raises `SettingsError`."""
-    logs.configure(level=log_level)
+def settings_for(needs: Needs, *, is_service: bool = False) -> Settings:
+    """Send logs to stderr, warn of unknown variables and return the settings; raises `SettingsError`.
+
+    A command that is not the service logs no more than warnings: what it found it prints.
+    """
     for happened, remedy in misspelt(given()):
         click.echo(f"Warning: {'; '.join(filter(None, (happened, remedy)))}", err=True)
-    return load(needs, dotenv=DOTENV)
+    settings = load(needs, dotenv=DOTENV)
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    pretty = None if settings.log_format is None else settings.log_format is LogFormat.TEXT
+    logs.configure(level=level if is_service else max(level, logging.WARNING), pretty=pretty)
+    return settings
 
 
 def given() -> dict[str, str]:

@@ -113,7 +113,13 @@ async def _one(settings: Settings, recording_id: RecordingId) -> Recording:
 
 @click.command()
 @click.argument("recording_ids", metavar="[ID...]", nargs=-1)
-@click.option("--state", "states", type=click.Choice(sorted(REPLAYABLE)), multiple=True, help="All in this state.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([state.value for state in sorted(REPLAYABLE)]),
+    multiple=True,
+    help="All in this state.",
+)
 @click.option(
     "--error-code", metavar="CODE", help="Only those with this code; of no --state, all that did not succeed."
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 import click
 
@@ -18,7 +17,7 @@ from receiver.settings import Needs
 @click.option("--no-work", is_flag=True, help="Receive and answer only; `receiver work` processes do the copying.")
 def serve(*, host: str, port: int, no_work: bool) -> None:
     """Receive webhooks, archive recordings and answer operators, until SIGTERM or Ctrl-C; then finish cleanly."""
-    settings = settings_for(Needs.SERVE, log_level=logging.INFO)
+    settings = settings_for(Needs.SERVE, is_service=True)
     asyncio.run(app.serve(settings, host=host, port=port, work=not no_work))
 
 
@@ -29,5 +28,5 @@ def work(*, host: str) -> None:
 
     With RECEIVER_WORK_PORT it answers /healthz, /readyz and /metrics there.
     """
-    settings = settings_for(Needs.BUCKET, log_level=logging.INFO)
+    settings = settings_for(Needs.BUCKET, is_service=True)
     asyncio.run(app.work(settings, host=host))

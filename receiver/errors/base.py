@@ -101,6 +101,16 @@ class WrongStateError(ReceiverError):
     """The recording's state does not allow the asked change; the message names both."""
 
 
+class HeldError(ReceiverError):
+    """A hold keeps what was to be erased; the message names it."""
+
+    remedy = "release the hold first"
+
+
+class ReasonError(ReceiverError):
+    """The reason that was given cannot stay on record for ever."""
+
+
 class KeyTakenError(ReceiverError):
     """An object already lies under the key; whether it is ours is for the caller to find out."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from receiver.errors.base import Side
 
-__all__ = ["remedies_by_hand", "side_of"]
+__all__ = ["codes", "codes_of", "remedies_by_hand", "side_of"]
 
 
 def _below(kind: type[JobError]) -> Iterator[type[JobError]]:
@@ -26,9 +26,19 @@ def _below(kind: type[JobError]) -> Iterator[type[JobError]]:
 _ERRORS = {error.code: error for error in _below(JobError)}
 
 
+def codes(kind: type[JobError] = JobError) -> list[str]:
+    """Return every code that an error of this kind can have."""
+    return sorted({error.code for error in (kind, *_below(kind)) if "code" in vars(error)})
+
+
 def side_of(code: str) -> Side | None:
     """Return the side whose outage an error code may tell of."""
     return _ERRORS[code].side if code in _ERRORS else None
+
+
+def codes_of(side: Side) -> list[str]:
+    """Return the codes that an outage of this side may have."""
+    return [code for code, error in _ERRORS.items() if error.side is side]
 
 
 def remedies_by_hand() -> dict[str, str]:

@@ -21,6 +21,7 @@ class SortedKeys:
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID")
         connection.execute("CREATE TABLE told (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        connection.execute("CREATE TABLE erased (id TEXT PRIMARY KEY) WITHOUT ROWID")
 
     async def take(self, keys: AsyncIterator[str]) -> None:
         """Take in all keys, in whatever order."""
@@ -54,6 +55,26 @@ class SortedKeys:
         )
         for (key,) in self._connection.execute(query, (len(root), root)):
             yield key
+
+    async def take_erased(self, ids: AsyncIterator[str]) -> int:
+        """Take in the ids of erased recordings; return how many there are."""
+        count = 0
+        async for one in ids:
+            count += self._connection.execute("INSERT OR IGNORE INTO erased VALUES (?)", (one,)).rowcount
+        return count
+
+    def is_erased(self, recording_id: str) -> bool:
+        """Tell whether the recording is erased."""
+        found = self._connection.execute("SELECT 1 FROM erased WHERE id = ?", (recording_id,))
+        return found.fetchone() is not None
+
+    def erased(self) -> Iterator[Sequence[str]]:
+        """Yield their ids, sorted, a page at a time."""
+        after = ""
+        query = "SELECT id FROM erased WHERE id > ? ORDER BY id LIMIT ?"
+        while page := [one for (one,) in self._connection.execute(query, (after, _PAGE_KEYS))]:
+            yield page
+            after = page[-1]
 
     def tell(self, recording_id: str) -> bool:
         """Note that a recording was counted, and tell whether it had not been before."""

@@ -70,7 +70,7 @@ class ObjectReader:
         except (ObjectGoneError, StoreRefusedError) as e:
             if not await self._is_gone(bucket, stored.key, stored.version_id, e):
                 raise
-            return 0, Fixity.MISSING, f"the store has no {_named(stored)}"
+            return 0, Fixity.MISSING, _lacks(stored)
         if (came, sha256) != (stored.size_bytes, stored.sha256):
             archived = f"archived were {stored.size_bytes} with {stored.sha256}"
             return came, Fixity.DAMAGED, f"{came} bytes with SHA-256 {sha256} came, {archived}"
@@ -114,5 +114,10 @@ class ObjectReader:
         return note
 
 
-def _named(stored: StoredFile) -> str:
-    return stored.key if stored.version_id is None else f"version {stored.version_id} of {stored.key}"
+def _lacks(stored: StoredFile) -> str:
+    """Say so without the key, which may hold a name: the log keeps this for ever."""
+    return (
+        "the store has no object there"
+        if stored.version_id is None
+        else f"the store has no version {stored.version_id}"
+    )

@@ -12,14 +12,14 @@ from receiver.errors import ManifestUnreadableError, ObjectGoneError
 from receiver.fixity.listing import SortedKeys, sorted_keys
 from receiver.manifests import Manifest, differences, manifest_key, object_key, read_manifest
 from receiver.objectstore import fetch_manifest
-from receiver.records import ReindexTally, State, Via
+from receiver.records import RecordingId, ReindexTally, State, Via
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
     from receiver.catalogue import BucketWalks, FixityIndex, RebuiltRows
-    from receiver.objectstore import Bucket
+    from receiver.objectstore import Bucket, Tombstones
     from receiver.records import Actor, Recording
 
 NAME = "reindex"
@@ -40,6 +40,7 @@ class Reindex:
     rows: RebuiltRows
     index: FixityIndex
     walks: BucketWalks
+    tombstones: Tombstones
     clock: Callable[[], datetime]
     prefix: str
     root: str
@@ -62,14 +63,18 @@ class Reindex:
             self.tally = ReindexTally(**counted)
         with sorted_keys() as keys:
             await keys.take(self._listed())
+            erased = await keys.take_erased(self.tombstones.ids())
             for page in keys.manifests(after=after):
                 await self._page(keys, page)
                 self.on_progress(self.tally)
             for key in keys.without_manifest(self.root):
                 self.tally.objects_without_manifest += 1
                 self._tell(f"{key} has no manifest, so nothing says what it is")
-            if not self.writes:
+            if self.writes:
+                await self._add_erased(keys)
+            else:
                 await self._rows_without(keys)
+            self.tally.erased += erased
         if self.writes:
             await self.walks.end(NAME)
         return begun is not None
@@ -95,6 +100,8 @@ class Reindex:
                 self.tally.equal += 1  # another file of the same recording: the later one is its row's
             if before is None or manifest.proven_at >= before.proven_at:
                 newest[manifest.facts.id] = manifest
+        for one in [one for one in newest if keys.is_erased(one)]:
+            del newest[one]  # the store kept it; the service goes on with its erasure
         known = await self.rows.known([one.facts.id for one in newest.values()])
         added: list[Manifest] = []
         newer: list[Manifest] = []
@@ -165,6 +172,14 @@ class Reindex:
         count = await self.rows.write(added, newer, by=self.by, now=now, also=noted)
         self.tally.added += count
         self.tally.equal += len(added) - count  # a run has archived it meanwhile
+
+    async def _add_erased(self, keys: SortedKeys) -> None:
+        """Let the index know what is erased, so that no other path takes it in."""
+        for page in keys.erased():
+            known = await self.rows.known([RecordingId(one) for one in page])
+            lacking = [RecordingId(one) for one in page if one not in known]
+            loaded = await self.tombstones.load_all(lacking, now=self.clock())
+            await self.rows.add_erased(loaded, now=self.clock())
 
     async def _rows_without(self, keys: SortedKeys) -> None:
         """Count archived rows of which the bucket has neither object nor manifest."""

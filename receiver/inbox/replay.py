@@ -45,6 +45,8 @@ class Replays:
         """
         delivery = await self.catalogue.delivery(delivery_id)
         body = delivery.body or b""
+        if not body and delivery.body_bytes:
+            raise UnreadableError(("its body is not kept any more, since all that it named is erased",))
         try:
             parsed = await unless_small(len(body), _parse, body)
         except UnreadableError as e:

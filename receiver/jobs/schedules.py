@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pgqueuer.errors import RetryRequested
 
-from receiver import logs
+from receiver import logs, metrics
 from receiver.errors import ReceiverError
 
 if TYPE_CHECKING:
@@ -53,14 +53,21 @@ def register(engine: QueueManager, running: Running, schedules: Sequence[Schedul
 
 
 def _runner(schedule: Schedule, running: Running) -> Callable[[Job], Awaitable[None]]:
+    for outcome in ("done", "failed", "crashed"):
+        metrics.schedule_runs.labels(schedule=schedule.name, outcome=outcome)
+
     async def run(_: Job) -> None:
         with running.task(is_schedule=True):
+            outcome = "failed"
             try:
                 await schedule.action()
+                outcome = "done"
             except ReceiverError as e:
                 _log.warning("schedule_failed", schedule=schedule.name, code=type(e).__name__, error=str(e))
             except Exception:  # noqa: BLE001  (one failure must not end the schedule)
+                outcome = "crashed"
                 _log.exception("schedule_crashed", schedule=schedule.name)
+            metrics.schedule_runs.labels(schedule=schedule.name, outcome=outcome).inc()
         raise RetryRequested(schedule.every)
 
     return run

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pgqueuer.errors import RetryRequested
 
+from receiver import metrics
 from receiver.backoff import growing_pause_s
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Slots:
         """When the last job that was put back comes again, by the loop's clock."""
         self._freed = asyncio.Event()
         self._closed = False
+        metrics.slots.set(total)
+        metrics.slots_used.set_function(self._running.total)
 
     @property
     def free(self) -> int:

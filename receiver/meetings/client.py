@@ -6,18 +6,22 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from receiver import metrics
 from receiver.errors import (
     ApiBadAnswerError,
+    ApiError,
     ApiRefusedError,
     ApiUnauthorizedError,
+    JobError,
     RecordingGoneError,
     RecordingNotListedYetError,
+    codes,
 )
 from receiver.meetings.access import AdminKey
 from receiver.meetings.http_client import open_http_client
@@ -35,7 +39,7 @@ from receiver.meetings.refusal import listing_refusal
 from receiver.meetings.session import access_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from typing import Protocol
 
     from receiver.meetings.access import Access, Credentials
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
         async def __call__(self, path: str, *, header: str, secret: str) -> ApiAnswer: ...
 
 
+metrics.foresee(metrics.api_errors, "code", codes(ApiError))
 _KEPT_MEETINGS = 256
 _THREAD_BYTES = 128 * 1024  # a body larger than this takes milliseconds to parse, so the event loop is spared
 
@@ -130,7 +135,8 @@ class MeetingsApi:
                 answer = await self._meetings_answer(page_query(by, since, offset=offset))
             except RecordingGoneError as e:
                 raise ApiBadAnswerError("the Meetings API answered 404 to GET /meetings") from e
-            page = await asyncio.to_thread(read_page, answer.body)
+            with _counted():
+                page = await asyncio.to_thread(read_page, answer.body)
             says = frozenset(listed.meeting.id for listed in page.meetings) or answer.body
             stale = 0 if any(listed.meeting.id not in seen for listed in page.meetings) else stale + 1
             if not page.entries or says == before or stale >= MOST_STALE_PAGES:
@@ -152,7 +158,8 @@ class MeetingsApi:
             return listed
         try:
             answer = await self._meetings_answer(urlencode({"_id": meeting_id}))
-            listed = read_meeting(answer.body, meeting_id)
+            with _counted():
+                listed = read_meeting(answer.body, meeting_id)
         except RecordingGoneError:
             listed = None
         self._meetings[meeting_id] = (time.monotonic(), listed)
@@ -214,10 +221,11 @@ class MeetingsApi:
         fetched_at = datetime.now(UTC)
         path = self._recordings_path(meeting_id)
         answer = await self._answer(self._http.get, path, what="this meeting's recordings")
-        if len(answer.body) <= _THREAD_BYTES:
-            entries = read_entries(answer.body, meeting_id, fetched_at=fetched_at)
-        else:
-            entries = await asyncio.to_thread(read_entries, answer.body, meeting_id, fetched_at=fetched_at)
+        with _counted():
+            if len(answer.body) <= _THREAD_BYTES:
+                entries = read_entries(answer.body, meeting_id, fetched_at=fetched_at)
+            else:
+                entries = await asyncio.to_thread(read_entries, answer.body, meeting_id, fetched_at=fetched_at)
         self.answered_at = time.monotonic()
         return Listing(
             began=began,
@@ -235,21 +243,22 @@ class MeetingsApi:
 
     async def _answer(self, send: Send, path: str, *, what: str) -> ApiAnswer:
         """Ask with the current secret, and once more with a new one after a 401 where there can be a new one."""
-        access = self._access
-        secret = await access.secret()
-        if not secret.isprintable():
-            raise ApiUnauthorizedError(
-                f"{access.setting} holds a line break or another control character, so the Meetings API was not asked",
-                "write it on one line",
-            )
-        answer = await send(path, header=access.header, secret=secret)
-        if answer.status == 401 and (newer := await access.replaced(secret)) is not None:
-            secret = newer
+        with _counted():
+            access = self._access
+            secret = await access.secret()
+            if not secret.isprintable():
+                raise ApiUnauthorizedError(
+                    f"{access.setting} holds a line break or another control character, so the API was not asked",
+                    "write it on one line",
+                )
             answer = await send(path, header=access.header, secret=secret)
-        if answer.status != 200:
-            raise listing_refusal(answer, setting=access.setting, what=what)
-        access.used(secret, answer)
-        return answer
+            if answer.status == 401 and (newer := await access.replaced(secret)) is not None:
+                secret = newer
+                answer = await send(path, header=access.header, secret=secret)
+            if answer.status != 200:
+                raise listing_refusal(answer, setting=access.setting, what=what)
+            access.used(secret, answer)
+            return answer
 
 
 @asynccontextmanager
@@ -262,6 +271,15 @@ async def open_api(config: ApiConfig, *, shared: SharedPause | None = None) -> A
             yield api
         finally:
             await api.close()
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    try:
+        yield
+    except JobError as e:
+        metrics.api_errors.labels(code=e.code).inc()
+        raise
 
 
 def _just_after(listing: Listing) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from receiver import metrics
+from receiver import metrics, traces
 from receiver.backoff import retry_after_s
 from receiver.errors import ApiBadAnswerError, ApiUnavailableError
 from receiver.meetings.answer import ApiAnswer, blanked, http_date
@@ -54,7 +54,7 @@ class HttpClient:
             async with self._session.request(
                 method,
                 URL(self._base + path, encoded=True),
-                headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
+                headers={"Accept": "application/json", "Accept-Encoding": "identity", **traces.headers(), **headers},
                 data=body,
                 allow_redirects=False,
             ) as response:
@@ -82,7 +82,7 @@ class HttpClient:
         body = await self._body(response)
         received_at = datetime.now(UTC)
         date = http_date(response.headers.get("Date", ""))
-        return ApiAnswer(
+        answer = ApiAnswer(
             status=response.status,
             body=body,
             received_at=received_at,
@@ -92,6 +92,9 @@ class HttpClient:
             content_type=response.content_type,
             secrets=secrets,
         )
+        if date is not None:
+            metrics.clock_skew_seconds.set(answer.skew_s)
+        return answer
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """Read a good answer whole or raise; of an error's body read the beginning, since its status says enough."""

@@ -59,7 +59,7 @@ def parse(body: bytes, *, bounded: bool = True) -> Parsed:
 
     Raises `NotJsonError`, or `NotRecordingDoneError` when no record at all can be used but some should have been.
     """
-    document = _json(body)
+    document = read_json(body)
     reading = _Reading(bounded=bounded)
     index = 0
     for delivery in _deliveries(document, reading):
@@ -168,7 +168,8 @@ class _Reading:
         )
 
 
-def _json(body: bytes) -> Any:
+def read_json(body: bytes) -> Any:
+    """Read a body, also what is JSON but for what senders do to it; raises `NotJsonError`."""
     # The standard parser lets NaN, huge numbers and lone surrogates through on purpose: the field rules decide on
     # them one by one, where a strict parser would lose the whole delivery.
     try:

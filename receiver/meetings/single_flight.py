@@ -8,6 +8,7 @@ import copy
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from receiver import traces
 from receiver.errors import ApiUnavailableError, JobError
 
 if TYPE_CHECKING:
@@ -20,13 +21,16 @@ class SingleFlight(Generic[T]):
     """Work in its own task: a waiter that is cancelled leaves it running for the others.
 
     `began` is None until the work's first step, and while it is None, the work will still see everything that
-    happens. The task has an empty context: its log lines must not name the first waiter's job.
+    happens. Of the first waiter's context the task has the trace alone, which its requests follow from: its log lines
+    must not name that waiter's job.
     """
 
     def __init__(self, work: Callable[[float], Coroutine[Any, Any, T]]) -> None:
         self.began: float | None = None
         self._work = work
-        self._task = asyncio.create_task(self._run(), context=contextvars.Context())
+        context = contextvars.Context()
+        context.run(traces.current.set, traces.current.get())
+        self._task = asyncio.create_task(self._run(), context=context)
         self._task.add_done_callback(_look_at)
 
     async def _run(self) -> T:

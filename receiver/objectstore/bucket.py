@@ -13,7 +13,7 @@ from receiver.objectstore import words
 from receiver.objectstore.body import RelayBody
 from receiver.objectstore.faults import status_and_code, translated
 from receiver.objectstore.objects import Objects, SentObject
-from receiver.records import HeldPart, OpenUpload, Rung, UploadedPart
+from receiver.records import FileVersion, HeldPart, OpenUpload, Rung, UploadedPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -197,6 +197,34 @@ class Bucket(Objects):
                 for upload in page.get("Uploads", [])
                 if upload["Key"].startswith(prefix)
             ]
+
+    async def files_under(self, prefix: str) -> list[FileVersion]:
+        """Return every version, delete markers too, of the objects under `prefix`.
+
+        A store that lists no versions tells its objects. A bucket that keeps none has one version of each, `null`.
+        """
+        if not self.abilities.lists_versions:
+            return [FileVersion(key, None) async for key in self.keys(prefix)]
+        with translated("ListObjectVersions", prefix):
+            pages: Any = self._client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=prefix)
+            return [
+                FileVersion(entry["Key"], entry["VersionId"])
+                async for page in pages
+                for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
+            ]
+
+    async def delete_version(self, file: FileVersion) -> None:
+        """Remove one version, or the object of a bucket that keeps none; one that is gone already is success.
+
+        A store answers that it did so for what it keeps too: ask for it afterwards.
+        """
+        version: Any = {} if file.version_id is None else {"VersionId": file.version_id}
+        with translated("DeleteObject", file.key):
+            try:
+                await self._client.delete_object(Bucket=self.name, Key=file.key, **version)
+            except ClientError as e:
+                if status_and_code(e)[0] != 404:
+                    raise
 
 
 def _check_part(upload: OpenUpload, part: UploadedPart, answer: dict[str, Any]) -> None:

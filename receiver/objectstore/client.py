@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.handlers import add_expect_header
+from botocore.loaders import Loader
 
 from receiver.objectstore.body import announce_trailer
 from receiver.objectstore.bucket import Bucket
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 10
 POOL_CONNECTIONS = 64
 B = TypeVar("B", bound=Bucket)
+_SERVICES = frozenset({"s3", "sts", "portal.sso", "oidc", "signin"})
+"""Whose endpoints are asked for: the store's, and those from which credentials come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,7 @@ async def open_bucket(config: BucketConfig) -> AsyncIterator[Bucket]:
 async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
     """Yield a bucket of this kind."""
     session = get_session()
+    session.register_component("data_loader", _loader())
     async with AsyncExitStack() as stack:
         with translated("open", config.bucket):
             plain, once = [
@@ -77,6 +82,24 @@ async def opened_as(kind: type[B], config: BucketConfig) -> AsyncIterator[B]:
             write_options=_write_options(config),
             progress_timeout_s=config.progress_timeout_s,
         )
+
+
+class _LeanLoader(Loader):
+    """botocore's reader of its own data, without the endpoints of 400 other services: 7 MB for as long as it runs."""
+
+    def load_data_with_path(self, name: str) -> Any:
+        """Return the data and where it was found; repeated calls return the same."""
+        data, path = super().load_data_with_path(name)
+        if name == "endpoints":
+            for partition in data["partitions"]:
+                services = partition["services"]
+                partition["services"] = {known: services[known] for known in services.keys() & _SERVICES}
+        return data, path
+
+
+@functools.cache
+def _loader() -> Loader:
+    return _LeanLoader()
 
 
 def _client_config(config: BucketConfig, *, attempts: int, **options: Any) -> AioConfig:

@@ -17,6 +17,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from receiver import metrics
 from receiver.backoff import retry_after_s
 from receiver.errors import (
     BucketMissingError,
@@ -25,8 +26,10 @@ from receiver.errors import (
     ReceiverError,
     StoreChecksumError,
     StoreDeniedError,
+    StoreError,
     StoreRefusedError,
     StoreUnavailableError,
+    codes,
 )
 
 if TYPE_CHECKING:
@@ -57,12 +60,27 @@ _TOO_LARGE = (
     "most likely a proxy before the bucket bounds the body of a request: raise that (nginx: client_max_body_size) "
     "above the size of a part, which is RECEIVER_PART_SIZE_MB, and up to 128 MiB of a file over 512 MiB; then retry"
 )
+metrics.foresee(metrics.store_errors, "code", codes(StoreError))
 _WRONG_PLACE_CODES = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "301"})
 
 
 @contextmanager
-def translated(operation: str, where: str) -> Iterator[None]:
-    """Turn a library's exception into the error class that names what happened, keeping it as the cause."""
+def translated(operation: str, where: str, *, counts: bool = True) -> Iterator[None]:
+    """Turn a library's exception into the error class that names what happened, its cause kept.
+
+    It is counted, unless it is an answer like another where it is met.
+    """
+    try:
+        with _translated(operation, where):
+            yield
+    except StoreError as e:
+        if counts:
+            metrics.store_errors.labels(code=e.code).inc()
+        raise
+
+
+@contextmanager
+def _translated(operation: str, where: str) -> Iterator[None]:
     try:
         yield
     except ReceiverError:
@@ -98,7 +116,7 @@ def _from_answer(error: ClientError, operation: str, where: str) -> ReceiverErro
     said = f"{operation} {where}: the store answered {status} {code}"
     if status == 412:
         return KeyTakenError(said)
-    if code in _WRONG_PLACE_CODES:
+    if code in _WRONG_PLACE_CODES or (operation == "HeadBucket" and status == 404):  # a HEAD's answer has no body
         elsewhere = "the bucket is in another region; " if code in {"PermanentRedirect", "301"} else ""
         return BucketMissingError(said, f"{elsewhere}{BucketMissingError.remedy}", retry_after_s=OPERATOR_WAIT_S)
     if code in _CHECKSUM_CODES:

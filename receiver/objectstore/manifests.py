@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from receiver.errors import KeyTakenError, ManifestConflictError, ManifestUnreadableError, StoreChecksumError
+from receiver.errors import (
+    KeyTakenError,
+    ManifestConflictError,
+    ManifestUnreadableError,
+    StoreChecksumError,
+    StoreRefusedError,
+)
 from receiver.manifests import MOST_BYTES, manifest_key, write_manifest
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from receiver.objectstore.bucket import Bucket
     from receiver.objectstore.objects import Objects
     from receiver.records import ObjectHead, Recording, StoredFile
 
@@ -52,6 +59,22 @@ async def mend_manifest(bucket: Objects, recording: Recording, stored: StoredFil
     head = await bucket.replace(key, body, content_type="application/json")
     if not await _holds(bucket, head, body):
         raise StoreChecksumError(f"{key}, read back, does not hold the bytes that were sent")
+
+
+async def rewrite_manifest(bucket: Bucket, recording: Recording, stored: StoredFile, *, archived_at: datetime) -> None:
+    """Store the manifest anew and delete every version of it before this one: they name who is to be forgotten.
+
+    Safe to repeat.
+    """
+    await store_manifest(bucket, recording, stored, archived_at=archived_at)
+    key = manifest_key(stored.key)
+    versions = [file for file in await bucket.files_under(key) if file.key == key]
+    newest = await bucket.head(key)
+    for file in versions:
+        if newest is not None and file.version_id not in {newest.version_id, None, "null"}:
+            await bucket.delete_version(file)
+            if await bucket.head(key, version_id=file.version_id) is not None:
+                raise StoreRefusedError(f"DeleteObject {key}: the store confirmed it, and still has an older version")
 
 
 async def fetch_manifest(bucket: Objects, key: str) -> bytes:

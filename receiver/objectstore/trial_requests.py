@@ -102,7 +102,7 @@ class TrialRequests(Bucket):
 
     async def _refuses_as_taken(self, request: Awaitable[Any]) -> bool:
         try:
-            with translated("conditional write", self._small):
+            with translated("conditional write", self._small, counts=False):
                 await request
         except KeyTakenError:
             return True
@@ -113,7 +113,7 @@ class TrialRequests(Bucket):
     async def _listed(self, request: Awaitable[Any]) -> dict[str, Any] | None:
         """Return a listing, {} where this identity may not have it, None where the store has none."""
         try:
-            with translated("listing", self._small):
+            with translated("listing", self._small, counts=False):
                 return dict(await request)
         except StoreDeniedError:
             return {}
@@ -124,7 +124,7 @@ class TrialRequests(Bucket):
     async def _taken(self, request: Awaitable[Any]) -> Any:
         """Return the answer, None where the store refuses the request."""
         try:
-            with translated("trial", self._small):
+            with translated("trial", self._small, counts=False):
                 return await request
         except (KeyTakenError, StoreError) as e:
             await self._unless_refused(e)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from receiver.operators.access import Guard, covers, require
 from receiver.operators.actions import UNDONE, Actions, OsUser, actor_of
 from receiver.operators.downloads import Downloads
+from receiver.operators.erasing import EraseActions
 from receiver.operators.exports import every_page
-from receiver.operators.ids import delivery_id, meeting_id, recording_id
+from receiver.operators.ids import delivery_id, hold_id, meeting_id, recording_id
 from receiver.operators.meetings import FoundMeeting, one_meeting
 from receiver.operators.query import (
     DEFAULT_LIMIT,
@@ -16,6 +17,7 @@ from receiver.operators.query import (
     acts_query,
     deliveries_query,
     export_query,
+    holds_query,
     recordings_query,
 )
 
@@ -25,6 +27,7 @@ __all__ = [
     "UNDONE",
     "Actions",
     "Downloads",
+    "EraseActions",
     "ExportFormat",
     "ExportQuery",
     "FoundMeeting",
@@ -37,6 +40,8 @@ __all__ = [
     "delivery_id",
     "every_page",
     "export_query",
+    "hold_id",
+    "holds_query",
     "meeting_id",
     "one_meeting",
     "recording_id",

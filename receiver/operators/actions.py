@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
     from datetime import datetime
 
-    from receiver.catalogue import Interventions
+    from receiver.catalogue import Holds, Interventions
     from receiver.operators.query import ExportQuery
-    from receiver.records import DeliveryId, Recording, RecordingId, Replayed
+    from receiver.records import DeliveryId, Hold, HoldId, HoldScope, Recording, RecordingId, Replayed
 
 UNDONE = REPLAYABLE - {State.CANCELLED}
 """What did not succeed, and nobody gave up."""
@@ -36,6 +36,7 @@ class Actions:
     """Each raises `NotFoundError` or, where the state forbids it, `WrongStateError`; `by` is who asked."""
 
     interventions: Interventions
+    holds: Holds
     wake: Callable[[], None]
     clock: Callable[[], datetime]
     take_in: Callable[[DeliveryId, Actor], Awaitable[Replayed]]
@@ -71,13 +72,27 @@ class Actions:
         changed = await self.interventions.cancel(recording_id, by=actor_of(by), now=self.clock())
         return _noted("recording_cancelled", changed, by)
 
-    async def hold(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
-        """Have retention and erasure leave the recording alone until it is released; safe to repeat."""
-        return _noted("recording_held", await self._set_hold(recording_id, True, by), by)
+    async def hold(self, recording_id: RecordingId, reason: str, by: OpsToken | OsUser) -> Recording:
+        """Keep the recording from whatever deletes or replaces, until it is released; safe to repeat."""
+        held = self.holds.hold_recording(recording_id, reason=reason, by=actor_of(by), now=self.clock())
+        return _noted("recording_held", await held, by)
 
-    async def release(self, recording_id: RecordingId, by: OpsToken | OsUser) -> Recording:
-        """Lift the hold; safe to repeat."""
-        return _noted("recording_released", await self._set_hold(recording_id, False, by), by)
+    async def release(self, recording_id: RecordingId, reason: str, by: OpsToken | OsUser) -> Recording:
+        """Release the holds of this very recording; safe to repeat, unless others cover it (`WrongStateError`)."""
+        released = self.holds.release_recording(recording_id, reason=reason, by=actor_of(by), now=self.clock())
+        return _noted("recording_released", await released, by)
+
+    async def add_hold(self, scope: HoldScope, value: str, reason: str, by: OpsToken | OsUser) -> Hold:
+        """Do the same for all recordings of a meeting, a host or a person, future ones too; safe to repeat."""
+        hold = await self.holds.add(scope, value, reason=reason, by=actor_of(by), now=self.clock())
+        _log.info("hold_added", hold_id=hold.id, scope=hold.scope, **_who(by))
+        return hold
+
+    async def release_hold(self, hold_id: HoldId, reason: str | None, by: OpsToken | OsUser) -> Hold:
+        """Release one hold; what others cover stays held."""
+        hold = await self.holds.release(hold_id, reason=reason, by=actor_of(by), now=self.clock())
+        _log.info("hold_released", hold_id=hold.id, scope=hold.scope, **_who(by))
+        return hold
 
     async def replay(self, delivery_id: DeliveryId, by: OpsToken | OsUser) -> Replayed:
         """Take a stored delivery in again; raises `UnreadableError` where still nothing of it can be used."""
@@ -93,9 +108,6 @@ class Actions:
     async def note_export(self, asked: ExportQuery, by: OpsToken | OsUser) -> None:
         """Put an export on record before it leaves: the filters' names, since their values may be people's."""
         await self.note(Action.EXPORTED, "recordings", by, format=asked.format.value, filters=asked.names)
-
-    async def _set_hold(self, recording_id: RecordingId, hold: bool, by: OpsToken | OsUser) -> Recording:  # noqa: FBT001
-        return await self.interventions.set_hold(recording_id, hold, by=actor_of(by), now=self.clock())
 
 
 def actor_of(by: OpsToken | OsUser) -> Actor:

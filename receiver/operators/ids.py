@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from receiver.errors import NotFoundError
-from receiver.records import DeliveryId, MeetingId, RecordingId, is_id
+from receiver.records import DeliveryId, HoldId, MeetingId, RecordingId, is_id
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -24,6 +25,14 @@ def delivery_id(request: Request) -> DeliveryId:
 def meeting_id(request: Request) -> MeetingId:
     """Return the path's meeting id; raises `NotFoundError` for text that no id can be."""
     return MeetingId(_path_id(request, "meeting"))
+
+
+def hold_id(request: Request) -> HoldId:
+    """Return the path's hold id; raises `NotFoundError` for text that no id can be."""
+    given: str = request.path_params["id"]
+    if re.fullmatch(r"[1-9][0-9]{0,17}", given) is None:
+        raise NotFoundError("there is no such hold: an id is a whole number")
+    return HoldId(int(given))
 
 
 def _path_id(request: Request, what: str) -> str:

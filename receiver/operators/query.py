@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from receiver.catalogue import FILTERS, Filters, LogQuery
+from receiver.catalogue import FILTERS, Filters, HoldsQuery, LogQuery
 from receiver.catalogue.filters import MEETING_ID
-from receiver.catalogue.kinds import ID, TIME, nearest, one_of, shown
+from receiver.catalogue.kinds import ID, PERSON, TIME, nearest, one_of, shown
 from receiver.catalogue.kinds import text as text_of
 from receiver.errors import InvalidQueryError
-from receiver.records import DeliveryStatus, RecordingId
+from receiver.records import DeliveryStatus, HoldScope, RecordingId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -30,6 +30,8 @@ _LISTS = frozenset(one.name for one in FILTERS if one.kind.is_list)
 _MEETING = ("limit", "cursor")
 _DELIVERIES = ("status", "limit", "cursor")
 _LOG = ("actor", "action", "recording_id", "since", "until", "limit", "cursor")
+_HOLDS = ("scope", "value", "recording_id", "limit", "cursor")
+_SCOPE = one_of({scope.value: scope for scope in HoldScope})
 _ACTION = text_of(lambda given: re.fullmatch(r"[a-z_]{1,64}", given) is not None, "an action, such as url_issued")
 _ACTOR = text_of(lambda given: 0 < len(given) <= 128, "a name: 1 to 128 characters")
 _FIRST = "-created_at"
@@ -81,6 +83,15 @@ class ActsQuery:
     """A question to the log; the catalogue checks `cursor`."""
 
     asked: LogQuery
+    limit: int
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingHoldsQuery:
+    """A question to the listing of holds; the catalogue checks `cursor`."""
+
+    asked: HoldsQuery
     limit: int
     cursor: str | None
 
@@ -145,6 +156,21 @@ def acts_query(pairs: Iterable[tuple[str, str]]) -> ActsQuery:
             recording_id=None if recording_id is None else RecordingId(recording_id),
             since=read("since", TIME),
             until=read("until", TIME),
+        ),
+        limit=_limit(given.get("limit", [None])[0]),
+        cursor=given.get("cursor", [None])[0],
+    )
+
+
+def holds_query(pairs: Iterable[tuple[str, str]]) -> StandingHoldsQuery:
+    """Read the parameters of the listing of holds; raises `InvalidQueryError`."""
+    given = _collect(pairs, known=_HOLDS, repeatable=())
+    recording_id = ID.read("recording_id", given["recording_id"]) if "recording_id" in given else None
+    return StandingHoldsQuery(
+        asked=HoldsQuery(
+            scope=_SCOPE.read("scope", given["scope"]) if "scope" in given else None,
+            value=PERSON.read("value", given["value"]) if "value" in given else None,
+            recording_id=None if recording_id is None else RecordingId(recording_id),
         ),
         limit=_limit(given.get("limit", [None])[0]),
         cursor=given.get("cursor", [None])[0],

@@ -26,6 +26,7 @@ async def show(visit: Visit) -> Response:
     catalogue = visit.parts.catalogue
     overview = await visit.parts.overviews.read(now)
     counts = await catalogue.counts()
+    archived_bytes = await catalogue.archived_bytes()
     codes = await catalogue.error_codes(State.FAILED)
     return render(
         visit.request,
@@ -35,6 +36,7 @@ async def show(visit: Visit) -> Response:
         overview=overview,
         counts=counts,
         total=sum(counts.values()),
+        archived_bytes=archived_bytes,
         unfinished=sum(counts[state] for state in CLAIMABLE),
         codes=list(codes.items())[:_MOST_CODES],
         more_codes=max(0, len(codes) - _MOST_CODES),

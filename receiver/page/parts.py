@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from receiver.catalogue import Catalogue, Overviews
-    from receiver.operators import Actions, Downloads, Guard
+    from receiver.operators import Actions, Downloads, EraseActions, Guard
     from receiver.page.sessions import EndedSessions
+    from receiver.records import RetentionPeriod
     from receiver.settings import OpsToken
 
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class PageParts:
     """`session_keys` and `ended_sessions` are the same in every process: a session is good in all, or in none.
 
-    `document` describes the API (OpenAPI).
+    `document` returns the API's description (OpenAPI), `period` says when recordings expire.
     """
 
     catalogue: Catalogue
@@ -31,9 +32,11 @@ class PageParts:
     guard: Guard
     actions: Actions
     downloads: Downloads
+    erasing: EraseActions
     session_keys: Callable[[], tuple[bytes, ...]]
     ended_sessions: EndedSessions
-    document: Mapping[str, Any]
+    document: Callable[[], Mapping[str, Any]]
+    period: RetentionPeriod | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +56,8 @@ class Visit:
     def may_act(self) -> bool:
         """Tell whether the visitor's role may change anything."""
         return covers(self.token.role, Role.OPERATOR)
+
+    @property
+    def may_erase(self) -> bool:
+        """Tell whether the visitor's role may erase."""
+        return covers(self.token.role, Role.ADMIN)

@@ -14,16 +14,20 @@ from receiver.operators import recording_id, recordings_query
 from receiver.page.filters import LABELS, SHOWN, filter_fields
 from receiver.page.listing import Asked, refresh_s
 from receiver.page.rendering import redirect, render
+from receiver.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from starlette.responses import Response
 
     from receiver.page.parts import Visit
     from receiver.records import Page, Recording
 
-VERBS = ("retry", "cancel", "hold", "release")
+VERBS = ("retry", "cancel")
+HOLDING = ("hold", "release")
+"""What needs a reason."""
 _MOST_SIBLINGS = 10
 _log = logs.get("page")
 
@@ -62,6 +66,7 @@ async def show(visit: Visit) -> Response:
     history = await visit.parts.catalogue.history(recording_id(visit.request))
     recording = history.recording
     media_origin = await _media_origin(visit, recording)
+    holds = await visit.parts.catalogue.holds_of(recording.id)
     return render(
         visit.request,
         "recording.html",
@@ -71,6 +76,9 @@ async def show(visit: Visit) -> Response:
         history=history,
         player=recording.archive.content_type.partition("/")[0] if recording.archive and media_origin else None,
         verbs=_verbs(recording) if visit.may_act else (),
+        holds=holds,
+        erased_from=_erased_from(visit, recording),
+        may_hold=visit.may_act and recording.state is not State.ERASED,
         siblings=await _siblings(visit, recording),
         refresh_s=refresh_s([recording]),
     )
@@ -87,11 +95,30 @@ def change(verb: str) -> Callable[[Visit], Awaitable[Response]]:
 
     async def handler(visit: Visit) -> Response:
         actions = visit.parts.actions
-        act = {"retry": actions.retry, "cancel": actions.cancel, "hold": actions.hold, "release": actions.release}
-        changed = await act[verb](recording_id(visit.request), visit.token)
+        act = actions.retry if verb == "retry" else actions.cancel
+        changed = await act(recording_id(visit.request), visit.token)
         return redirect(f"/recordings/{changed.id}")
 
     return handler
+
+
+def hold(verb: str) -> Callable[[Visit], Awaitable[Response]]:
+    """Return the handler of `POST /recordings/{id}/hold` or `release`, whose form has a reason."""
+
+    async def handler(visit: Visit) -> Response:
+        act = visit.parts.actions.hold if verb == "hold" else visit.parts.actions.release
+        changed = await act(recording_id(visit.request), visit.form.get("reason", ""), visit.token)
+        return redirect(f"/recordings/{changed.id}")
+
+    return handler
+
+
+def _erased_from(visit: Visit, recording: Recording) -> datetime | None:
+    """Return from when on retention erases the recording, unless it is held; None while it is not due."""
+    period = visit.parts.period
+    if period is None or recording.due_since is None or recording.hold:
+        return None
+    return recording.due_since + period.grace
 
 
 async def _siblings(visit: Visit, recording: Recording) -> list[Recording]:
@@ -106,8 +133,6 @@ def _verbs(recording: Recording) -> tuple[str, ...]:
     allowed = {
         "retry": recording.state in REPLAYABLE,
         "cancel": recording.state in CANCELLABLE,
-        "hold": not recording.hold,
-        "release": recording.hold,
     }
     return tuple(verb for verb in VERBS if allowed[verb])
 

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 
 from receiver.errors import ReceiverError
 from receiver.operators import require
-from receiver.page import deliveries, docs, failed, meetings, overview, recordings, sign_in
+from receiver.page import deliveries, docs, erasures, failed, holds, meetings, overview, recordings, sign_in
 from receiver.page.forms import check_own_site, read_form
 from receiver.page.parts import PageParts, Visit
 from receiver.page.rendering import OwnFiles, redirect, refuse
@@ -74,6 +74,14 @@ def routes(parts: PageParts) -> list[BaseRoute]:
         page("/recordings/{id}", recordings.show),
         page("/recordings/{id}/download", recordings.download),
         *(form(f"/recordings/{{id}}/{verb}", Role.OPERATOR, recordings.change(verb)) for verb in recordings.VERBS),
+        *(form(f"/recordings/{{id}}/{verb}", Role.OPERATOR, recordings.hold(verb)) for verb in recordings.HOLDING),
+        page("/holds", holds.listing),
+        form("/holds", Role.OPERATOR, holds.add),
+        form("/holds/{id}/release", Role.OPERATOR, holds.release),
+        page("/recordings/{id}/erase", erasures.ask),
+        form("/recordings/{id}/erase", Role.ADMIN, erasures.erase),
+        page("/erasures", erasures.listing),
+        page("/erasures/{id}", erasures.show),
         page("/meetings/{id}", meetings.show),
         page("/failed", failed.groups),
         page("/failed/retry", failed.ask),
@@ -86,6 +94,7 @@ def routes(parts: PageParts) -> list[BaseRoute]:
         Mount("/static", OwnFiles()),
         open_page("/docs", docs.api),
         open_page("/docs/errors", docs.errors),
+        open_page("/docs/runbook", docs.runbook),
     ]
 
 

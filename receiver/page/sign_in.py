@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from receiver.page.parts import PageParts, Visit
     from receiver.page.sessions import PageSessions
 
-_OWN_PATH = re.compile(r"/((recordings|deliveries|meetings|failed)(/[A-Za-z0-9_-]{1,64})?)?(\?[!-~]*)?")
+_OWN_PATH = re.compile(r"/((recordings|deliveries|meetings|failed|holds)(/[A-Za-z0-9_-]{1,64})?)?(\?[!-~]*)?")
 """Where a sign-in may lead on to: one of the page's own listings or details. Two slashes would begin another host."""
 _log = logs.get("page")
 

@@ -19,6 +19,7 @@ from receiver.errors import (
     StoreRefusedError,
     StoreUnavailableError,
     WorkerCrashedError,
+    codes,
 )
 from receiver.records import Failure, State
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from receiver.lifecycle import Decision
     from receiver.pipeline.parts import StoreKnowledge
 
+metrics.foresee(metrics.runs, "outcome", ("archived", "abandoned", *codes()))
 _MAX_MESSAGE_CHARS = 1000
 _NAMES = {Side.API: "the Meetings API", Side.STORE: "the bucket", Side.SOURCE: "that host"}
 _log = logs.get("pipeline")

@@ -107,6 +107,7 @@ class RowLedger:
         """
         failpoints.reach(Failpoint.PART_STORED)
         self._took(Side.STORE)
+        _log.debug("part_stored", number=part.number, size_bytes=part.size_bytes)
         self._unnoted.append(part)
         if time.monotonic() - self._noted_s >= self._note_every_s and not self._noting.locked():
             async with self._noting:

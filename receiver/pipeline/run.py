@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from receiver import failpoints, logs, metrics
+from receiver import failpoints, logs, metrics, traces
 from receiver.errors import (
     FenceLostError,
     InternalError,
@@ -37,6 +37,7 @@ from receiver.records import Claim, FreshUrl, Recording, RecordingId, StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from receiver.pipeline.parts import PipelineParts
@@ -83,7 +84,8 @@ class Pipeline:
         if claim is None:
             return
         failpoints.reach(Failpoint.CLAIMED)
-        with logs.bound(recording_id=recording_id, meeting_id=claim.recording.meeting.id, attempt=claim.attempt):
+        trace = traces.of_delivery(claim.delivery_id, claim.traceparent)
+        with _bound(claim, trace), traces.followed(trace):
             _log.info("recording_claimed", **({"crashes": claim.crashes} if claim.crashes else {}))
             try:
                 if not await self._held_off(claim):
@@ -284,3 +286,11 @@ class Pipeline:
 
         if not await to_the_end(settle()):
             self._abandoned[claim.recording.id] = claim.fence
+
+
+def _bound(claim: Claim, trace: traces.Trace) -> AbstractContextManager[None]:
+    """Let every line of a run say of what it is, and from which delivery it follows, if from any."""
+    of, named = claim.recording, {"trace_id": trace.id}
+    if claim.delivery_id is not None:
+        named["delivery_id"] = claim.delivery_id
+    return logs.bound(recording_id=of.id, meeting_id=of.meeting.id, attempt=claim.attempt, **named)

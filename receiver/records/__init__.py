@@ -2,7 +2,21 @@
 
 from receiver.records.acts import ABOUT, ARCHIVED, FIRST_SEEN, Action, Actor, ChainHead, ChainReport, LoggedAct
 from receiver.records.deliveries import Accepted, Delivery, Parsed, RejectedRecord, Replayed
+from receiver.records.erasures import (
+    UNFINISHED,
+    Certificate,
+    CertificateLine,
+    CertificateSummary,
+    Erased,
+    Erasing,
+    ErasureOrder,
+    FileVersion,
+    Remaining,
+    Scope,
+    Tombstone,
+)
 from receiver.records.fixity import AuditTally, ReindexTally, Verdict
+from receiver.records.holds import MAX_REASON_CHARS, Hold, HoldId, HoldScope
 from receiver.records.kinds import (
     ID_PATTERN,
     DeliveryId,
@@ -15,6 +29,7 @@ from receiver.records.kinds import (
     Via,
     is_id,
 )
+from receiver.records.notices import Account, Event, EventState, EventType, Notice, NoticeKind, Sighting
 from receiver.records.objects import (
     HeldPart,
     NotedObject,
@@ -23,8 +38,10 @@ from receiver.records.objects import (
     StoredFile,
     UnfinishedUpload,
     UploadedPart,
+    stem_of,
     versions_of,
 )
+from receiver.records.persons import KeptPlace, Person, PersonTombstone
 from receiver.records.proofs import CopyProof, Learnt, Rung, StoreAbilities
 from receiver.records.reconciliation import KnownMeeting, KnownRecording, Tally, Walk
 from receiver.records.recordings import (
@@ -39,6 +56,7 @@ from receiver.records.recordings import (
     VendorFacts,
     is_another_file,
 )
+from receiver.records.retention import DueGroup, RetentionPeriod, RetentionReport, Ripe
 from receiver.records.sources import FreshUrl, ListedMeeting, ListedRecording, Origin, RefusedSource, source_host
 
 __all__ = [
@@ -46,11 +64,17 @@ __all__ = [
     "ARCHIVED",
     "FIRST_SEEN",
     "ID_PATTERN",
+    "MAX_REASON_CHARS",
+    "UNFINISHED",
     "Accepted",
+    "Account",
     "Action",
     "Actor",
     "Attendee",
     "AuditTally",
+    "Certificate",
+    "CertificateLine",
+    "CertificateSummary",
     "ChainHead",
     "ChainReport",
     "Claim",
@@ -58,11 +82,23 @@ __all__ = [
     "Delivery",
     "DeliveryId",
     "DeliveryStatus",
+    "DueGroup",
+    "Erased",
+    "Erasing",
+    "ErasureOrder",
+    "Event",
+    "EventState",
+    "EventType",
     "Failure",
+    "FileVersion",
     "Fixity",
     "FreshUrl",
     "HeldPart",
+    "Hold",
+    "HoldId",
+    "HoldScope",
     "Host",
+    "KeptPlace",
     "KnownMeeting",
     "KnownRecording",
     "Learnt",
@@ -72,23 +108,34 @@ __all__ = [
     "Meeting",
     "MeetingId",
     "NotedObject",
+    "Notice",
+    "NoticeKind",
     "ObjectHead",
     "OpenUpload",
     "Origin",
     "Page",
     "Parsed",
+    "Person",
+    "PersonTombstone",
     "Recording",
     "RecordingFacts",
     "RecordingId",
     "RefusedSource",
     "ReindexTally",
     "RejectedRecord",
+    "Remaining",
     "Replayed",
+    "RetentionPeriod",
+    "RetentionReport",
+    "Ripe",
     "Rung",
+    "Scope",
+    "Sighting",
     "State",
     "StoreAbilities",
     "StoredFile",
     "Tally",
+    "Tombstone",
     "UnfinishedUpload",
     "UploadedPart",
     "UrlOrigin",
@@ -99,5 +146,6 @@ __all__ = [
     "is_another_file",
     "is_id",
     "source_host",
+    "stem_of",
     "versions_of",
 ]

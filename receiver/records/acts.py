@@ -42,6 +42,17 @@ class Action(StrEnum):
     FOUND_UNREADABLE = "found_unreadable"
     REPAIRED = "repaired"
     REINDEXED = "reindexed"
+    EVENT_REPLAYED = "event_replayed"
+    RETENTION_BEGAN = "retention_began"
+    DUE = "due"
+    DUE_LIFTED = "due_lifted"
+    OBJECT_LOCKED = "object_locked"
+    OBJECT_UNLOCKED = "object_unlocked"
+    ERASURE_BEGAN = "erasure_began"
+    ERASED = "erased"
+    ERASURE_REFUSED = "erasure_refused"
+    PERSON_ERASED = "person_erased"
+    PERSON_SHOWN = "person_shown"
 
 
 FIRST_SEEN, ARCHIVED = "first_seen", "archived"
@@ -75,6 +86,17 @@ ABOUT = {
     Action.FOUND_UNREADABLE: "found unreadable, again and again",
     Action.REPAIRED: "repaired and proven",
     Action.REINDEXED: "made again from its manifest",
+    Action.EVENT_REPLAYED: "an event of it was sent again",
+    Action.RETENTION_BEGAN: "a run of retention was begun by a command",
+    Action.DUE: "due to be erased, by retention",
+    Action.DUE_LIFTED: "not due to be erased any more",
+    Action.OBJECT_LOCKED: "the bucket locked its object, since it is on hold",
+    Action.OBJECT_UNLOCKED: "the bucket unlocked its object, since it is on hold no more",
+    Action.ERASURE_BEGAN: "its erasure began: the index names nobody of it any more",
+    Action.ERASED: "erased: each version of its files was deleted, and is gone",
+    Action.ERASURE_REFUSED: "its files are not all deleted",
+    Action.PERSON_ERASED: "a person was erased",
+    Action.PERSON_SHOWN: "all that is kept of a person was shown",
 }
 """The one table of actions: what each means of a recording."""
 

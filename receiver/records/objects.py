@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from receiver.records.proofs import CopyProof
 
 _VERSION = re.compile(r"\.v([1-9]\d*)\.[a-z0-9]+$")
+_END = re.compile(r"(?:\.v[1-9]\d*)?\.[a-z0-9]+$")
 
 
 def versions_of(key: str) -> Iterator[str]:
@@ -27,6 +28,11 @@ def versions_of(key: str) -> Iterator[str]:
     stem, dot, extension = key.rpartition(".")
     for number in itertools.count(2):
         yield f"{stem}.v{number}{dot}{extension}"
+
+
+def stem_of(key: str) -> str:
+    """Return what the keys of all files of a recording begin with, up to the dot of `.v2` or the extension."""
+    return _END.sub("", key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

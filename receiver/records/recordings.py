@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.progress import Transfer
-    from receiver.records.kinds import Fixity, MeetingId, RecordingId, State, UrlOrigin, Via
+    from receiver.records.kinds import DeliveryId, Fixity, MeetingId, RecordingId, State, UrlOrigin, Via
     from receiver.records.objects import NotedObject, StoredFile, UnfinishedUpload
 
 T = TypeVar("T")
@@ -137,6 +137,12 @@ class Recording:
     """When all bytes of the archived object were last read again and found intact; None: not since it was archived."""
     fixity: Fixity | None = None
     """How they were found when they were last read again."""
+    object_locked: bool = False
+    """Whether the bucket itself was told to keep the object, since it is on hold."""
+    due_since: datetime | None = None
+    """When retention marked it as due to be erased."""
+    expires_at: datetime | None = None
+    """When it becomes due; None where nothing expires, or nothing of it is archived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +153,7 @@ class Claim:
     found by this claim where it `took_over`. `key` is set once an earlier run chose the object's key, `noted` once
     one was about to store it, `upload` while a multipart upload of an earlier run may still be open to go on with, and
     `cut_sha256` where the file came cut before: the SHA-256 of those bytes.
+    `delivery_id` is the newest delivery that named the recording, `traceparent` what it said of its trace.
     `is_listed`: the API has confirmed the recording's facts, which deliveries cannot change any more.
     """
 
@@ -162,6 +169,8 @@ class Claim:
     upload: UnfinishedUpload | None
     cut_sha256: str | None = None
     is_listed: bool = False
+    delivery_id: DeliveryId | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

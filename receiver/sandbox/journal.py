@@ -20,6 +20,7 @@ KEPT_HEADERS = (
     "accept-encoding",
     "content-type",
     "user-agent",
+    "traceparent",
 )
 SECRET_HEADERS = ("cb-token", "cb-administration-api-key", "authorization", "cookie")
 CONTROL_PREFIX = "/_control"

@@ -119,11 +119,11 @@ class SeaweedServer:
         self._held.close()
         if process is None:
             return
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number, timeout_s in ((signal.SIGTERM, STOP_TIMEOUT_S), (signal.SIGKILL, None)):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+                await asyncio.to_thread(process.wait, timeout_s)
                 break
         for part, port in self._ports.items():
             for name in (f"{part}-grpc-{port + GRPC_OFFSET}", f"{part}-{port}"):

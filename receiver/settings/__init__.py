@@ -6,10 +6,12 @@
 
 from receiver.settings.loading import PREFIX, Needs, Problem, load, read_again, rotated_files, survey, unknown_names
 from receiver.settings.model import Settings
-from receiver.settings.values import OpsToken, Role
+from receiver.settings.values import LogFormat, LogLevel, OpsToken, Role
 
 __all__ = [
     "PREFIX",
+    "LogFormat",
+    "LogLevel",
     "Needs",
     "OpsToken",
     "Problem",

@@ -40,6 +40,7 @@ ROTATED = (
     "api_user_password",
     "api_user_id",
     "webhook_secrets",
+    "events_secret",
     "ops_tokens",
 )
 """Settings whose `_FILE` may change while the service runs."""
@@ -89,6 +90,7 @@ def survey(
         what = "cannot hold other ids or names beside {recording_id} without API credentials: two keys could be one"
         remedy = "set {recording_id} apart with '/' or '.', or set API credentials, by which ids are confirmed"
         problems.append(_problem("key_template", what, remedy))
+    problems += _event_problems(settings)
     if "source_cleanup_after_days" in values and "api_admin_key" not in values:
         what = "needs RECEIVER_API_ADMIN_KEY: only an administration key may delete recordings at the platform"
         problems.append(Problem("source_cleanup_after_days", f"RECEIVER_SOURCE_CLEANUP_AFTER_DAYS {what}"))
@@ -173,6 +175,19 @@ def _problem(name: str, what: str, remedy: str = "") -> Problem:
     example = EXAMPLES.get(name) or (str(default) if default not in (None, "", ()) else None)
     variable = PREFIX + name.upper()
     return Problem(name, f"{variable} {what}", remedy, f"{variable}={example}" if example else None)
+
+
+def _event_problems(settings: Settings) -> list[Problem]:
+    """Tell where events could not be signed, or could be read on their way."""
+    if settings.events_url is None:
+        return []
+    problems = []
+    if "events_secret" not in settings.model_fields_set:
+        problems.append(_problem("events_secret", "is not set, and events are signed with it"))
+    if settings.events_url.get_secret_value().startswith("http:") and not settings.events_networks:
+        what = "is not encrypted: only addresses of RECEIVER_EVENTS_NETWORKS may be sent events so"
+        problems.append(_problem("events_url", what, "use https, or list the receiver's own network there"))
+    return problems
 
 
 def _credential_problems(names: Any) -> list[Problem]:

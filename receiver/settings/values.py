@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import string
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
@@ -28,6 +30,22 @@ class Role(StrEnum):
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMIN = "admin"
+
+
+class LogLevel(StrEnum):
+    """What the log holds: lines of this weight and heavier ones."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How the log is written: an object a line for machines, or text for eyes."""
+
+    JSON = "json"
+    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,10 @@ def _network(value: Any) -> Any:
     return ip_network(value, strict=False) if isinstance(value, str) else value
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _duration(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -158,15 +180,62 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _events_url(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s#]*)?", value.get_secret_value()):
+        raise ValueError("must be an http(s) URL without user or fragment")
+    return value
+
+
+def _events_secret(value: SecretStr) -> SecretStr:
+    prefix, _, text = value.get_secret_value().partition("_")
+    try:
+        known = len(base64.b64decode(text, validate=True))
+    except ValueError:
+        known = 0
+    if prefix != "whsec" or not 24 <= known <= 64:
+        raise WrongValueError(
+            "each secret is whsec_ and 24 to 64 random bytes in base64 (Standard Webhooks)",
+            'make one with echo "whsec_$(openssl rand -base64 32)"',
+        )
+    return value
+
+
+def _split_urls(value: Any) -> Any:
+    """Split at commas and spaces that another URL follows: within one a comma stands between recipients."""
+    return re.split(r"[,\s]+(?=[A-Za-z][A-Za-z0-9+.-]*://)", value.strip(" ,")) if isinstance(value, str) else value
+
+
+def _notify_url(value: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(value.get_secret_value())
+        is_mail, port = parts.scheme in {"smtp", "smtps"}, parts.port
+    except ValueError:
+        raise ValueError("one of the URLs cannot be parsed") from None
+    if not parts.scheme or "://" not in value.get_secret_value():
+        raise ValueError("each is a URL: smtps://… for e-mail, or one of Apprise's")
+    given = parse_qs(parts.query)
+    if is_mail and not (parts.hostname and port != 0 and given.get("from") and given.get("to")):
+        raise WrongValueError(
+            f"an {parts.scheme}:// URL lacks its host, ?from= or &to=",
+            "write smtps://user:password@host:465/?from=archive@example.com&to=ops@example.com",
+        )
+    return value
+
+
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Level = Annotated[LogLevel, BeforeValidator(_lower)]
 Bucket = Annotated[str, AfterValidator(_bucket)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Template = Annotated[str, AfterValidator(_key_template)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 OriginText = Annotated[Origin, BeforeValidator(_origin)]
 OpsTokenText = Annotated[OpsToken, BeforeValidator(_ops_token)]
+EventsUrl = Annotated[SecretStr, AfterValidator(_events_url)]
+EventsSecret = Annotated[SecretStr, AfterValidator(_events_secret)]
+NotifyUrl = Annotated[SecretStr, AfterValidator(_notify_url)]
 Split = BeforeValidator(_split)
+SplitUrls = BeforeValidator(_split_urls)

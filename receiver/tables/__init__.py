@@ -6,31 +6,46 @@ Schema changes happen in `migrations/` only; a test compares the migrated schema
 from __future__ import annotations
 
 from receiver.tables.database import MISSING_RIGHT, Database, own_instance
-from receiver.tables.metadata import (
-    api_pauses,
-    attendees,
+from receiver.tables.inserts import add_new, add_rows
+from receiver.tables.keeping_tables import (
     audit_log,
     audit_log_heads,
+    digest_keys,
+    erased_persons,
+    erasures,
+    held_recordings,
+    holds,
+    standing_holds,
+    unsealed_audit_log,
+)
+from receiver.tables.metadata import metadata
+from receiver.tables.move import Content, MoveReport, move
+from receiver.tables.operation_tables import (
+    api_pauses,
     bucket_walks,
+    ended_sessions,
+    event_outbox,
+    notice_holders,
+    notices,
+    reconciled_meetings,
+    reconciliations,
+    store_abilities,
+    write_probes,
+)
+from receiver.tables.probe import WriteRefusedError, durability, try_writing
+from receiver.tables.recording_tables import (
+    archived_bytes,
+    attendees,
     candidate_meetings,
     deliveries,
     delivery_recordings,
-    ended_sessions,
-    metadata,
     named_meetings,
     participants,
-    reconciled_meetings,
-    reconciliations,
     recordings,
     search_postings,
     state_counts,
-    store_abilities,
-    unsealed_audit_log,
     upload_parts,
-    write_probes,
 )
-from receiver.tables.move import Content, MoveReport, move
-from receiver.tables.probe import WriteRefusedError, durability, try_writing
 from receiver.tables.schema import check_head, schema_status, upgrade
 from receiver.tables.sqlite import SqliteDatabase
 
@@ -51,7 +66,10 @@ __all__ = [
     "MoveReport",
     "SqliteDatabase",
     "WriteRefusedError",
+    "add_new",
+    "add_rows",
     "api_pauses",
+    "archived_bytes",
     "attendees",
     "audit_log",
     "audit_log_heads",
@@ -60,11 +78,19 @@ __all__ = [
     "check_head",
     "deliveries",
     "delivery_recordings",
+    "digest_keys",
     "durability",
     "ended_sessions",
+    "erased_persons",
+    "erasures",
+    "event_outbox",
+    "held_recordings",
+    "holds",
     "metadata",
     "move",
     "named_meetings",
+    "notice_holders",
+    "notices",
     "open_database",
     "own_instance",
     "participants",
@@ -73,6 +99,7 @@ __all__ = [
     "recordings",
     "schema_status",
     "search_postings",
+    "standing_holds",
     "state_counts",
     "store_abilities",
     "try_writing",

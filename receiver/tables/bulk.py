@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from receiver.tables.metadata import UtcDateTime
+from receiver.tables.times import UtcDateTime, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +121,7 @@ def plain_time(value: datetime | str) -> str:
         if len(value) == _TIME_CHARS:
             return value
         value = datetime.fromisoformat(value).replace(tzinfo=UTC)
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return utc_text(value)
 
 
 def plain_json(value: Any) -> str:

@@ -44,6 +44,10 @@ class Database(ABC):
         must be safe to send again.
         """
 
+    async def clear_log(self) -> bool:
+        """Have the log of writes forget what was overwritten, where this process can; tell whether it does."""
+        return False
+
     @abstractmethod
     async def close(self) -> None:
         """Close every connection; no transaction may run."""

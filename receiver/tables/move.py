@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from receiver.errors import ReceiverError, SchemaOutdatedError
 from receiver.tables.bulk import read_rows, unindexed, write_rows
-from receiver.tables.metadata import DERIVED, NOT_MOVED, metadata, search_postings
+from receiver.tables.metadata import DERIVED, NOT_MOVED, metadata
 from receiver.tables.postings import derive_postings
+from receiver.tables.recording_tables import search_postings
 from receiver.tables.schema import is_at_head, upgrade
 
 if TYPE_CHECKING:

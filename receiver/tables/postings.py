@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from receiver.tables.metadata import recordings
+from receiver.tables.recording_tables import recordings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from receiver.transfer.copier import Copier, open_copier
 from receiver.transfer.limits import MIN_RATE_BYTES_S, Limits
-from receiver.transfer.policy import DownloadPolicy
+from receiver.transfer.policy import DownloadPolicy, origin_of
 from receiver.transfer.ports import Ledger, Target
 from receiver.transfer.proving import read_back
 from receiver.transfer.source import Refresh
@@ -16,5 +16,6 @@ __all__ = [
     "Refresh",
     "Target",
     "open_copier",
+    "origin_of",
     "read_back",
 ]

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from datetime import UTC, datetime
+from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from io import RawIOBase
 from typing import TYPE_CHECKING
@@ -105,9 +106,13 @@ class Connections:
     def __init__(self, policy: DownloadPolicy, *, timeout_s: float) -> None:
         self._policy = policy
         self._timeout_s = timeout_s
-        self._tls = ssl.create_default_context()
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str, int], list[tuple[float, HTTPConnection]]] = defaultdict(list)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """All certificates of the world; they take 38 ms to read, which a start need not wait for."""
+        return ssl.create_default_context()
 
     def get(self, url: URL, headers: Mapping[str, str], stop: Stop) -> Answer:
         """Send a GET and return its answer; raises `OSError` and `http.client.HTTPException`."""

@@ -50,10 +50,12 @@ class DownloadPolicy:
     """`origins` is DOWNLOAD_HOSTS; `networks`, DOWNLOAD_NETWORKS, are the other addresses that are allowed too.
 
     Without `origins` nobody has said where the platform keeps its files: a cloud's name alone is anybody's bucket.
+    Unless it `allows_public`, only addresses of `networks` are allowed.
     """
 
     origins: tuple[Origin, ...] | None
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    allows_public: bool = True
 
     def check_url(self, text: str) -> URL:
         """Return the URL as it will be requested, byte for byte.
@@ -93,7 +95,7 @@ class DownloadPolicy:
     def _allows(self, address: IPv4Address | IPv6Address) -> bool:
         if any(address in network for network in self.networks):
             return True
-        if any(address in network for network in _NEVER_PUBLIC):
+        if not self.allows_public or any(address in network for network in _NEVER_PUBLIC):
             return False
         if isinstance(address, IPv6Address) and address not in _UNICAST:
             return False

@@ -74,7 +74,10 @@ def rclone(server: SeaweedServer, folder: Path) -> tuple[list[str], dict[str, st
 async def add_rows(database: Database, numbers: range) -> None:
     """Add rows of objects that are missing, a thousand at a time."""
     for start in range(numbers.start, numbers.stop, 1000):
-        rows = [row_of(number, "bench", b"") for number in range(start, min(start + 1000, numbers.stop))]
+        rows = [
+            row_of(number, "bench", b"") | {"search_text": ""}
+            for number in range(start, min(start + 1000, numbers.stop))
+        ]
         await database.write(lambda tx, rows=rows: tx.execute(sa.insert(recordings), rows))
 
 

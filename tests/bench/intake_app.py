@@ -84,7 +84,7 @@ async def main(fd: int, database_url: str, source_url: str | None) -> None:
     )
     app = Starlette(routes=webhook.routes(parts), exception_handlers=problems.handlers())
     server = Server(server_config(app, RoomSize(1024, 1024)))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.end)
     transfers = [asyncio.create_task(_transfer(source_url)) for _ in range(2)] if source_url else []
     await server.serve(sockets=[socket.socket(fileno=fd)])
     for task in transfers:

@@ -111,6 +111,7 @@ async def test_the_example_payload_is_archived(sandbox: Sandbox, service: Servic
         "error": None,
         "transfer": None,
         "hold": False,
+        "expires_at": None,
         "url_origin": "api",
     }
     async with service.client() as client:

@@ -131,15 +131,23 @@ async def test_retry_and_cancel_are_noticed_by_the_running_service(sandbox, serv
 
 
 @ON_SQLITE  # the lock is SQLite's own: PostgreSQL is there to be shared
-async def test_a_second_worker_and_a_taken_port_are_refused(service, run):
+async def test_a_second_service_on_the_file_hears_so_whatever_its_port(service, run):
     await service.start()
-    second = await run("serve", "--port", "0")
-    assert second.exit_code == 1
-    assert second.stderr.splitlines()[-1].startswith("Error: another receiver works on ")
-    taken = await run("serve", "--port", service.url.rpartition(":")[2])
+    for port in ("0", service.url.rpartition(":")[2]):
+        second = await run("serve", "--port", port)
+        assert second.exit_code == 1
+        (said,) = second.stderr.splitlines()
+        assert said.startswith("Error: another receiver works on ")
+        assert "stop that one first, or move to PostgreSQL" in said
+
+
+@ON_SQLITE  # the database is not what is asked here
+async def test_a_taken_port_is_a_plain_error(service, run):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = await run("serve", "--port", str(other.getsockname()[1]))
     assert taken.exit_code == 1
     assert "Error: cannot listen on 127.0.0.1 port" in taken.stderr
-    assert "Traceback" not in second.stderr + taken.stderr
+    assert "Traceback" not in taken.stderr
 
 
 async def test_an_old_schema_is_refused_until_it_is_migrated(empty_database_url, tmp_path):

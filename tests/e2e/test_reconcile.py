@@ -17,8 +17,9 @@ from tests.support.databases import ON_SQLITE
 from tests.support.reconciling import AS_USER, ago, old_file
 from tests.support.service import control, set_fault
 
-DROPPED = 250
-KILLED = 160
+DROPPED = 120
+KILLED = 120
+"""More than a page of the listing holds."""
 
 
 @pytest.fixture

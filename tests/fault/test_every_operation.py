@@ -183,7 +183,11 @@ async def until_archived(job: Job) -> Recording:
     raise AssertionError(f"after {RUNS_AT_MOST} runs: {recording.state} {recording.error}")
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("size", "database_url"),
+    [("one request", "sqlite"), ("three parts", "sqlite"), ("one request", "postgresql")],  # parts are the store's
+    indirect=["database_url"],
+)
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.UNANSWERED])
 async def test_a_passing_fault_of_any_operation_is_survived(world: World, size: str, fate: Fate) -> None:
     world.content = SIZES[size]

@@ -59,7 +59,7 @@ async def serving(room: RoomSize, deadlines: Deadlines) -> AsyncIterator[tuple[s
         try:
             yield bound.getsockname()
         finally:
-            server.should_exit = True
+            server.end()
             await running
 
 

@@ -93,6 +93,11 @@ async def test_nothing_fails_however_long_it_lasts(
         metrics = (await client.get("/metrics")).text
     assert f'receiver_paused_sides{{side="{side}"}} 1.0' in metrics
     assert f"receiver_queue_paused {float(side != 'source')}" in metrics
+    if side != "source":
+        told = [
+            line for line in metrics.splitlines() if line.startswith(f'receiver_{side}_errors_total{{code="{code}"}}')
+        ]
+        assert float(told[0].split()[1]) > 0
 
     await control(sandbox, "DELETE", "/faults")
     store_proxy.rules.clear()

@@ -192,7 +192,9 @@ async def test_postgresql_stopped_while_posts_arrive(sandbox: Sandbox, service: 
         down = await service.post(body)
         assert (down.status_code, down.headers["retry-after"]) == (503, "5")
         async with service.client() as client:
-            assert (await client.get("/readyz")).status_code == 503
+            async with asyncio.timeout(10):  # a write that succeeded stands for a second
+                while (await client.get("/readyz")).status_code != 503:
+                    await asyncio.sleep(0.1)
             shown = await client.get("/metrics")
             assert shown.status_code == 200
             assert "receiver_index_stale 1.0" in shown.text

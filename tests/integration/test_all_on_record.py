@@ -21,6 +21,7 @@ from receiver.cli.commands import root
 from receiver.cli.lazy import LazyGroup
 from receiver.records import ABOUT, State
 from receiver.tables import audit_log as entries
+from receiver.tables import holds
 from tests.support.api import bearer
 from tests.support.databases import ON_SQLITE
 from tests.support.intake import replay_of
@@ -41,6 +42,7 @@ _INDEX = (
     "rows of the index, which every role may browse; neither the file nor a body, and pages load anew by themselves"
 )
 _RECORD = "the record itself"
+_HOLDS = "the holds that stand, which every role may see"
 _DELIVERY = "the delivery and the rows say what came, and when"
 _NO_RECORDING = "tells nothing of a recording"
 
@@ -50,6 +52,8 @@ ROUTES = {
     ("POST", "/api/recordings/{id}/cancel"): ("pending", "cancelled"),
     ("POST", "/api/recordings/{id}/hold"): ("r1", "held"),
     ("POST", "/api/recordings/{id}/release"): ("r1", "released"),
+    ("POST", "/api/holds"): ("hold:2", "held"),
+    ("DELETE", "/api/holds/{id}"): ("hold:1", "released"),
     ("GET", "/api/deliveries/{id}"): ("d1", "body_shown"),
     ("POST", "/api/deliveries/{id}/replay"): ("d1", "replayed"),
     ("GET", "/api/export"): ("recordings", "exported"),
@@ -59,14 +63,29 @@ ROUTES = {
     ("POST", "/recordings/{id}/cancel"): ("pending", "cancelled"),
     ("POST", "/recordings/{id}/hold"): ("r1", "held"),
     ("POST", "/recordings/{id}/release"): ("r1", "released"),
+    ("POST", "/holds"): ("hold:2", "held"),
+    ("POST", "/holds/{id}/release"): ("hold:1", "released"),
+    ("DELETE", "/api/recordings/{id}"): ("r1", "erasure_began"),
+    ("POST", "/recordings/{id}/erase"): ("r1", "erasure_began"),
     ("POST", "/failed/retry"): ("failed", "retried"),
     ("GET", "/deliveries/{id}"): ("d1", "body_shown"),
     ("POST", "/deliveries/{id}/replay"): ("d1", "replayed"),
 }
 """Routes that act, each with the subject and the action of its one entry."""
+_CASE = {"reason": "a case"}
 ASKED = {
     "/api/export": {"params": {"format": "csv", "q": "zoe"}},
     "/api/recordings/retry": {"json": {"error_code": "x"}},
+    "/api/recordings/{id}/hold": {"json": _CASE},
+    "/api/recordings/{id}/release": {"json": _CASE},
+    "/api/holds": {"json": {"scope": "meeting", "value": "m2"} | _CASE},
+    "/api/holds/{id}": {"json": _CASE},
+    "/api/recordings/{id}": {"json": _CASE},
+    "/recordings/{id}/hold": {"fields": _CASE},
+    "/recordings/{id}/release": {"fields": _CASE},
+    "/recordings/{id}/erase": {"fields": {"confirmation": "r1"} | _CASE},
+    "/holds": {"fields": {"scope": "meeting", "value": "m2"} | _CASE},
+    "/holds/{id}/release": {"fields": _CASE},
     "/failed/retry": {"fields": {"error_code": "x"}},
 }
 """What these are asked with."""
@@ -76,6 +95,7 @@ SILENT_ROUTES = {
     ("GET", "/api/recordings/{id}/history"): _RECORD,
     ("GET", "/api/audit-log"): _RECORD,
     ("GET", "/api/meetings/{id}"): _INDEX,
+    ("GET", "/api/holds"): _HOLDS,
     ("GET", "/api/deliveries"): _INDEX,
     ("GET", "/openapi.json"): _NO_RECORDING,
     ("GET", "/api/stats"): _NO_RECORDING,
@@ -85,8 +105,12 @@ SILENT_ROUTES = {
     ("GET", "/"): _INDEX,
     ("GET", "/recordings"): _INDEX,
     ("GET", "/recordings/{id}"): _INDEX,
+    ("GET", "/recordings/{id}/erase"): "asks, and does nothing",
+    ("GET", "/erasures"): "ids, counts and reasons, which the log has too",
+    ("GET", "/erasures/{id}"): "ids, counts and reasons, which the log has too",
     ("GET", "/meetings/{id}"): _INDEX,
     ("GET", "/failed"): _INDEX,
+    ("GET", "/holds"): _HOLDS,
     ("GET", "/failed/retry"): "says how many there are, and does nothing",
     ("GET", "/deliveries"): _INDEX,
     ("GET", "/sign-in"): _NO_RECORDING,
@@ -95,6 +119,7 @@ SILENT_ROUTES = {
     ("GET", "/static"): _NO_RECORDING,
     ("GET", "/docs"): _NO_RECORDING,
     ("GET", "/docs/errors"): _NO_RECORDING,
+    ("GET", "/docs/runbook"): _NO_RECORDING,
     ("POST", "/webhooks/recording-done"): _DELIVERY,
     ("POST", "/webhooks/recording-done/"): _DELIVERY,
     ("POST", "/webhooks/recording-done/{secret}"): _DELIVERY,
@@ -106,6 +131,8 @@ COMMANDS = {
     "recordings download": (["r1", "-o", "-"], "r1", "downloaded"),
     "deliveries show": (["d1"], "d1", "body_shown"),
     "deliveries replay": (["d1"], "d1", "replayed"),
+    "holds add": (["--meeting-id", "m2", "--reason", "a case"], "hold:2", "held"),
+    "holds release": (["1"], "hold:1", "released"),
     "export": (["--format", "csv"], "recordings", "exported"),
     "lift-pause": ([], "https://api.example.com", "api_pause_lifted"),
     "reconcile": (["--since", "30d"], "30d", "reconciliation_began"),
@@ -113,12 +140,19 @@ COMMANDS = {
 }
 """Commands that act, with arguments, and the subject and the action of their one entry."""
 TESTED_ELSEWHERE = {
+    "events replay": "tests/integration/test_events.py: event_replayed",
+    "erase": "tests/integration/test_erasure.py: erasure_began, erased, erasure_refused; of a person: test_persons.py",
+    "person": "tests/integration/test_persons.py: person_shown",
     "clean-up": "tests/e2e/test_cleanup.py: source_deletion_began, source_deleted, source_gone",
     "audit": "tests/integration/test_audit.py: verified, found_damaged, found_missing, found_unreadable; repaired: e2e",
     "reindex": "tests/integration/test_reindex.py: reindexed",
+    "retention": "tests/integration/test_retention.py: retention_began, due, due_lifted",
 }
 SILENT_COMMANDS = {
+    "events list": _INDEX,
+    "notify": _NO_RECORDING,
     "recordings list": _INDEX,
+    "holds list": _HOLDS,
     "recordings show": _INDEX,
     "deliveries list": _INDEX,
     "history": _RECORD,
@@ -143,6 +177,8 @@ async def rows(database: Database) -> None:
         row("pending", next_attempt_at=NOW),
     )
     await add_delivery(database, body=BODY, recording_ids=("r1",), recordings_count=1)
+    hold = {"scope": "host", "value": "7", "reason": "a case", "actor": "token:root", "at": NOW}
+    await database.write(lambda tx: tx.execute(sa.insert(holds).values(hold)))
 
 
 async def written(database: Database) -> list[tuple[str, str, str, str | None]]:
@@ -185,17 +221,19 @@ async def test_an_act_by_api_or_page_is_in_the_log_before_its_answer(
     database: Database, route: tuple[str, str]
 ) -> None:
     (method, path), (subject, action) = route, ROUTES[route]
-    path = path.replace("{id}", subject)
+    asked = ASKED.get(path, {})
+    path = path.replace("{id}", subject.removeprefix("hold:"))
+    who, role, token = ("root", "admin", ADMIN) if action == "erasure_began" else ("alice", "operator", OPERATOR)
     async with client_of(database) as client:
         if path.startswith("/api/"):
-            answer = await client.request(method, path, headers=bearer(OPERATOR), **ASKED.get(path, {}))
+            answer = await client.request(method, path, headers=bearer(token), **asked)
         else:
-            await sign_in(client, OPERATOR)
-            answer = await (client.get(path) if method == "GET" else post(client, path, **ASKED.get(path, {})))
+            await sign_in(client, token)
+            answer = await (client.get(path) if method == "GET" else post(client, path, **asked))
         assert answer.status_code in {200, 303, 307}, answer.text
     found = await written(database)
-    assert found[0] == ("token:alice", action, subject, "operator")
-    assert all(one[1] == "reopened" for one in found[1:])
+    assert found[0] == (f"token:{who}", action, subject, role)
+    assert all(one[1] in {"reopened", "erased"} for one in found[1:])
 
 
 @ON_SQLITE

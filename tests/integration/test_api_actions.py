@@ -48,7 +48,7 @@ async def test_hold_and_release_may_be_repeated_and_name_who_did_it(
     await add(database, row("r1", **ARCHIVED))
     with capture_logs() as events:
         for action, held in (("hold", True), ("hold", True), ("release", False), ("release", False)):
-            answer = await api_operator.post(f"/api/recordings/r1/{action}")
+            answer = await api_operator.post(f"/api/recordings/r1/{action}", json={"reason": "a case"})
             assert (answer.status_code, answer.json()["hold"]) == (200, held)
             assert (await api_operator.get("/api/recordings/r1")).json() == answer.json()
     assert [(e["event"], e["recording_id"], e["token_name"]) for e in events] == [

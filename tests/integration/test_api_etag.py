@@ -35,7 +35,7 @@ async def test_what_has_not_changed_is_not_sent_again(api_viewer: httpx.AsyncCli
 async def test_a_change_has_another_etag(api_operator: httpx.AsyncClient):
     paths = ("/api/recordings/r1", "/api/meetings/m1")
     before = [(await api_operator.get(path)).headers["etag"] for path in paths]
-    await api_operator.post("/api/recordings/r1/hold")
+    await api_operator.post("/api/recordings/r1/hold", json={"reason": "a case"})
     for path, etag in zip(paths, before, strict=True):
         answer = await api_operator.get(path, headers={"If-None-Match": etag})
         assert (answer.status_code, answer.headers["etag"] != etag) == (200, True)

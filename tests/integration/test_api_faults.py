@@ -7,16 +7,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.errors import StorageUnavailableError
-from tests.support.api import ALL, assert_problem, bearer, client_of
+from tests.support.api import ALL, ASKED, assert_problem, bearer, client_of
 from tests.support.operators import ADMIN, VIEWER, Broken, Outside
 
 
 async def test_a_database_that_is_down_is_a_503_to_be_asked_again(outside: Outside):
     broken = Broken(StorageUnavailableError("db-7.internal refused"))
-    async with client_of(broken, broken, outside, replay=broken.take_in) as client:
+    async with client_of(broken, broken, outside, replay=broken.take_in, erasing=broken) as client:
         for method, path in ALL:
-            body = {"error_code": "e"} if method == "POST" else None
-            answer = await client.request(method, path, headers=bearer(ADMIN), json=body)
+            body = {"json": ASKED[path]} if method != "GET" and path in ASKED else {}
+            answer = await client.request(method, path, headers=bearer(ADMIN), **body)
             assert_problem(answer, 503, "the database cannot take the request now; send it again")
             assert answer.headers["retry-after"] == "5"
             assert "db-7" not in answer.text
@@ -43,6 +43,7 @@ async def test_a_defect_is_logged_and_shows_no_internals(outside: Outside):
         ("POST", "/api/recordings/r1/erase", 404, "nothing is served at this path"),
         ("POST", "/api/recordings", 405, "this path takes GET, HEAD"),
         ("GET", "/api/recordings/r1/retry", 405, "this path takes POST"),
+        ("PUT", "/api/recordings/r1", 405, "this path takes DELETE, GET, HEAD"),
         ("PUT", "/healthz", 405, "this path takes GET, HEAD"),
     ],
 )

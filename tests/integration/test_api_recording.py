@@ -77,6 +77,7 @@ async def test_a_recording_in_full(database: Database, api_viewer: httpx.AsyncCl
         },
         "transfer": None,
         "hold": True,
+        "expires_at": None,
         "url_origin": "api",
         "first_seen": {"via": "webhook", "at": "2026-11-23T12:00:00Z"},
     }
@@ -110,4 +111,5 @@ async def test_no_such_recording(api_operator: httpx.AsyncClient, recording_id: 
     assert_problem(await api_operator.get(f"/api/recordings/{recording_id}"), 404, detail)
     assert_problem(await api_operator.get(f"/api/recordings/{recording_id}/download"), 404, detail)
     for action in ("retry", "cancel", "hold", "release"):
-        assert_problem(await api_operator.post(f"/api/recordings/{recording_id}/{action}"), 404, detail)
+        json = {"reason": "a case"} if action in {"hold", "release"} else None
+        assert_problem(await api_operator.post(f"/api/recordings/{recording_id}/{action}", json=json), 404, detail)

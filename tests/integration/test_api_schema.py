@@ -28,6 +28,7 @@ from receiver.catalogue import Catalogue, Interventions
 from receiver.records import State
 from receiver.tables import open_database
 from tests.support.api import api_of
+from tests.support.erasing import erase_actions
 from tests.support.intake import replay_of
 from tests.support.operators import ADMIN, ARCHIVED, DESCRIBED, NOW, Outside, add, add_delivery, row
 
@@ -42,7 +43,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-KNOWN = {"recordings": ("r1", "r2", "r3", "r4"), "meetings": ("m1", "m2"), "deliveries": ("d1",)}
+KNOWN = {"recordings": ("r1", "r2", "r3", "r4"), "meetings": ("m1", "m2"), "deliveries": ("d1",), "holds": ("1", "2")}
 SCHEMA = schemathesis.openapi.from_dict(api.document())
 
 
@@ -69,7 +70,8 @@ async def serve(url: str, tell: list[uvicorn.Server]) -> None:
     )
     await add_delivery(database, body=b'[{"_id": "r1"}]', recording_ids=("r1",))
     outside = Outside()
-    parts = api_of(Catalogue(database), Interventions(database), outside, replay=replay_of(database))
+    more = {"replay": replay_of(database), "erasing": erase_actions(database)}
+    parts = api_of(Catalogue(database), Interventions(database), outside, **more)
     app = Starlette(routes=api.routes(parts), exception_handlers=problems.handlers())
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     tell.append(server)

@@ -222,7 +222,7 @@ async def test_the_stores_answers_are_awaited_side_by_side():
 
 
 async def test_memory_does_not_grow_with_the_file(bucket):
-    content = Content(300 * MIB)
+    content = Content(150 * MIB)
     warm_up = Content(20 * MIB)
     async with (
         SourceServer(lambda r: ranged(warm_up, r)) as source,

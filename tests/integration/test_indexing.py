@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -101,16 +101,25 @@ async def test_counts_follow_whoever_writes(database: Database) -> None:
         query = sa.select(recordings.c.state, sa.func.count()).group_by(recordings.c.state)
         held = dict(await database.read(lambda tx: tx.execute(query).all()))
         assert {state: many for state, many in (await catalogue.counts()).items() if many} == held
+        total = sa.select(sa.func.coalesce(sa.func.sum(recordings.c.size_bytes), 0))
+        total = total.where(recordings.c.state == State.ARCHIVED)
+        assert await catalogue.archived_bytes() == await database.read(lambda tx: tx.execute(total).scalar_one())
+
+    async def change(which: sa.ColumnElement[bool], **values: Any) -> None:
+        await database.write(lambda tx: tx.execute(sa.update(recordings).where(which).values(values)))
+        await is_counted()
 
     for number in range(6):
-        await add(
-            database, *(row(f"r{number}-{n}", state=State.FAILED if n % 3 else State.PENDING) for n in range(400))
-        )
+        states = (State.PENDING, State.FAILED, State.FAILED)
+        await add(database, *(row(f"r{number}-{n}", state=states[n % 3], size_bytes=n) for n in range(400)))
     await is_counted()
-    is_pending = recordings.c.state == State.PENDING
-    await database.write(lambda tx: tx.execute(sa.update(recordings).where(is_pending).values(state=State.ARCHIVED)))
-    await is_counted()
+    await change(recordings.c.state == State.PENDING, state=State.ARCHIVED)
     await is_counted()  # once more, after folding
+    assert await catalogue.archived_bytes() > 0
+    await add(database, *(row(f"a{n}", state=State.ARCHIVED, size_bytes=n or None) for n in range(5)))
+    await change(recordings.c.id.like("r2-%"), size_bytes=recordings.c.size_bytes + 2**40)
+    await change(recordings.c.id == "r3-0", size_bytes=None)
+    await change(recordings.c.id.like("r4-%"), state=State.ERASED, size_bytes=None)
 
     async def rolled_back() -> None:
         def fail(tx: sa.Connection) -> None:

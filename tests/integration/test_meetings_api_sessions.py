@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
+from receiver import metrics
 from receiver.errors import (
     ApiBadAnswerError,
     ApiClockSkewError,
@@ -234,6 +235,8 @@ async def test_refused_login(server, status, headers, error, retry_after_s):
         return refusal(status, "wrong canary-password", **headers)
 
     server.session = answer
+    metrics.clock_skew_seconds.set(0)
+    before = failed(error.code)
     async with client(server, USER) as api:
         errors = await asyncio.gather(*(api.listed(R1, MeetingId(f"m{n}")) for n in range(9)), return_exceptions=True)
     assert len(server.requests) == 1
@@ -242,3 +245,9 @@ async def test_refused_login(server, status, headers, error, retry_after_s):
     assert len({id(e) for e in errors}) == 9  # each waiter raises its own
     assert not [e for e in errors if "canary" in str(e)]
     assert ("minutes ahead of its own" in str(errors[0])) == (status == 422)
+    assert (metrics.registry.get_sample_value("receiver_clock_skew_seconds") > 3600) == (status == 422)
+    assert failed(error.code) > before
+
+
+def failed(code: str) -> float:
+    return metrics.registry.get_sample_value("receiver_api_errors_total", {"code": code})

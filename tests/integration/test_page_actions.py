@@ -47,15 +47,16 @@ async def test_only_what_state_and_role_allow_is_offered(database: Database, bro
             if verb is None:
                 assert offered == set()
                 continue
-            assert "hold" in offered
-            assert (await post(browser, f"/recordings/r1/{verb}")).status_code == (303 if verb in offered else 409)
+            assert ("hold" in offered) == (state is not State.ERASED)
+            answer = await post(browser, f"/recordings/r1/{verb}", {"reason": "a case"})
+            assert answer.status_code == (303 if verb in offered else 409)
 
 
 async def test_changes_name_who_did_them(database: Database, operator: httpx.AsyncClient):
     await add(database, row("r1", state=State.FAILED))
     with capture_logs() as events:
         for verb in ("hold", "release", "cancel", "retry"):
-            assert (await post(operator, f"/recordings/r1/{verb}")).status_code == 303
+            assert (await post(operator, f"/recordings/r1/{verb}", {"reason": "a case"})).status_code == 303
     assert [(e["event"], e["recording_id"], e["token_name"]) for e in events] == [
         (f"recording_{done}", "r1", "alice") for done in ("held", "released", "cancelled", "retried")
     ]

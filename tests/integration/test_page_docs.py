@@ -39,3 +39,13 @@ async def test_every_problem_leads_to_its_section(browser: httpx.AsyncClient, vi
     assert '<tr id="source_denied">' in text
     assert text.count("<h1>") == 1
     assert "Overview" in await get(viewer, "/docs/errors"), "who is signed in keeps the way back"
+
+
+async def test_the_runbook_is_shown_with_what_its_links_lead_to(browser: httpx.AsyncClient):
+    text = await get(browser, "/docs/runbook")
+    anchors = re.findall(r' id="([^"]+)"', text)
+    assert len(anchors) == len(set(anchors))
+    assert {"nothingisscraped", "store_denied"} <= set(anchors)
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(anchors)
+    assert 'href="errors"' in text, "the table of errors, as this service shows it"
+    assert text.count("<h1>") == 1

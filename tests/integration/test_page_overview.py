@@ -57,6 +57,7 @@ async def test_the_overview_says_what_the_night_brought(viewer: httpx.AsyncClien
         "Failed 4 and 1 missing at the platform",
         "Last webhook 5 h 30 min ago 2026-11-23 06:30:00Z",
         "Last reconciliation 2 d ago 2026-11-21 12:00:00Z",
+        "Archived in all 10.0 GB 2 recordings",
         "In 14 days 10.0 GB 2 recordings archived",
         "source_denied 3",
         "23 Nov 1 22 Nov 1 21 Nov 0",

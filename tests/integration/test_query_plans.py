@@ -83,6 +83,8 @@ def _problem(statement: str, plan: list[str]) -> str | None:
             return "scans"
         if re.search(r"TEMP B-TREE FOR ORDER BY|\bSort\b", line) and " AS few" not in statement:
             return "sorts"
+        if "using ix_recordings_place" in line and not any("Index Cond: (place = " in one for one in plan):
+            return "walks along all rows"
     return None
 
 

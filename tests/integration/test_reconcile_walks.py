@@ -13,7 +13,7 @@ from tests.support.service import control, make_meeting, set_fault
 
 
 async def test_two_walks_and_the_webhooks_at_once_make_one_row_a_recording(sandbox, database: Database) -> None:
-    made = [await make_meeting(sandbox, old_file(), old_file()) for _ in range(30)]
+    made = [await make_meeting(sandbox, old_file(), old_file()) for _ in range(15)]
     async with reconciling(database, sandbox) as one, reconciling(database, sandbox) as other:
         first, second, *_ = await asyncio.gather(
             reconciled(one, name="30d"),
@@ -21,9 +21,9 @@ async def test_two_walks_and_the_webhooks_at_once_make_one_row_a_recording(sandb
             *(take_in(database, meeting) for meeting in made[::3]),
         )
     assert await states(database) == dict.fromkeys(ids(*made), State.PENDING)
-    assert (first.meetings, second.meetings) == (30, 30)
+    assert (first.meetings, second.meetings) == (15, 15)
     via = [item.first_seen_via for item in (await Catalogue(database).page(Filters(), limit=1000)).items]
-    assert await Catalogue(database).missed_webhooks() == via.count(Via.RECONCILE) >= 40
+    assert await Catalogue(database).missed_webhooks() == via.count(Via.RECONCILE) >= 20
 
 
 class Heard:
@@ -55,10 +55,10 @@ async def test_while_one_is_at_it_a_second_of_the_same_window_does_nothing_or_wa
 
 
 async def test_one_that_is_cancelled_leaves_its_progress_to_the_next(sandbox, database: Database) -> None:
-    for _ in range(60):
+    for _ in range(30):
         await make_meeting(sandbox, old_file())
     await set_fault(sandbox, on="api", kind="slow", delay_s=0.05, match="/recordings/")
-    since, heard = datetime.now(UTC) - timedelta(days=30), Heard(30)
+    since, heard = datetime.now(UTC) - timedelta(days=30), Heard(15)
     async with reconciling(database, sandbox) as over:
         walking = asyncio.create_task(over.reconcile("30d", since=since, wait=False, on_progress=heard))
         await heard.enough.wait()
@@ -67,6 +67,6 @@ async def test_one_that_is_cancelled_leaves_its_progress_to_the_next(sandbox, da
         await control(sandbox, "DELETE", "/requests")
         report = await over.reconcile("30d", since=since, wait=False, on_progress=ignore)
     assert report is not None
-    assert (report.is_resumed, report.tally) == (True, Tally(meetings=60, recordings=60, found=60))
+    assert (report.is_resumed, report.tally) == (True, Tally(meetings=30, recordings=30, found=30))
     asked = [one["path"] for one in await control(sandbox, "GET", "/requests") if "/recordings/" in one["path"]]
-    assert len(asked) <= 30
+    assert len(asked) <= 15

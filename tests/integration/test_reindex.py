@@ -14,7 +14,7 @@ from receiver.catalogue import BucketWalks, Catalogue, Filters, FixityIndex, Reb
 from receiver.errors import StoreUnavailableError
 from receiver.fixity import Reindex
 from receiver.manifests import manifest_key
-from receiver.objectstore import store_manifest
+from receiver.objectstore import Tombstones, store_manifest
 from receiver.records import Actor, ReindexTally, Via
 from receiver.tables import (
     attendees,
@@ -62,6 +62,7 @@ def reindexing(bucket, database, *, writes=True, told=None):
         rows=RebuiltRows(database, bucket=bucket.name),
         index=FixityIndex(database),
         walks=BucketWalks(database),
+        tombstones=Tombstones(bucket, root="recordings/"),
         clock=utc_now,
         prefix="",
         root="recordings/",

@@ -70,9 +70,9 @@ async def assert_archived(target, stored, content=CONTENT):
     assert await target.open_uploads("") == []
 
 
-@pytest.fixture(params=["bucket", "memory"])
-def target(request):
-    return request.getfixturevalue("bucket") if request.param == "bucket" else MemoryTarget()
+@pytest.fixture
+def target(bucket):
+    return bucket
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from receiver.catalogue import Catalogue, Interventions
+from receiver.catalogue import Catalogue, Holds, Interventions
 from receiver.errors import WrongStateError
 from receiver.operators import Actions, OsUser
 from receiver.records import State
@@ -29,7 +29,11 @@ class Woken:
     def __init__(self, database: Database) -> None:
         self.times = 0
         self.actions = Actions(
-            interventions=Interventions(database), wake=self._wake, clock=lambda: NOW, take_in=replay_of(database)
+            interventions=Interventions(database),
+            holds=Holds(database),
+            wake=self._wake,
+            clock=lambda: NOW,
+            take_in=replay_of(database),
         )
 
     def _wake(self) -> None:

@@ -6,67 +6,22 @@ The old code is the real one, taken out of the repository's history.
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
-import subprocess
 import sys
-import tarfile
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from alembic.script import ScriptDirectory
 
 from receiver.catalogue import Catalogue, Filters
 from receiver.tables import check_head, open_database, upgrade
-from receiver.tables.schema import folder
 from tests.support import release_work
+from tests.support.releases import DRIVER, REVISIONS, ROOT, releases, unpack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-ROOT = Path(__file__).parents[2]
-DRIVER = "tests/support/release_work.py"
-REVISIONS = [script.revision for script in reversed(list(ScriptDirectory(folder()).walk_revisions()))]
-
-
-def git(*arguments: str) -> bytes:
-    done = subprocess.run(["git", "-C", str(ROOT), *arguments], check=False, capture_output=True)
-    if done.returncode:
-        pytest.fail(f"this test runs older releases out of the git history, but git says: {done.stderr.decode()}")
-    return done.stdout
-
-
-def release_before(revision: str) -> str | None:
-    """Return the last commit that did not know `revision`: the code that runs while it is introduced."""
-    for commit in git("rev-list", "--first-parent", "HEAD").decode().split():
-        names = [
-            Path(name).name for name in git("ls-tree", "--name-only", commit, "migrations/versions/").decode().split()
-        ]
-        if names and all(name.partition("_")[0] < revision for name in names):
-            return commit
-    if git("rev-parse", "--is-shallow-repository").strip() == b"true":
-        pytest.fail(
-            f"no commit before revision {revision} is here; this test runs it, so clone the repository with its whole "
-            "history (git fetch --unshallow)"
-        )
-    return None  # the whole history begins with this revision: there never was a release to upgrade from
-
-
-def unpack(commit: str, folder: Path) -> Path:
-    """Lay an old release's code out in `folder` with the script that works with it, and return that.
-
-    A release older than the script gets it as it was first written, since it calls the code as that was then.
-    """
-    with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", commit, "receiver", "migrations"))) as archive:
-        archive.extractall(folder, filter="data")
-    is_with_driver = git("ls-tree", "--name-only", commit, DRIVER)
-    first = git("log", "--diff-filter=A", "--format=%H", "--", DRIVER).decode().split()[-1]
-    script = folder / Path(DRIVER).name
-    script.write_bytes(git("show", f"{commit if is_with_driver else first}:{DRIVER}"))
-    return script
+    from pathlib import Path
 
 
 @asynccontextmanager
@@ -92,15 +47,18 @@ async def running(script: Path, folder: Path, url: str) -> AsyncIterator[asyncio
             await process.communicate()
 
 
-@pytest.mark.parametrize("revision", REVISIONS[1:])
+RELEASES = releases()
+
+
+@pytest.mark.parametrize(("release", "revision"), RELEASES.items(), ids=RELEASES.values())
 async def test_the_release_before_a_revision_goes_on_while_and_after_it_comes(
-    empty_database_url: str, tmp_path: Path, revision: str
+    empty_database_urls: list[str], tmp_path: Path, release: str | None, revision: str
 ) -> None:
-    folder = tmp_path / "old"
-    before = release_before(revision)
-    # where the whole history begins with this revision, there is no older code; this one's work is checked instead
-    script = unpack(before, folder) if before else ROOT / DRIVER
-    await _upgrade_under(script, folder if before else ROOT, empty_database_url, revision if before else REVISIONS[-1])
+    """On both databases in turn, for what an old release costs is that it is compiled."""
+    folder = tmp_path / "old" if release else ROOT
+    script = unpack(release, folder) if release else ROOT / DRIVER
+    for url in empty_database_urls:
+        await _upgrade_under(script, folder, url, revision)
 
 
 async def test_this_release_does_the_same_work_on_its_own_schema(empty_database_url: str) -> None:

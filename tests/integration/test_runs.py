@@ -298,7 +298,7 @@ async def test_cancelling_takes_the_fence_from_nobody_running(database: Database
 
 async def test_an_unknown_id_is_not_found(database: Database, runs: Runs) -> None:
     assert await runs.claim(RecordingId("nobody"), now=NOW) is None
-    for call in (Catalogue(database).recording, lambda i: Interventions(database).set_hold(i, True)):
+    for call in (Catalogue(database).recording, Interventions(database).cancel):
         with pytest.raises(NotFoundError, match="nobody"):
             await call(RecordingId("nobody"))
 

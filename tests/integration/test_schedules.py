@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from receiver import metrics
 from receiver.app import utc_now
 from receiver.errors import StoreUnavailableError
 from receiver.inbox import Inbox
@@ -75,11 +76,20 @@ async def test_in_a_period_all_processes_together_run_it_once(database: Database
     assert (hourly.runs, ticking.most, later.runs) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("error", [StoreUnavailableError("away"), RuntimeError("a defect")])
-async def test_a_failure_does_not_end_it(database: Database, error: Exception) -> None:
-    action = Action(error)
-    async with running(open_jobs(database, concurrency=1), nothing, schedules=[schedule(action, every=TICK)]):
+def ended(outcome: str) -> float:
+    counted = {"schedule": "counted", "outcome": outcome}
+    return metrics.registry.get_sample_value("receiver_schedule_runs_total", counted) or 0
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(StoreUnavailableError("away"), "failed"), (RuntimeError("a defect"), "crashed")]
+)
+async def test_a_failure_does_not_end_it(database: Database, error: Exception, outcome: str) -> None:
+    action, before = Action(error), ended(outcome)
+    often = schedule(action, every=TICK, name="counted")
+    async with running(open_jobs(database, concurrency=1), nothing, schedules=[often]):
         await action.until(3)
+    assert ended(outcome) - before >= 2
 
 
 async def test_it_runs_while_recordings_hold_every_place(database: Database) -> None:

@@ -53,6 +53,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "incomplete": st.booleans(),
     "hold": st.booleans(),
     "content_type": st.sampled_from(["video/mp4", "video/webm", "x"]),
+    "due": st.booleans(),
     "fixity": st.sampled_from(list(Fixity)),
     "error_code": st.sampled_from(["gone", "busy", "x"]),
 } | {f"{name}[{sign}]": values for name, values in BOUNDS.items() for sign in ("gt", "gte", "lt", "lte")}

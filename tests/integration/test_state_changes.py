@@ -19,6 +19,7 @@ from receiver.meetings.payload import parse
 from receiver.records import Claim, Failure, RecordingId, State, Via
 from receiver.tables import Database, deliveries, delivery_recordings, participants, recordings
 from tests.support.clock import NOW
+from tests.support.erasing import BY, REASON, EmptyBucket, erasure_of
 from tests.support.intake import STORED, accept
 from tests.support.operators import add, row
 from tests.support.payloads import payload
@@ -99,6 +100,10 @@ class Writer:
     is_run: bool = False
 
 
+async def erase_it(database: Database, recording_id: RecordingId) -> None:
+    await erasure_of(EmptyBucket(), database).erase([recording_id], by=BY, reason=REASON)
+
+
 def ends_run(write: Callable[[Database, RecordingId], Awaitable[None]], to: State) -> Writer:
     return Writer(write, to, frozenset({"archiving"}), is_run=True)
 
@@ -112,6 +117,7 @@ WRITERS = {
     "hand back": ends_run(by_run(lambda runs, claim: runs.hand_back(claim, now=NOW)), State.PENDING),
     "retry": Writer(retry, State.PENDING, frozenset({"waiting", "failed", "missing", "cancelled"})),
     "cancel": Writer(cancel, State.CANCELLED, frozenset({"pending", "waiting", "failed"})),
+    "erase": Writer(erase_it, State.ERASED, frozenset(State) - {State.ERASED}),
     "a delivery": Writer(deliver, State.PENDING, frozenset({"failed", "missing"})),
     "its meeting's listing": Writer(list_it("m1"), State.PENDING, frozenset({"missing"})),
     "another meeting's listing": Writer(list_it("m2"), State.PENDING, frozenset({"failed", "missing"})),

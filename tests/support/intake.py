@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from receiver.catalogue import Catalogue
+from receiver.catalogue import Catalogue, Intake
 from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
 from receiver.jobs import MemoryJobs
 from receiver.meetings.payload import parse
+from receiver.meetings.redaction import without_person, without_recordings
 from receiver.records import Accepted, Actor, CopyProof, Rung, StoredFile
 from tests.support.clock import NOW
 
@@ -29,6 +30,11 @@ STORED = StoredFile(
     content_type="video/mp4",
     proof=CopyProof(rung=Rung.CRC64NVME, value="x", at=NOW),
 )
+
+
+def intake_of(database: Database, *, keep_urls: bool = True) -> Intake:
+    """Return what writes deliveries, as the inbox has it."""
+    return Intake(database, keep_urls=keep_urls, without=without_recordings, without_persons=without_person)
 
 
 async def accept(inbox: Inbox, body: bytes, *, now: datetime) -> Accepted:

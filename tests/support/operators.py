@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from receiver.api import ProbeParts
-from receiver.catalogue import Catalogue
+from receiver.catalogue import Catalogue, Holds, Interventions
 from receiver.catalogue.indexing import reindex
 from receiver.records import State
 from receiver.settings import OpsToken, Role
@@ -56,6 +56,11 @@ class Outside:
 
     def wake(self) -> None:
         self.woken += 1
+
+
+def holds_of(interventions: Any) -> Any:
+    """Return the holds of the database that the interventions are of; what is broken is broken for them too."""
+    return Holds(interventions._database) if isinstance(interventions, Interventions) else interventions
 
 
 class Broken:

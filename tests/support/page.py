@@ -14,8 +14,9 @@ from receiver import api, page, problems
 from receiver.app.ended_sessions import DatabaseEndedSessions
 from receiver.catalogue import Catalogue, Interventions, Overviews
 from receiver.operators import Actions, Downloads, Guard
+from tests.support.erasing import erase_actions
 from tests.support.intake import replay_of
-from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside
+from tests.support.operators import NOW, OPERATOR, TOKENS, VIEWER, Outside, holds_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -30,12 +31,20 @@ PAGES = (
     "/recordings/r1/download",
     "/meetings/m1",
     "/failed",
+    "/holds",
     "/failed/retry?error_code=e",
     "/deliveries",
     "/deliveries/d1",
 )
 _VERBS = ("retry", "cancel", "hold", "release")
-FORMS = (*(f"/recordings/r1/{verb}" for verb in _VERBS), "/failed/retry", "/deliveries/d1/replay", "/sign-out")
+FORMS = (
+    *(f"/recordings/r1/{verb}" for verb in _VERBS),
+    "/holds",
+    "/holds/1/release",
+    "/failed/retry",
+    "/deliveries/d1/replay",
+    "/sign-out",
+)
 
 
 @pytest.fixture
@@ -55,7 +64,9 @@ def browser_of(
 ) -> httpx.AsyncClient:
     """Return a client that keeps cookies and follows no redirect, of the page and the API as `app` composes them."""
     guard = Guard(lambda: tokens)
-    actions = Actions(interventions=interventions, wake=outside.wake, clock=lambda: NOW, take_in=replay)
+    actions = Actions(
+        interventions=interventions, holds=holds_of(interventions), wake=outside.wake, clock=lambda: NOW, take_in=replay
+    )
     downloads = Downloads(catalogue=catalogue, presign=outside.presign, note=actions.note)
     html = page.PageParts(
         catalogue=catalogue,
@@ -63,12 +74,18 @@ def browser_of(
         guard=guard,
         actions=actions,
         downloads=downloads,
+        erasing=erase_actions(database),
         session_keys=lambda: (b"key",),
         ended_sessions=DatabaseEndedSessions(database, lambda: NOW),
-        document=api.document(),
+        document=api.document,
     )
     json = api.ApiParts(
-        catalogue=catalogue, guard=guard, actions=actions, downloads=downloads, probes=outside.probes(catalogue)
+        catalogue=catalogue,
+        guard=guard,
+        actions=actions,
+        downloads=downloads,
+        erasing=erase_actions(database),
+        probes=outside.probes(catalogue),
     )
     app = Starlette(routes=[*api.routes(json), *page.routes(html)], exception_handlers=problems.handlers())
     transport = httpx.ASGITransport(app, client=("198.51.100.7", 4711))

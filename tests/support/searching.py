@@ -64,6 +64,7 @@ def recordings(count: int, seed: int) -> tuple[list[dict[str, Any]], list[tuple[
         if state == "archived":
             more = {"archived_at": at + timedelta(seconds=chance.randrange(9)), "size_bytes": chance.randrange(9)}
             values |= {**ARCHIVED, **more, "content_type": chance.choice(("video/mp4", "video/webm"))}
+            values["due_since"] = chance.choice((None, None, at))
             values["fixity"] = chance.choice((None, *Fixity))
             values["incomplete"] = chance.choice((None, None, "cut"))
         elif chance.random() < 0.5:
@@ -110,6 +111,8 @@ class Reference:
         match key:
             case "state":
                 return one["state"] in value
+            case "due":
+                return (one.get("due_since") is not None) is value
             case "incomplete":
                 return (one.get("incomplete") is not None) is value
             case "participant_id":

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from receiver.app import utc_now
+from receiver.app.store import place_of
+from receiver.catalogue import StoreNotes
+from receiver.records import Learnt, StoreAbilities
 from receiver.sandbox import Sandbox
+from receiver.settings import Needs, survey
+from receiver.tables import open_database
 from tests.support.forked import ForkedProcess
 
 if TYPE_CHECKING:
@@ -31,6 +37,8 @@ OPS_TOKEN = "canary-ops-token-1"
 Process = asyncio.subprocess.Process | ForkedProcess
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Nothing here speaks TLS: a client of httpx's own making reads all certificates of the world, 30 ms of CPU each."""
+LONGEST_PAUSE_S = 0.2
+"""Asking whether it is done costs both processes some milliseconds."""
 READY_S = 60
 """How long a start may take before the test gives up: measured for coverage, beside others, it was once over 20 s."""
 
@@ -50,8 +58,10 @@ class Service:
     """A program that runs the service, with bounds of its own."""
     forked: bool = False
     """Whether its processes are forked where the libraries are imported already, or started as a user does."""
+    known_server: str = ""
+    """What the store calls itself, where it is known to do what AWS documents; else the first start has to try it."""
     traced: bool = False
-    """Whether the process is measured for coverage, which makes its start three times as slow; it is not forked."""
+    """Whether the process is measured where all is: then it is not forked, and its start three times as slow."""
     process: Process | None = None
     url: str = ""
     acknowledged: set[str] = field(default_factory=set)
@@ -103,14 +113,20 @@ class Service:
             "AWS_ACCESS_KEY_ID": self.seaweed.access_key,
             "AWS_SECRET_ACCESS_KEY": self.seaweed.secret_key,
             "AWS_EC2_METADATA_DISABLED": "true",
-            **{k: v for k, v in os.environ.items() if k.startswith("COV") and self.traced},
+            **self._coverage(),
             **{f"RECEIVER_{name}": value for name, value in own.items() if value},
             **self.environ,
         }
 
+    def _coverage(self) -> dict[str, str]:
+        """Return what has the process measured, where all is measured and this service is to be."""
+        return {name: value for name, value in os.environ.items() if name.startswith("COV") and self.traced}
+
     async def run(self, *arguments: str, log: Path) -> Process:
         """Start `receiver` with the service's environment; what it prints goes to the end of `log`."""
-        if self.forked and not self.traced and not self.prefix:
+        if self.known_server:
+            await self._note_abilities()
+        if self.forked and not self.prefix and not self._coverage():
             return ForkedProcess(arguments, env=self.environment(), cwd=self.folder, stdout=log, stderr=log)
         with log.open("ab") as written:
             return await asyncio.create_subprocess_exec(
@@ -120,6 +136,15 @@ class Service:
                 stdout=written,
                 stderr=written,
             )
+
+    async def _note_abilities(self) -> None:
+        """Note in the index what `test_store_trial` learns of this server, as an earlier start would have."""
+        settings, _ = survey(Needs.BUCKET, self.environment(), None)
+        learnt = Learnt(abilities=StoreAbilities(), server=self.known_server, at=utc_now())
+        database = open_database(self.database_url)
+        await StoreNotes(database, place_of(settings)).save(learnt)
+        await database.close()
+        self.known_server = ""
 
     async def ran(self, *arguments: str, cwd: Path | None = None) -> tuple[int, bytes, str]:
         """Run a command beside the service, in a folder of its own; return its exit code, its stdout and its stderr."""
@@ -188,10 +213,12 @@ class Service:
     ) -> list[dict[str, Any]]:
         """Return the recordings as soon as `done` holds of them."""
         items: list[dict[str, Any]] = []
+        pause_s = 0.02
         try:
             async with asyncio.timeout(timeout_s):
                 while not done(items := await self.recordings()):
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
         except TimeoutError:
             states = [(i["id"], i["state"], i["attempts"], i["error"]) for i in items]
             raise AssertionError(f"after {timeout_s} s: {states}\n{self.log_path.read_text()[-3000:]}") from None

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import random
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from multidict import CIMultiDict
@@ -38,7 +39,7 @@ class Content:
             yield chunk
             first += len(chunk)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         digest = hashlib.sha256()
         for chunk in self.chunks():

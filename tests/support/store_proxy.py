@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 class Rule:
     """Spoil the next `times` requests whose line matches `pattern`, in one way.
 
-    `answer`: say this, after `answer_after` body bytes, without asking the store; `then` read what else comes, hang up,
-    or hold the connection and read no more. `cut_after`: hang up after so many body bytes. `flip_bit`: change the body
-    on its way. `lose_answer`: let the store do its work, then hang up. `stall_after`: stop reading the body.
-    `together`: pass no answer on before so many are there. `hide`: put X's in this word's place in the answer.
+    `answer`: say this, after `answer_after` body bytes, without asking the store (its head alone to a HEAD); `then`
+    read what else comes, hang up, or hold the connection and read no more. `cut_after`: hang up after so many body
+    bytes. `flip_bit`: change the body on its way. `lose_answer`: let the store do its work, then hang up.
+    `stall_after`: stop reading the body. `together`: pass no answer on before so many are there. `hide`: put X's in
+    this word's place in the answer.
     """
 
     pattern: str
@@ -52,9 +53,8 @@ def s3_error(status: int, code: str, headers: str = "") -> bytes:
 class StoreProxy:
     """`async with StoreProxy(endpoint_url) as proxy:`; `lines` are the request lines that came, `heads` all of it.
 
-    What a receiver tries at its start, under keys that end in `-trial`, is neither spoiled nor noted, unless a rule
-    names it or all. `begun` has the line of each request that brought a byte of a body. With `tls` the proxy speaks
-    TLS; the server behind it does not.
+    `begun` has the line of each request that brought a byte of a body. With `tls` the proxy speaks TLS; the server
+    behind it does not.
     """
 
     def __init__(self, endpoint_url: str, tls: ssl.SSLContext | None = None) -> None:
@@ -94,13 +94,12 @@ class StoreProxy:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         line = head.split(b"\r\n")[0].decode()
-        is_trial = "-trial" in line
-        if not is_trial:
-            self.heads.append(head)
-            self.lines.append(line)
+        self.heads.append(head)
+        self.lines.append(line)
         rule = self._rule(line)
         if rule.answer is not None:
-            await _refuse(reader, writer, rule)
+            answer = rule.answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if line.startswith("HEAD ") else rule.answer
+            await _refuse(reader, writer, rule, answer)
             return
         up_reader, up_writer = await asyncio.open_connection(*self._upstream)
         try:
@@ -109,7 +108,7 @@ class StoreProxy:
             answering = asyncio.create_task(_relay(up_reader, writer, rule))
             begun = False
             async for chunk in _body(reader, int(length[1]) if length else 0, rule):
-                if not begun and not is_trial:
+                if not begun:
                     self.begun.append(line)
                     begun = True
                 up_writer.write(chunk)
@@ -123,18 +122,15 @@ class StoreProxy:
 
     def _rule(self, line: str) -> Rule:
         for rule in self.rules:
-            if "-trial" in line and "-trial" not in rule.pattern and rule.pattern not in {".", ".*"}:
-                continue
             if rule.times and re.search(rule.pattern, line):
                 rule.times -= 1
                 return rule
         return Rule("")
 
 
-async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rule: Rule) -> None:
-    assert rule.answer is not None
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rule: Rule, answer: bytes) -> None:
     await reader.readexactly(rule.answer_after)
-    writer.write(rule.answer)
+    writer.write(answer)
     await writer.drain()
     if rule.then == "hold":
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # or it takes 32 MB more

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from click.testing import CliRunner
 
-from receiver.cli import root
+from receiver.cli import environment, root
+from receiver.settings import Needs
 
 
 @pytest.fixture
@@ -83,3 +86,30 @@ def test_a_place_that_cannot_be_written_is_named(run):
     assert done.stderr.startswith(
         "Error: cannot write /nowhere/at/all.db: No such file or directory; RECEIVER_DATABASE"
     )
+
+
+@pytest.mark.parametrize(
+    ("variables", "service", "command"),
+    [
+        ({}, (logging.INFO, None), (logging.WARNING, None)),
+        ({"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "text"}, (logging.DEBUG, True), (logging.WARNING, True)),
+        ({"LOG_LEVEL": "error", "LOG_FORMAT": "json"}, (logging.ERROR, False), (logging.ERROR, False)),
+    ],
+)
+def test_how_much_is_logged_and_how(tmp_path, monkeypatch, variables, service, command):
+    configured = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("receiver.logs.configure", lambda *, level, pretty: configured.append((level, pretty)))
+    for name, value in variables.items():
+        monkeypatch.setenv(f"RECEIVER_{name}", value)
+    environment.settings_for(Needs.DATABASE, is_service=True)
+    environment.settings_for(Needs.DATABASE)
+    assert configured == [service, command]
+
+
+def test_a_wrong_level_or_format_is_told_with_what_there_is(run):
+    done = run("recordings", "list", LOG_LEVEL="verbose", LOG_FORMAT="xml")
+    assert done.exit_code == 2
+    assert "RECEIVER_LOG_LEVEL is wrong: input should be 'debug', 'info', 'warning' or 'error'" in done.stderr
+    assert "RECEIVER_LOG_FORMAT is wrong: input should be 'json' or 'text'" in done.stderr
+    assert "(example: RECEIVER_LOG_LEVEL=info)" in done.stderr

@@ -130,7 +130,7 @@ def test_an_unknown_parameter_names_itself_the_known_and_the_nearest(name, neare
     assert nearest.partition("[")[0] in message.partition("did you mean ")[2].partition("?")[0]
     assert (
         "known are state, meeting_id, host_id, participant_id, q, incomplete, attendee, content_type, error_code, "
-        "hold, fixity, created_at[gt], created_at[gte]" in message
+        "hold, due, fixity, created_at[gt], created_at[gte]" in message
     )
     assert message.endswith("sort, limit, cursor")
 

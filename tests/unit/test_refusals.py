@@ -15,7 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from receiver.refusals import MOST_KINDS, QUIET_S, RefusalKind, RefusalLog, Refusals
+from receiver.access_log import AccessLog
+from receiver.refusals import MOST_KINDS, QUIET_S, RefusalKind, Refusals
 
 ALICE = RefusalKind("api", "198.51.100.7", 401)
 
@@ -97,11 +98,15 @@ async def test_which_answers_are_refusals(method: str, path: str, status: int, s
         return Response(status_code=status)
 
     routes = [Route("/{path:path}", answer, methods=["GET", "POST"])]
-    app = Starlette(routes=routes, middleware=[Middleware(RefusalLog)])
+    app = Starlette(routes=routes, middleware=[Middleware(AccessLog)])
     transport = httpx.ASGITransport(app, client=("198.51.100.7", 4711))
     with capture_logs() as events:
         async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
             assert (await client.request(method, path)).status_code == status
-    told = [(e["event"], e["surface"], e["address"], e["status"], e["count"]) for e in events]
+    told = [
+        (e["event"], e["surface"], e["address"], e["status"], e["count"])
+        for e in events
+        if e["event"] == "requests_refused"
+    ]
     assert told == ([("requests_refused", surface, "198.51.100.7", status, 1)] if surface else [])
     assert "canary" not in str(events)

@@ -11,6 +11,7 @@ import pytest
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
+from receiver import metrics
 from receiver.jobs.slots import Slots, headers
 from receiver.records import source_host
 
@@ -91,6 +92,11 @@ async def test_jobs_of_no_known_host_are_bound_by_the_whole_alone() -> None:
     async with crowd(Slots(4, per_host=1, line=1)) as people:
         await people.come(*(job(n, None) for n in range(6)))
         assert people.running == [0, 1, 2, 3]
+        shown = [metrics.registry.get_sample_value(name) for name in ("receiver_slots", "receiver_slots_used")]
+        assert shown == [4, 4]
+        await people.leave(0)
+        await people.leave(1)
+        assert metrics.registry.get_sample_value("receiver_slots_used") == 3
 
 
 async def test_the_best_priority_is_next_in_line_and_who_came_first_among_equals() -> None:

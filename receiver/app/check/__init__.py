@@ -11,6 +11,7 @@ from receiver.app.check.database import database_findings
 from receiver.app.check.downloads import download_findings
 from receiver.app.check.findings import Finding, Health, collected, skipped
 from receiver.app.check.given import given_findings
+from receiver.app.check.notices import notice_findings
 from receiver.app.check.queue import queue_findings
 from receiver.app.check.webhook import webhook_findings
 from receiver.app.check.work import work_findings
@@ -36,6 +37,7 @@ async def check(
         "api": api_findings(settings),
         "queue": queue_findings(settings),
         "work": work_findings(settings),
+        "notify": notice_findings(settings),
         "download": download_findings(settings),
         "webhook": webhook_findings(settings, public_url=public_url, show_secret=show_secret),
     }

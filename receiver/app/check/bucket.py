@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import ProgrammingError
 
-from receiver.app.check.bucket_abilities import abilities_findings, not_tried
+from receiver.app.check.bucket_abilities import abilities_findings, legal_hold, not_tried
 from receiver.app.check.bucket_trial import Trial
 from receiver.app.check.findings import Health, clock, ok, skipped, wrong
 from receiver.app.check.refusals import NO_CREDENTIALS, bucket_remedy
@@ -17,7 +17,7 @@ from receiver.app.opening import index_beside, utc_now
 from receiver.app.store import FOLDER, place_of, root_of
 from receiver.catalogue import StoreNotes
 from receiver.errors import BucketMissingError, JobError, ReceiverError, StoreDeniedError, StoreUnavailableError
-from receiver.objectstore import StoreSight, credentials_source, learn, open_probe, sight_of
+from receiver.objectstore import LOCK_TRIAL, LockingBucket, StoreSight, credentials_source, learn, open_probe, sight_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -66,8 +66,18 @@ async def bucket_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
             for finding in not_tried(why):
                 yield finding
             return
-        async for finding in abilities_findings(bucket, min_proof=settings.s3_min_proof):
+        async for finding in _learnt(bucket, f"{key}{LOCK_TRIAL}", settings):
             yield finding
+
+
+async def _learnt(bucket: ProbedBucket, key: str, settings: Settings) -> AsyncGenerator[Finding, None]:
+    """Say what was learnt of the bucket; whether it locks is tried for who asked for it alone."""
+    async for finding in abilities_findings(bucket, min_proof=settings.s3_min_proof):
+        yield finding
+    if settings.s3_object_lock is not None:
+        locking = bucket.again_as(LockingBucket)
+        locking.abilities = bucket.abilities
+        yield await legal_hold(locking, key)
 
 
 async def _tried(bucket: ProbedBucket, key: str, settings: Settings) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from receiver.app.check.findings import Finding
-    from receiver.objectstore import Keeping, ProbedBucket
+    from receiver.objectstore import Keeping, LockingBucket, ProbedBucket
     from receiver.records import StoreAbilities
 
 _TOLD = {
@@ -25,6 +25,22 @@ _TOLD = {
     Rung.READ_BACK: "by reading it back, since the store took a wrong value of every checksum or refused the right one",
 }
 _UNKNOWN = "not told to this identity"
+
+
+async def legal_hold(bucket: LockingBucket, key: str) -> Finding:
+    """Try on an object of our own whether the bucket means a legal hold."""
+    name = "bucket legal hold"
+    try:
+        why = await bucket.try_locking(key)
+    except JobError as e:
+        return skipped(name, e.happened)
+    if why is None:
+        return ok(name, "holds are set on the objects too: tried, the bytes stayed and the deletion was refused")
+    return warning(
+        name,
+        f"holds live in the index alone: {why}",
+        "use a bucket that was made with Object Lock, or unset RECEIVER_S3_OBJECT_LOCK",
+    )
 
 
 async def abilities_findings(bucket: ProbedBucket, *, min_proof: Rung) -> AsyncGenerator[Finding, None]:

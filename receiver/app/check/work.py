@@ -8,11 +8,13 @@ from sqlalchemy.exc import ProgrammingError
 
 from receiver.app.check.findings import ok, skipped, warning, wrong
 from receiver.app.check.fixity import audit_findings
+from receiver.app.check.retention import retention_findings
 from receiver.app.configs import sqlite_path
 from receiver.app.opening import engine
 from receiver.app.process import is_worked_on
+from receiver.app.retention import make_retention
 from receiver.app.watch import LATE_S, look_at_work
-from receiver.catalogue import Catalogue, FixityIndex
+from receiver.catalogue import Catalogue, FixityIndex, Holds
 from receiver.errors import ReceiverError, WorkerCrashedError
 from receiver.figures import duration
 from receiver.records import State
@@ -41,6 +43,8 @@ async def work_findings(settings: Settings) -> AsyncGenerator[Finding, None]:
         async for finding in _waiting(database):
             yield finding
         async for finding in audit_findings(settings, FixityIndex(database)):
+            yield finding
+        async for finding in retention_findings(make_retention(settings, database), Holds(database)):
             yield finding
     except (ReceiverError, ProgrammingError):
         yield skipped("work", "cannot be told from this index, see `database`")

@@ -1,40 +1,31 @@
-"""What `receiver serve` and `receiver work` import of others' code; `forked` imports this once for many processes."""
+"""What `receiver` imports, whichever command it is; `forked` imports this once for many processes."""
 
 import functools
 import gc
+import pkgutil
 from importlib import import_module
 
 import botocore.session
 
-LIBRARIES = (
+from receiver import cli
+
+COMMANDS = tuple(module.name for module in pkgutil.walk_packages(cli.__path__, "receiver.cli."))
+LATER = (
     "aiobotocore.httpsession",
-    "aiobotocore.session",
-    "aiohttp",
     "alembic.command",
     "alembic.ddl.postgresql",
     "alembic.ddl.sqlite",
-    "asyncpg",
-    "awscrt.checksums",
-    "botocore.handlers",
-    "jinja2",
-    "pgqueuer.adapters.drivers.asyncpg",
-    "pgqueuer.adapters.inmemory",
-    "pgqueuer.qm",
-    "prometheus_client",
-    "pydantic_settings",
-    "rich.console",
+    "anyio._backends._asyncio",
     "sqlalchemy.dialects.postgresql.asyncpg",
     "sqlalchemy.dialects.sqlite.pysqlite",
-    "sqlalchemy.ext.asyncio",
-    "starlette.applications",
-    "starlette.templating",
-    "structlog",
+    "sqlite3",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
 )
+"""What they import as late as they need it."""
 
-for _name in LIBRARIES:
+for _name in COMMANDS + LATER:
     import_module(_name)
 # the models of S3 are data of a library, too: read here once, not by every client of every process
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)

@@ -1,0 +1,94 @@
+"""The kept bodies of deliveries, where an erasure changes them: found by what they name, and rewritten one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from receiver.catalogue.deliveries import pieces
+from receiver.records import DeliveryId, RecordingId
+from receiver.tables import Database, deliveries, delivery_recordings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Sequence
+
+_PAGE_BODIES = 16
+"""A body has a megabyte at most."""
+_HAS_BODY = sa.func.length(deliveries.c.body) > 0
+_UNLINKED: sa.ColumnElement[bool] = sa.literal_column(
+    "(deliveries.status <> 'accepted' OR deliveries.recordings_count = 0)"
+)
+"""As the partial index has it."""
+
+
+class KeptBody(NamedTuple):
+    """A delivery's body as it is kept."""
+
+    delivery_id: DeliveryId
+    body: bytes
+
+
+class KeptBodies:
+    """Reads and rewrites them. `body_sha256` stays what came, so that the same body again is the same delivery."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def naming(self, ids: Sequence[RecordingId]) -> dict[DeliveryId, set[RecordingId]]:
+        """Return the deliveries that name these recordings and have a body, with those that each names of them."""
+        c = delivery_recordings.c
+        query = sa.select(c.delivery_id, c.recording_id).join(deliveries, deliveries.c.id == c.delivery_id)
+        query = query.where(_HAS_BODY)
+
+        def read(tx: sa.Connection) -> dict[DeliveryId, set[RecordingId]]:
+            found: dict[DeliveryId, set[RecordingId]] = {}
+            for piece in pieces(ids):
+                for delivery_id, recording_id in tx.execute(query.where(c.recording_id.in_(piece))):
+                    found.setdefault(DeliveryId(delivery_id), set()).add(RecordingId(recording_id))
+            return found
+
+        return await self._database.read(read)
+
+    async def each(self, ids: Collection[DeliveryId]) -> AsyncIterator[list[KeptBody]]:
+        """Yield the bodies of these deliveries, a few at once."""
+        query = sa.select(deliveries.c.id, deliveries.c.body).where(_HAS_BODY)
+        for piece in pieces(sorted(ids), _PAGE_BODIES):
+            yield await self._load(query.where(deliveries.c.id.in_(piece)))
+
+    async def unlinked(self) -> AsyncIterator[list[KeptBody]]:
+        """Yield the bodies that were not read whole or name no recording, a few at once: they may name anything."""
+        after = ""
+        query = sa.select(deliveries.c.id, deliveries.c.body).where(_HAS_BODY, _UNLINKED)
+        query = query.order_by(deliveries.c.id).limit(_PAGE_BODIES)
+        while page := await self._load(query.where(deliveries.c.id > after)):
+            yield page
+            after = page[-1].delivery_id
+
+    async def every(self) -> AsyncIterator[list[KeptBody]]:
+        """Yield all bodies that there are, a few at once, in the order in which they came."""
+        after = ""
+        query = sa.select(deliveries.c.id, deliveries.c.body).where(_HAS_BODY)
+        query = query.order_by(deliveries.c.id).limit(_PAGE_BODIES)
+        while page := await self._load(query.where(deliveries.c.id > after)):
+            yield page
+            after = page[-1].delivery_id
+
+    async def rewrite(self, changed: Sequence[tuple[KeptBody, bytes]]) -> list[DeliveryId]:
+        """Put other bodies in their places; return those that had been changed since they were read, and stay."""
+        if not changed:
+            return []
+
+        def write(tx: sa.Connection) -> list[DeliveryId]:
+            missed = []
+            for kept, body in changed:
+                same = (deliveries.c.id == kept.delivery_id, deliveries.c.body == kept.body)
+                if not tx.execute(sa.update(deliveries).where(*same).values(body=body)).rowcount:
+                    missed.append(kept.delivery_id)
+            return missed
+
+        return await self._database.write(write)
+
+    async def _load(self, query: sa.Select[tuple[str, bytes]]) -> list[KeptBody]:
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return [KeptBody(DeliveryId(row.id), bytes(row.body)) for row in rows]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue.rows import one_recording
-from receiver.records import ARCHIVED, FIRST_SEEN, Action, LoggedAct
+from receiver.records import ARCHIVED, FIRST_SEEN, Action, LoggedAct, State
 from receiver.tables import audit_log, delivery_recordings, recordings
 from receiver.tables import unsealed_audit_log as unsealed
 
@@ -126,7 +126,8 @@ def _told_by_row(recording: Recording, acts: list[LoggedAct]) -> Iterator[Logged
         action=FIRST_SEEN,
         subject=recording.id,
     )
-    error = recording.error
+    # an erased one's is of its erasure, which the log tells
+    error = None if recording.state is State.ERASED else recording.error
     if error is not None and not any(act.action == Action.RUN_FAILED and act.at == error.at for act in acts):
         # of a release that wrote no entries of failed runs
         yield LoggedAct(

@@ -101,6 +101,13 @@ async def test_a_failure_that_an_older_release_left_on_the_row_alone_is_told(dat
     assert [(one.action, one.reason) for one in found.events] == [("first_seen", None), ("run_failed", "x")]
 
 
+async def test_an_erasure_that_the_store_keeps_from_ending_is_no_failed_run(database: Database) -> None:
+    error = {"error_code": "erasure_unfinished", "error_message": "the store is away", "error_at": later(1)}
+    await add(database, row("r1", state=State.ERASED, **error))
+    told = await Catalogue(database).history(R1)
+    assert [event.action for event in told.events] == ["first_seen"]
+
+
 async def test_of_a_long_history_the_newest_acts_are_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "MOST_ACTS", 2)
     await add(database, row("r1"))

@@ -202,7 +202,8 @@ class Catalogue:
         created_at = recording.vendor.created_at
         if self._period is None or recording.archive is None or created_at is None:
             return recording
-        return replace(recording, expires_at=created_at + self._period.days)
+        kept_from = created_at if recording.listed_at else max(created_at, recording.first_seen_at)
+        return replace(recording, expires_at=kept_from + self._period.days)
 
 
 def _listed_deliveries() -> sa.Select[Any]:

@@ -45,7 +45,7 @@ class RetentionIndex:
         def entry(action: Action) -> Callable[[str], AuditEntry]:
             return lambda recording_id: AuditEntry.of(by, action, recording_id, at=now)
 
-        is_over = sa.true() if period is None else sa.or_(_C.created_at > now - period.days, ~_ARCHIVED)
+        is_over = sa.true() if period is None else sa.or_(~_long_ago(now - period.days), ~_ARCHIVED)
         await self._all(_Change(sa.and_(_MARKED, is_over), None, entry(Action.DUE_LIFTED)))
         if period is not None:
             due = sa.and_(_due(period, now), _C.due_since.is_(None))
@@ -105,7 +105,12 @@ def _from(query: sa.Select[Any], after: tuple[datetime, str] | None) -> sa.Selec
 
 
 def _due(period: RetentionPeriod, now: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(_ARCHIVED, _C.created_at <= now - period.days)
+    return sa.and_(_ARCHIVED, _long_ago(now - period.days))
+
+
+def _long_ago(limit: datetime) -> sa.ColumnElement[bool]:
+    """Tell what was created before the limit, and first seen before it unless the platform's listing says when."""
+    return sa.and_(_C.created_at <= limit, sa.or_(_C.listed_at.is_not(None), _C.first_seen_at <= limit))
 
 
 def _ripe(period: RetentionPeriod, now: datetime) -> sa.ColumnElement[bool]:

@@ -132,6 +132,8 @@ class Recording:
     url_origin: UrlOrigin | None
     first_seen_via: Via
     first_seen_at: datetime
+    listed_at: datetime | None = None
+    """When the platform's listing confirmed its facts; None: they are what a delivery or a manifest said."""
     attendees: tuple[Attendee, ...] = ()
     verified_at: datetime | None = None
     """When all bytes of the archived object were last read again and found intact; None: not since it was archived."""

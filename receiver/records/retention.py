@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPeriod:
-    """How long recordings are kept: `days` since each was created; erased at least `grace` after it was marked."""
+    """How long recordings are kept: `days` since each was created; erased at least `grace` after it was marked.
+
+    What the platform's listing did not confirm is kept so long since it was first seen, too: a delivery's word for when
+    it was created, which anybody may have forged, must not shorten its life.
+    """
 
     days: timedelta
     grace: timedelta

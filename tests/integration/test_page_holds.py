@@ -77,7 +77,7 @@ async def test_a_viewer_sees_holds_and_changes_none(browser: httpx.AsyncClient) 
 
 
 async def test_what_is_due_is_told_apart_until_it_is_held(database: Database, operator: httpx.AsyncClient) -> None:
-    old = {"created_at": NOW - timedelta(days=40)}
+    old = {"created_at": NOW - timedelta(days=40), "listed_at": NOW - timedelta(days=39)}
     await add(database, row("r1", **ARCHIVED | old))
     period = RetentionPeriod(days=timedelta(days=30), grace=timedelta(days=14))
     index = RetentionIndex(database)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,12 +60,12 @@ class Archive:
 @pytest.fixture
 async def archive(database: Database) -> Archive:
     """Store an old recording, one on hold, a young one and one that failed."""
-    old = {"created_at": NOW - 400 * DAY, "size_bytes": 10}
+    old = {"created_at": NOW - 400 * DAY, "listed_at": NOW - 399 * DAY, "size_bytes": 10}
     await add(
         database,
         row("old", **ARCHIVED | old),
         row("held", **ARCHIVED | old, meeting_id="m2"),
-        row("young", **ARCHIVED | {"created_at": NOW - 364 * DAY}),
+        row("young", **ARCHIVED | {"created_at": NOW - 364 * DAY, "listed_at": NOW - 363 * DAY}),
         row("failed", state=State.FAILED, created_at=NOW - 400 * DAY),
     )
     await Holds(database).add(HoldScope.MEETING, "m2", reason="a case", by=BY, now=NOW)
@@ -96,6 +96,35 @@ async def test_what_is_due_is_marked_and_erased_after_the_grace_but_for_what_is_
         "young": State.ARCHIVED,
         "failed": State.FAILED,
     }
+
+
+async def test_a_date_that_nobody_but_a_delivery_named_does_not_shorten_a_life(database: Database) -> None:
+    """What was first seen today was not created in 2001, whoever says so; what the platform lists may have been."""
+    long_ago = ARCHIVED | {"created_at": datetime(2001, 9, 9, tzinfo=UTC)}
+    await add(
+        database,
+        row("forged", **long_ago, first_seen_at=NOW),
+        row("listed", **long_ago, first_seen_at=NOW, listed_at=NOW),
+        row("unlisted", **ARCHIVED | {"created_at": NOW - 400 * DAY}, first_seen_at=NOW - 399 * DAY),
+    )
+    archive = Archive(database)
+    await archive.run()
+    assert await archive.due() == {"listed", "unlisted"}
+    shown = {one.id: one.expires_at for one in (await Catalogue(database, period=PERIOD).page(Filters())).items}
+    assert (shown["forged"], shown["unlisted"]) == (NOW + 365 * DAY, NOW - 34 * DAY)
+    await archive.run(after=14 * DAY)
+    assert {one for one, state in (await archive.states()).items() if state is State.ERASED} == {"listed", "unlisted"}
+    await archive.run(after=351 * DAY)
+    assert await archive.due() == {"forged"}
+
+
+async def test_a_mark_goes_where_the_date_was_only_a_delivery_s(database: Database) -> None:
+    """As of a release that believed it: no process of this one erases by such a mark."""
+    forged = ARCHIVED | {"created_at": NOW - 400 * DAY, "due_since": NOW - 20 * DAY}
+    await add(database, row("forged", **forged, first_seen_at=NOW - DAY))
+    archive = Archive(database)
+    report = await archive.run()
+    assert (report.due, report.erased, await archive.due()) == (0, 0, set())
 
 
 async def test_a_released_one_is_erased_by_the_next_run(archive: Archive, database: Database) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -37,11 +37,16 @@ T = TypeVar("T")
 
 
 class _Turn(Generic[T]):
-    """A transaction that waits for its commit."""
+    """A transaction that waits for its commit: `outcome` is the writer's, and `told` its caller."""
 
     def __init__(self, body: Callable[[sa.Connection], T]) -> None:
         self.body = body
         self.outcome: Future[T] = Future()
+        self.told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def tell(self) -> None:
+        error = self.outcome.exception()
+        self.told.set_result(self.outcome.result()) if error is None else self.told.set_exception(error)
 
 
 class SqliteDatabase(Database):
@@ -58,6 +63,7 @@ class SqliteDatabase(Database):
         # SQLite has one writer: queueing here is fair, its busy handler polls and is not
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._waiting: deque[_Turn[Any]] = deque()
+        self._is_called = False  # the writer is, and has not yet looked at who waits
 
     async def read(self, body: Callable[[sa.Connection], T]) -> T:
         """See `Database.read`."""
@@ -66,14 +72,15 @@ class SqliteDatabase(Database):
             with self.transaction(write=False) as tx:
                 return body(tx)
 
-        return await _whole(self._readers.submit(run))
+        reading = self._readers.submit(run)
+        return await _whole(reading, asyncio.wrap_future(reading))
 
     async def write(self, body: Callable[[sa.Connection], T]) -> T:
         """See `Database.write`."""
         turn = _Turn(body)
         self._waiting.append(turn)
-        self._writer.submit(self._write_waiting)
-        return await _whole(turn.outcome)
+        self._call_writer()
+        return await _whole(turn.outcome, turn.told)
 
     async def clear_log(self) -> bool:
         """Bring the log of writes into the file and cut it; false where a reader, or another process, is in the way."""
@@ -90,7 +97,8 @@ class SqliteDatabase(Database):
                 connection.close()
 
         with outages_told():
-            return await _whole(self._writer.submit(cut))
+            cutting = self._writer.submit(cut)
+            return await _whole(cutting, asyncio.wrap_future(cutting))
 
     async def close(self) -> None:
         """Close every connection; no transaction may run."""
@@ -106,8 +114,17 @@ class SqliteDatabase(Database):
             with connection.begin():
                 yield connection
 
+    def _call_writer(self) -> None:
+        """Have the writer called once for all who wait: a call each is a change of threads each."""
+        if not self._is_called:
+            self._is_called = True
+            self._writer.submit(self._write_waiting)
+
     def _write_waiting(self) -> None:
+        self._is_called = False  # before it looks: who comes later calls again
         turns = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_TOGETHER))]
+        if self._waiting:
+            self._call_writer()
         self._commit([turn for turn in turns if turn.outcome.set_running_or_notify_cancel()])
 
     def _commit(self, turns: Sequence[_Turn[Any]]) -> None:
@@ -121,19 +138,32 @@ class SqliteDatabase(Database):
                 results = [turn.body(tx) for turn in turns]
                 is_one_at_fault = False
         except BaseException as e:  # noqa: BLE001  (whatever it is, it is the waiters' to raise)
-            for turn in turns:
-                if is_one_at_fault:
+            if is_one_at_fault:
+                for turn in turns:
                     self._commit([turn])
-                else:
-                    turn.outcome.set_exception(own_instance(e))
+                return
+            for turn in turns:
+                turn.outcome.set_exception(own_instance(e))
         else:
             for turn, result in zip(turns, results, strict=True):
                 turn.outcome.set_result(result)
+        _tell(turns)
 
 
-async def _whole(handed_over: Future[T]) -> T:
+def _tell(turns: Sequence[_Turn[Any]]) -> None:
+    """Wake each loop once for all who wait in it: a wake is a call of the system and a change of threads."""
+
+    def in_loop(told: Sequence[_Turn[Any]]) -> None:
+        for turn in told:
+            turn.tell()
+
+    for loop in {turn.told.get_loop() for turn in turns}:
+        with suppress(RuntimeError):  # closed: nobody waits in it any more
+            loop.call_soon_threadsafe(in_loop, [turn for turn in turns if turn.told.get_loop() is loop])
+
+
+async def _whole(handed_over: Future[T], working: asyncio.Future[T]) -> T:
     """Wait for a thread's work; a caller that is cancelled meanwhile goes on once nothing of it still runs."""
-    working = asyncio.wrap_future(handed_over)
     try:
         return await asyncio.shield(working)
     except asyncio.CancelledError:

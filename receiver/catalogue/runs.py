@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue.audit_log import AuditEntry, append
+from receiver.catalogue.claims import Asked, take
 from receiver.catalogue.listed import ListedRows, was_named_anew
 from receiver.catalogue.outbox import Outbox
 from receiver.catalogue.rows import one_recording
-from receiver.catalogue.run_columns import NO_OBJECT, NO_UPLOAD, begun, failed, file_of, noted_of, proven_by
-from receiver.catalogue.states import change_state, end_run, forget_parts, lock_held, note, write_held
-from receiver.catalogue.transfers import load_unfinished
-from receiver.errors import NotAloneError
-from receiver.lifecycle import CLAIMABLE, SUSPECT_AFTER
+from receiver.catalogue.run_columns import NO_OBJECT, NO_UPLOAD, begun, failed, file_of, proven_by
+from receiver.catalogue.states import end_run, forget_parts, lock_held, note, write_held
+from receiver.lifecycle import CLAIMABLE
 from receiver.records import (
     Action,
     Actor,
@@ -31,7 +30,7 @@ from receiver.records import (
     UploadedPart,
     UrlOrigin,
 )
-from receiver.tables import Database, deliveries, delivery_recordings, recordings, upload_parts
+from receiver.tables import Database, recordings, upload_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,23 +38,7 @@ if TYPE_CHECKING:
 
     from receiver.lifecycle import Decision
 
-_CLAIMED = (
-    *("id", "fence", "attempts", "crashes"),
-    *("payload_url", "source_host", "cut_sha256", "listed_at", "object_key"),
-)
 _WORKER = Actor("worker")
-
-
-# the columns of outer tables as text: SQLAlchemy's RETURNING for SQLite drops the tables' names, in subqueries too
-_NAMED_BY = (
-    sa.select(sa.func.max(delivery_recordings.c.delivery_id))
-    .where(delivery_recordings.c.recording_id == sa.literal_column("recordings.id"))
-    .scalar_subquery()
-)
-"""The newest delivery that names the recording: ids of deliveries sort by time."""
-_TRACEPARENT = (
-    sa.select(deliveries.c.traceparent).where(sa.literal_column("deliveries.id") == _NAMED_BY).scalar_subquery()
-)
 
 
 class Runs:
@@ -80,62 +63,8 @@ class Runs:
 
         Raises `NotAloneError` for a suspect, unless the run that claims it `is_alone` in its process.
         """
-        c = recordings.c
-        is_running = c.state == State.ARCHIVING
-        crashed = sa.case((sa.and_(is_running, c.fence != (-1 if abandoned is None else abandoned)), 1), else_=0)
-        crashes = c.crashes + crashed
-        is_due = sa.and_(
-            c.id == recording_id,
-            c.state.in_(CLAIMABLE),
-            sa.or_(c.next_attempt_at.is_(None), c.next_attempt_at <= now),
-        )
-
-        def taking(leaving: frozenset[State]) -> Any:
-            return (
-                change_state(State.ARCHIVING, leaving=leaving)
-                .where(is_due, sa.true() if is_alone else crashes < SUSPECT_AFTER)
-                .values(attempts=c.attempts + sa.case((is_running, 0), else_=1), crashes=crashes, next_attempt_at=None)
-                .returning(
-                    *(c[name] for name in (*_CLAIMED, *NO_OBJECT, *NO_UPLOAD)),
-                    _NAMED_BY.label("delivery_id"),
-                    _TRACEPARENT.label("traceparent"),
-                )
-            )
-
-        def take(tx: sa.Connection) -> Claim | None:
-            # most claims are of rows that no run has: one statement, and a crash is looked for where one may be
-            has_crashed, row = False, tx.execute(taking(CLAIMABLE - {State.ARCHIVING})).one_or_none()
-            if row is None:
-                has_crashed = bool(tx.execute(sa.select(crashed).where(is_due).with_for_update()).scalar())
-                row = tx.execute(taking(CLAIMABLE)).one_or_none()
-            if row is None:
-                suspect = sa.select(c.id).where(is_due, crashes >= SUSPECT_AFTER)
-                if not is_alone and tx.execute(suspect).one_or_none() is not None:
-                    raise NotAloneError(f"runs of recording {recording_id} ended without a word")
-                return None
-            if has_crashed:
-                lost = AuditEntry.of(
-                    _WORKER, Action.RUN_LOST, row.id, at=now, attempt=row.attempts, crashes=row.crashes
-                )
-                append(tx, lost)
-            return Claim(
-                recording=one_recording(tx, recording_id),
-                fence=row.fence,
-                attempt=row.attempts,
-                crashes=row.crashes,
-                took_over=is_alone and has_crashed,
-                payload_url=row.payload_url,
-                source_host=row.source_host,
-                key=row.object_key,
-                noted=noted_of(row),
-                upload=load_unfinished(tx, row),
-                cut_sha256=row.cut_sha256,
-                is_listed=row.listed_at is not None,
-                delivery_id=row.delivery_id,
-                traceparent=row.traceparent,
-            )
-
-        return await self._database.write(take)
+        asked = Asked(recording_id, now=now, is_alone=is_alone, abandoned=abandoned)
+        return await self._database.write(lambda tx: take(tx, asked))
 
     async def note_upload(
         self,

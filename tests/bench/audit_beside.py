@@ -87,6 +87,7 @@ async def main(objects: int, mib: int, seconds: float) -> int:
         }.items():
             service.settings |= settings
             async with service:
+                await service.ran("--help")  # the first command of all starts what the others are forked from
                 before = await readings(database)
                 running = asyncio.create_task(audits(service)) if what == "receiver audit" else None
                 waited = await waits_s(service, seconds)

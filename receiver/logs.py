@@ -8,13 +8,10 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-# structlog takes rich along where it is installed, for tracebacks in colour: 4 MB and a tenth of a second of each start
-_ABSENT: Any = None  # what the import system has in a module's place that is not to be found
-sys.modules.setdefault("rich", _ABSENT)
-import structlog  # noqa: E402
+from receiver.absent import absent
 
-if sys.modules["rich"] is _ABSENT:
-    del sys.modules["rich"]
+with absent("rich"):  # for tracebacks in colour: 4 MB and a tenth of a second of each start
+    import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping

@@ -14,12 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
-from pgqueuer.qm import QueueManager
 
 from receiver import logs
 from receiver.catalogue import Due, due_recordings, read_due
 from receiver.errors import StorageUnavailableError
-from receiver.jobs.running import ENTRYPOINT, Running, priority
+from receiver.jobs.running import ENTRYPOINT, Engine, Running, priority
 from receiver.jobs.schedules import Schedule, enqueue_schedules, register
 from receiver.jobs.slots import Slots, headers
 from receiver.records import RecordingId
@@ -98,7 +97,7 @@ class MemoryJobs:
                 if len(self._carried) <= self._most // 2:
                     self._woken.set()
 
-        engine = QueueManager(self._queries)
+        engine = Engine(self._queries)
         engine.entrypoint(ENTRYPOINT)(archive)
         register(engine, running, schedules)
         await enqueue_schedules(self._queries, schedules)

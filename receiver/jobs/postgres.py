@@ -16,13 +16,12 @@ import sqlalchemy as sa
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.ports.repository import EntrypointExecutionParameter
-from pgqueuer.qm import QueueManager
 
 from receiver import logs
 from receiver.catalogue import Due, due_recordings, read_due
 from receiver.errors import StorageUnavailableError
 from receiver.jobs.driver import PatientDriver
-from receiver.jobs.running import ENTRYPOINT, Running, priority
+from receiver.jobs.running import ENTRYPOINT, Engine, Running, priority
 from receiver.jobs.schedules import Schedule, enqueue_schedules, register
 from receiver.jobs.slots import Slots, headers
 from receiver.records import RecordingId
@@ -52,7 +51,7 @@ _PULSE = Schedule(name="pulse", every=timedelta(seconds=20), first_after=timedel
 
 
 @dataclass
-class SlotQueueManager(QueueManager):
+class SlotEngine(Engine):
     """It goes on looking while a job waits for its host, or a slow host would keep others' jobs from being found."""
 
     slots: Slots = field(kw_only=True)
@@ -140,7 +139,7 @@ class PostgresJobs:
                 await handler(RecordingId((job.payload or b"").decode()))
 
         async with PatientDriver(url, stop) as driver:
-            engine = SlotQueueManager(Queries(driver), slots=slots)
+            engine = SlotEngine(Queries(driver), slots=slots)
             engine.entrypoint(ENTRYPOINT, concurrency_limit=self._global_concurrency or 0)(archive)
             register(engine, running, schedules)
             work = engine.run(

@@ -12,7 +12,7 @@ from receiver.catalogue.audit_log import AuditEntry, append_all
 from receiver.catalogue.rows import one_recording
 from receiver.errors import NotFoundError
 from receiver.records import Action, Event, EventState, EventType, RecordingId, State
-from receiver.tables import Database, event_outbox
+from receiver.tables import Database, deliveries, delivery_recordings, event_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +30,15 @@ _STATES = {
     State.ERASED: EventType.ERASED,
 }
 _c = event_outbox.c
+_NAMED_BY = (
+    sa.select(sa.func.max(delivery_recordings.c.delivery_id))
+    .where(delivery_recordings.c.recording_id == _c.recording_id)
+    .correlate(event_outbox)
+    .scalar_subquery()
+)
+_TRACEPARENT = (
+    sa.select(deliveries.c.traceparent).where(deliveries.c.id == _NAMED_BY).correlate(event_outbox).scalar_subquery()
+)
 _IS_PENDING = _c.next_attempt_at.is_not(None)
 _IN = {
     EventState.PENDING: _IS_PENDING,
@@ -101,8 +110,9 @@ class Events:
             )
             .exists()
         )
-        query = sa.select(event_outbox).where(_c.next_attempt_at <= now, ~is_behind).order_by(_c.id).limit(most)
-        return await self._read(query)
+        named = (_NAMED_BY.label("delivery_id"), _TRACEPARENT.label("traceparent"))
+        query = sa.select(event_outbox, *named).where(_c.next_attempt_at <= now, ~is_behind)
+        return await self._read(query.order_by(_c.id).limit(most))
 
     async def delivered(self, event: Event, *, now: datetime) -> None:
         """Note that the receiver has it."""

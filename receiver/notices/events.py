@@ -19,7 +19,7 @@ import aiohttp
 from standardwebhooks import Webhook
 from yarl import URL
 
-from receiver import logs
+from receiver import logs, traces
 from receiver.backoff import retry_after_s
 from receiver.errors import ReceiverError
 from receiver.lifecycle import RetryPolicy, backoff_s
@@ -80,7 +80,8 @@ class EventSender:
     async def send(self, event: Event) -> None:
         """Send an event of the outbox; raises `EventRefusedError`."""
         body = self._body(event.webhook_id, event.type, event.at, {"subject": event.recording_id, "data": event.data})
-        await self._post(event.webhook_id, body)
+        trace = traces.of_delivery(event.delivery_id, event.traceparent)
+        await self._post(event.webhook_id, body, {traces.HEADER: trace.header()})
 
     async def ping(self) -> None:
         """Send an event that says nothing, to see whether it is taken; raises `EventRefusedError`."""
@@ -95,7 +96,7 @@ class EventSender:
         }
         return json.dumps(envelope | more, separators=(",", ":"))
 
-    async def _post(self, webhook_id: str, body: str) -> None:
+    async def _post(self, webhook_id: str, body: str, more: dict[str, str] | None = None) -> None:
         now = self._clock().astimezone(UTC)  # the library takes any other offset for UTC
         signed = (Webhook(secret).sign(webhook_id, now, body) for secret in self._target.secrets())
         headers = {
@@ -104,6 +105,7 @@ class EventSender:
             "webhook-id": webhook_id,
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signed),
+            **(more or {}),
         }
         try:
             async with self._session.post(

@@ -35,7 +35,8 @@ class EventState(StrEnum):
 class Event:
     """One event. `webhook_id` is the same at every attempt; `data` is the recording as it was at `at`.
 
-    `error` is of the last attempt, None where there was none or it went well.
+    `error` is of the last attempt, None where there was none or it went well. `delivery_id` is the newest delivery that
+    named the recording, `traceparent` what it said of its trace; of events that are to be sent alone.
     """
 
     number: int
@@ -49,6 +50,8 @@ class Event:
     gives_up_at: datetime
     delivered_at: datetime | None
     error: str | None
+    delivery_id: str | None = None
+    traceparent: str | None = None
 
     @property
     def state(self) -> EventState:

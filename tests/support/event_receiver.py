@@ -24,6 +24,8 @@ class EventReceiver:
     got: list[dict[str, Any]] = field(default_factory=list)
     """The bodies, with the `webhook-id` they came with as `webhook_id`."""
     raw: list[bytes] = field(default_factory=list)
+    traces: list[str | None] = field(default_factory=list)
+    """The `traceparent` that each came with."""
     url: str = ""
 
     async def __aenter__(self) -> Self:
@@ -45,6 +47,7 @@ class EventReceiver:
         event = Webhook(SECRET).verify(body, dict(request.headers))
         assert request.content_type == "application/cloudevents+json"
         self.raw.append(body)
+        self.traces.append(request.headers.get("traceparent"))
         self.got.append(event | {"webhook_id": request.headers["webhook-id"]})
         status = self.status(event) if callable(self.status) else self.status
         return web.Response(status=status, headers=self.headers, body=self.answer)

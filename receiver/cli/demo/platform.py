@@ -61,7 +61,7 @@ class PlatformUser:
 
     async def end_meeting(self, meeting_id: str, *, files: int, size_bytes: int) -> None:
         """End the meeting: its recordings become available and the platform sends its webhook."""
-        body = {"files": files, "size_bytes": size_bytes, "kind": "generated"}
+        body = {"files": files, "size_bytes": size_bytes}
         await self._call("POST", f"/_control/meetings/{meeting_id}/end", body)
 
     async def source(self, recording_id: str) -> PlatformFile:

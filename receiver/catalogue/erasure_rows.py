@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from receiver.records import Tombstone
+    from receiver.records import ErasureOrder, Tombstone
 
 LOOK_AGAIN_AFTER = timedelta(hours=1)
 """A run or a repair that was about to store a file when its recording was erased has ended by then."""
@@ -158,6 +158,12 @@ def read_erasing(row: sa.Row[Any]) -> Erasing:
         uploads=None if uploads is None else tuple(OpenUpload(key=key, upload_id=one) for key, one in uploads),
         is_done=row.done_at is not None,
     )
+
+
+def refused(recording_id: RecordingId, order: ErasureOrder) -> AuditEntry:
+    """Return the entry of an erasure that a hold keeps from beginning."""
+    details = {"reason": order.reason, "certificate_id": order.certificate_id}
+    return AuditEntry.of(order.by, Action.ERASURE_HELD, recording_id, at=order.at, **details)
 
 
 def began(one: Erasing, by: Actor) -> AuditEntry:

@@ -18,6 +18,7 @@ from receiver.catalogue.erasure_rows import (
     note_done,
     note_refused,
     read_erasing,
+    refused,
     these,
     unfinished,
 )
@@ -84,7 +85,7 @@ class Erasures:
             empty(tx, erasing, order.at)
             for one in erasing:
                 tx.execute(forget_events(one.recording_id))
-            append_all(tx, [began(one, order.by) for one in erasing])
+            append_all(tx, [began(one, order.by) for one in erasing] + [refused(one, order) for one in held])
             again = unfinished(tx, [RecordingId(row.id) for row in rows if row.state == State.ERASED])
             going_on = {one.recording_id for one in again}
             return Begun(

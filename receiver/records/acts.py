@@ -51,6 +51,7 @@ class Action(StrEnum):
     ERASURE_BEGAN = "erasure_began"
     ERASED = "erased"
     ERASURE_REFUSED = "erasure_refused"
+    ERASURE_HELD = "erasure_held"
     PERSON_ERASED = "person_erased"
     PERSON_SHOWN = "person_shown"
 
@@ -95,6 +96,7 @@ ABOUT = {
     Action.ERASURE_BEGAN: "its erasure began: the index names nobody of it any more",
     Action.ERASED: "erased: each version of its files was deleted, and is gone",
     Action.ERASURE_REFUSED: "its files are not all deleted",
+    Action.ERASURE_HELD: "its erasure was asked for, and refused since it is on hold",
     Action.PERSON_ERASED: "a person was erased",
     Action.PERSON_SHOWN: "all that is kept of a person was shown",
 }

@@ -141,7 +141,7 @@ COMMANDS = {
 """Commands that act, with arguments, and the subject and the action of their one entry."""
 TESTED_ELSEWHERE = {
     "events replay": "tests/integration/test_events.py: event_replayed",
-    "erase": "tests/integration/test_erasure.py: erasure_began, erased, erasure_refused; of a person: test_persons.py",
+    "erase": "tests/integration/test_erasure.py: erasure_began, erased, _refused, _held; of a person: test_persons.py",
     "person": "tests/integration/test_persons.py: person_shown",
     "clean-up": "tests/e2e/test_cleanup.py: source_deletion_began, source_deleted, source_gone",
     "audit": "tests/integration/test_audit.py: verified, found_damaged, found_missing, found_unreadable; repaired: e2e",

@@ -341,6 +341,8 @@ async def test_a_hold_keeps_a_recording_and_the_others_go(database):
     assert not certificate.is_complete
     assert (await Catalogue(database).recording(ID)).host.name == "Sam"
     await erased(database, OTHER)
+    (refused,) = [one for one in (await Catalogue(database).history(ID)).events if one.action == "erasure_held"]
+    assert (refused.actor, refused.reason) == (BY.name, REASON), "who asked is on record, too"
 
 
 async def test_a_meeting_goes_with_what_deliveries_said_of_it_alone(database, inbox):

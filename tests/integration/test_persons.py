@@ -35,7 +35,9 @@ from tests.support.operators import add, row
 USER_ID, EMAIL, LOGIN, NAME = 424_242_424_242, "Zoe.Person@Example.com", "zoe-the-person", "Zoë Übermensch"
 OTHER = {"host_id": 77, "host_name": "Sam Fisher", "host_login": "sam", "host_email": "sam@example.com"}
 THEIRS = {"host_id": USER_ID, "host_name": NAME, "host_login": LOGIN, "host_email": EMAIL}
-HOSTED, ATTENDED = range(5), range(5, 8)
+HOSTED, ATTENDED, SHARED = range(50), range(50, 53), 20
+STAYS = 53
+"""A recording that does not name them."""
 
 
 def spellings():
@@ -98,11 +100,11 @@ def inbox(database):
 
 async def filled(bucket, database, inbox):
     """Store what the person hosts and attends, with manifests and deliveries; return the recordings that stay."""
-    made = await archive(bucket, database, range(9), 500)
+    made = await archive(bucket, database, range(STAYS + 1), 500)
     ids = [one.id for one in made]
 
     def change(tx):
-        for number in range(9):
+        for number in range(STAYS + 1):
             host = THEIRS if number in HOSTED else OTHER
             tx.execute(sa.update(recordings).where(recordings.c.id == ids[number]).values(host))
         for number in ATTENDED:
@@ -112,13 +114,15 @@ async def filled(bucket, database, inbox):
         reindex(tx, ids)
 
     await database.write(change)
-    for one in (await Catalogue(database).page(Filters(), limit=20)).items:
+    for one in (await Catalogue(database).page(Filters(), limit=100)).items:
         await store_manifest(bucket, one, one.archive, archived_at=one.archived_at)
     for number in HOSTED:
         await accept(inbox, json.dumps(delivery(f"r{number:05}", host=THEIRS)).encode(), now=NOW)
     for number in ATTENDED:
         await accept(inbox, json.dumps(shared(number)).encode(), now=NOW)
-    await accept(inbox, json.dumps([delivery("r00000", host=THEIRS), shared(5)]).encode(), now=NOW)
+    for number in range(SHARED):
+        theirs, others = delivery(f"r{number:05}", host=THEIRS), shared(ATTENDED[number % len(ATTENDED)])
+        await accept(inbox, json.dumps([theirs, others]).encode(), now=NOW)
     await inbox.keep_rejected(json.dumps({"of": EMAIL}).encode()[:-1], (), now=NOW)
     await inbox.keep_rejected(b'{"of": "guest@example.com"', (), now=NOW)
     return ids
@@ -135,18 +139,18 @@ async def nowhere(bucket, database):
 async def test_an_erased_person_is_nowhere_and_nothing_of_theirs_returns(bucket, database, inbox, asked):
     await versioned(bucket)
     ids = await filled(bucket, database, inbox)
-    last = await Catalogue(database).recording(ids[8])
+    last = await Catalogue(database).recording(ids[STAYS])
     persons = person_of(bucket, database)
     with capture_logs() as lines:
         certificate = await persons.erase(asked, by=BY, reason=REASON)
     assert certificate.is_complete
-    assert [one.recording_id for one in certificate.recordings] == ids[:5]
-    assert certificate.counts == {"forgotten_in": 3, "bodies_rewritten": 10}
+    assert [one.recording_id for one in certificate.recordings] == ids[:50]
+    assert certificate.counts == {"forgotten_in": 3, "bodies_rewritten": 50 + 3 + SHARED + 1}
     told = json.dumps(lines, default=str) + repr(certificate)
     assert not any(spelt.decode("latin-1") in told for spelt in spellings())
     await nowhere(bucket, database)
 
-    assert await Catalogue(database).recording(ids[8]) == last
+    assert await Catalogue(database).recording(ids[STAYS]) == last
     for number in ATTENDED:
         one = await Catalogue(database).recording(ids[number])
         assert (one.state, one.host.email) == (State.ARCHIVED, "sam@example.com")
@@ -156,15 +160,15 @@ async def test_an_erased_person_is_nowhere_and_nothing_of_theirs_returns(bucket,
         assert differences(manifest, one) == []
     bodies = [json.loads(body) for body in (await bodies_of(database)).values() if body.endswith((b"}", b"]"))]
     others = [item for body in bodies for item in (body if isinstance(body, list) else [body])]
-    assert sum(item["meeting"].get("attendees") == [GUEST] for item in others) == 4
+    assert sum(item["meeting"].get("attendees") == [GUEST] for item in others) == 3 + SHARED
     assert b'{"of": "guest@example.com"' in (await bodies_of(database)).values()
     acts = await logged(database)
     assert [action for action, _ in acts].count(Action.PERSON_ERASED) == 1
 
     fresh = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=False)
     for body in (
-        [delivery("r00000", host=THEIRS), shared(5)],
-        [delivery("r00000", host=THEIRS, duration=4), shared(5, duration=4)],
+        [delivery("r00000", host=THEIRS), shared(50)],
+        [delivery("r00000", host=THEIRS, duration=4), shared(50, duration=4)],
         delivery("late", host=THEIRS),
         shared(90),
     ):
@@ -178,7 +182,7 @@ async def test_an_erased_person_is_nowhere_and_nothing_of_theirs_returns(bucket,
     )
     assert await fresh.accept_found([facts], via=Via.RECONCILE, now=NOW) == {"found"}
     await nowhere(bucket, database)
-    found = {one.id: one.state for one in (await Catalogue(database).page(Filters(), limit=50)).items}
+    found = {one.id: one.state for one in (await Catalogue(database).page(Filters(), limit=100)).items}
     assert (found["r00000"], found["r00090"], "late" in found) == (State.ERASED, State.PENDING, False)
 
     await database.write(lambda tx: [tx.execute(sa.delete(t)) for t in (delivery_recordings, deliveries)])
@@ -208,28 +212,28 @@ async def test_an_old_database_that_is_put_back_forgets_them_again(bucket, datab
     await persons.again()
     held = await stored_bytes(database)
     assert all(held.find(spelt) < 0 for spelt in spellings())
-    assert (await Catalogue(database).recording(ids[5])).state is State.ARCHIVED
+    assert (await Catalogue(database).recording(ids[50])).state is State.ARCHIVED
 
 
 @ON_SQLITE
 async def test_also_attended_erases_what_they_only_took_part_in(bucket, database, inbox):
     ids = await filled(bucket, database, inbox)
     certificate = await person_of(bucket, database).erase(EMAIL, by=BY, reason=REASON, also_attended=True)
-    assert [one.recording_id for one in certificate.recordings] == ids[:8]
-    assert (await Catalogue(database).recording(ids[8])).state is State.ARCHIVED
+    assert [one.recording_id for one in certificate.recordings] == ids[:53]
+    assert (await Catalogue(database).recording(ids[STAYS])).state is State.ARCHIVED
 
 
 @ON_SQLITE
 async def test_a_held_recording_keeps_its_people_and_a_reason_names_nobody(bucket, database, inbox):
     ids = await filled(bucket, database, inbox)
-    for one in (ids[0], ids[5]):
+    for one in (ids[0], ids[50]):
         await Holds(database).add(HoldScope.RECORDING, one, reason="a case", by=BY, now=NOW)
     with pytest.raises(ReasonError):
         await person_of(bucket, database).erase(EMAIL, by=BY, reason=f"asked by {LOGIN}")
     certificate = await person_of(bucket, database).erase(EMAIL, by=BY, reason=REASON)
-    assert (sorted(certificate.held), certificate.is_complete) == ([ids[0], ids[5]], False)
+    assert (sorted(certificate.held), certificate.is_complete) == ([ids[0], ids[50]], False)
     assert (await Catalogue(database).recording(ids[0])).host.email == EMAIL
-    assert USER_ID in (await Catalogue(database).recording(ids[5])).vendor.participant_ids
+    assert USER_ID in (await Catalogue(database).recording(ids[50])).vendor.participant_ids
 
 
 @ON_SQLITE
@@ -251,16 +255,16 @@ async def test_the_command_shows_all_that_is_kept_of_a_person(
     found = json.loads(shown.stdout)
     assert shown.exit_code == 0
     kept = [(one["where"], one["role"]) for one in found]
-    assert kept.count(("recording", "host")) == 5
+    assert kept.count(("recording", "host")) == 50
     assert kept.count(("recording", "participant")) == 3
     assert kept.count(("recording", "attendee")) == 6
-    assert sum(where == "delivery" for where, _ in kept) == 10
+    assert sum(where == "delivery" for where, _ in kept) == 50 + 3 + SHARED + 1
     assert EMAIL in (await run("person", str(USER_ID))).stdout
     acts = await logged(database)
     assert [action for action, _ in acts] == [Action.PERSON_SHOWN] * 2
     assert all(EMAIL.casefold() not in subject and str(USER_ID) not in subject for _, subject in acts)
     dry = json.loads((await run("erase", "--person", EMAIL, "--reason", REASON, "--dry-run", "--json")).stdout)
-    assert (len(dry["would_erase"]), len(dry["would_forget_in"])) == (5, 3)
+    assert (len(dry["would_erase"]), len(dry["would_forget_in"])) == (50, 3)
 
 
 @ON_SQLITE

@@ -10,14 +10,11 @@ where nothing was read, or where one in a hundred takes more than 50 ms beside a
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 import tempfile
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import httpx
 import sqlalchemy as sa
 
 from receiver.objectstore import BucketConfig, open_bucket
@@ -25,30 +22,11 @@ from receiver.records import Action
 from receiver.sandbox.seaweed import SeaweedServer
 from receiver.tables import Database, audit_log, open_database, unsealed_audit_log
 from tests.support.archived import archive
-from tests.support.bench import prepare
-from tests.support.payloads import payload
+from tests.support.bench import prepare, waits_s
 from tests.support.service import Service
 
-POST_EVERY_S = 0.05
 MOST_P99_S = 0.05
 MIB = 1024**2
-
-
-async def waits_s(service: Service, seconds: float) -> list[float]:
-    """Post when each is due, whatever the one before it waits for."""
-    waited: list[float] = []
-
-    async def post(client: httpx.AsyncClient, body: bytes, due_s: float) -> None:
-        assert (await client.post(service.webhook_url, content=body)).status_code == 202
-        waited.append(time.monotonic() - due_s)
-
-    began_s = time.monotonic()
-    async with service.client() as client, asyncio.TaskGroup() as tasks:
-        for number in range(int(seconds / POST_EVERY_S)):
-            due_s = began_s + number * POST_EVERY_S
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            tasks.create_task(post(client, payload(secrets.token_hex(12)), due_s))
-    return sorted(waited)
 
 
 async def readings(database: Database) -> int:
@@ -90,7 +68,9 @@ async def main(objects: int, mib: int, seconds: float) -> int:
                 await service.ran("--help")  # the first command of all starts what the others are forked from
                 before = await readings(database)
                 running = asyncio.create_task(audits(service)) if what == "receiver audit" else None
-                waited = await waits_s(service, seconds)
+                ended = asyncio.Event()
+                asyncio.get_running_loop().call_later(seconds, ended.set)
+                waited = await waits_s(service, ended)
                 read = await readings(database) - before
                 if running is not None:
                     running.cancel()

@@ -41,7 +41,7 @@ async def erase_files(
     for file in found:
         await _delete(bucket, file)
         failpoints.reach(ErasurePoint.VERSION_DELETED)
-    for file in dict.fromkeys([*found, *known]):
+    for file in {_asked_for(file): file for file in (*known, *found)}.values():
         if await _is_there(bucket, file):  # of a known one no listing told, or its deletion was confirmed in vain
             await _delete(bucket, file)
             if await _is_there(bucket, file):
@@ -78,5 +78,10 @@ async def _delete(bucket: Bucket, file: FileVersion) -> None:
 
 
 async def _is_there(bucket: Bucket, file: FileVersion) -> bool:
-    version_id = None if file.version_id == _UNVERSIONED else file.version_id
-    return await bucket.head(file.key, version_id=version_id) is not None
+    key, version_id = _asked_for(file)
+    return await bucket.head(key, version_id=version_id) is not None
+
+
+def _asked_for(file: FileVersion) -> tuple[str, str | None]:
+    """Return how a version is asked for: that of a bucket which keeps none has no name of its own."""
+    return file.key, None if file.version_id == _UNVERSIONED else file.version_id

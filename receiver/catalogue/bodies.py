@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from receiver.catalogue.deliveries import pieces
+from receiver.catalogue.holds import held_among
 from receiver.records import DeliveryId, RecordingId
 from receiver.tables import Database, deliveries, delivery_recordings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+
+    from receiver.records import Hold
 
 _PAGE_BODIES = 16
 """A body has a megabyte at most."""
@@ -27,6 +30,14 @@ class KeptBody(NamedTuple):
 
     delivery_id: DeliveryId
     body: bytes
+
+
+class Rewritten(NamedTuple):
+    """What became of bodies: `missed` had been changed since they were read, `held` are recordings that kept theirs."""
+
+    rewritten: int
+    missed: set[DeliveryId]
+    held: Mapping[RecordingId, tuple[Hold, ...]]
 
 
 class KeptBodies:
@@ -74,21 +85,37 @@ class KeptBodies:
             yield page
             after = page[-1].delivery_id
 
-    async def rewrite(self, changed: Sequence[tuple[KeptBody, bytes]]) -> list[DeliveryId]:
-        """Put other bodies in their places; return those that had been changed since they were read, and stay."""
-        if not changed:
-            return []
+    async def rewrite(self, changed: Sequence[tuple[KeptBody, bytes]], *, heeds_holds: bool = False) -> Rewritten:
+        """Put other bodies in their places, but for those that had been changed since they were read.
 
-        def write(tx: sa.Connection) -> list[DeliveryId]:
-            missed = []
+        Where it `heeds_holds`, nor for those that name a recording on hold: what they say of it is part of it.
+        """
+        if not changed:
+            return Rewritten(0, set(), {})
+
+        def write(tx: sa.Connection) -> Rewritten:
+            count = 0
+            missed: set[DeliveryId] = set()
+            held: dict[RecordingId, tuple[Hold, ...]] = {}
             for kept, body in changed:
+                if heeds_holds and (holding := held_among(tx, _named_by(tx, kept.delivery_id))):
+                    held.update(holding)
+                    continue
                 same = (deliveries.c.id == kept.delivery_id, deliveries.c.body == kept.body)
-                if not tx.execute(sa.update(deliveries).where(*same).values(body=body)).rowcount:
-                    missed.append(kept.delivery_id)
-            return missed
+                if tx.execute(sa.update(deliveries).where(*same).values(body=body)).rowcount:
+                    count += 1
+                else:
+                    missed.add(kept.delivery_id)
+            return Rewritten(count, missed, held)
 
         return await self._database.write(write)
 
     async def _load(self, query: sa.Select[tuple[str, bytes]]) -> list[KeptBody]:
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return [KeptBody(DeliveryId(row.id), bytes(row.body)) for row in rows]
+
+
+def _named_by(tx: sa.Connection, delivery_id: DeliveryId) -> list[RecordingId]:
+    c = delivery_recordings.c
+    query = sa.select(c.recording_id).where(c.delivery_id == delivery_id)
+    return [RecordingId(one) for one in tx.execute(query).scalars()]

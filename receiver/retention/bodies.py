@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from receiver.catalogue import KeptBodies
     from receiver.catalogue.bodies import KeptBody
-    from receiver.records import DeliveryId, MeetingId, Person, RecordingId
+    from receiver.records import DeliveryId, Hold, MeetingId, Person, RecordingId
 
     Rewrite = Callable[[bytes], bytes]
 
@@ -49,14 +49,18 @@ class Redaction:
 
     async def of_meeting(self, meeting_id: MeetingId) -> int:
         """Do so with what names the meeting and none of its recordings."""
-        return await self._rewritten(
+        count, _ = await self._rewritten(
             self.bodies.unlinked(),
             lambda kept: without_meeting(kept.body, meeting_id) if mentions(kept.body, [meeting_id]) else kept.body,
         )
+        return count
 
-    async def of_person(self, person: Person) -> int:
-        """Take a person out of every body there is; one that cannot be read goes whole where it names them."""
-        return await self._rewritten(self.bodies.every(), lambda kept: _without(kept.body, person))
+    async def of_person(self, person: Person) -> tuple[int, dict[RecordingId, tuple[Hold, ...]]]:
+        """Take a person out of every body there is; one that cannot be read goes whole where it names them.
+
+        Return how many were rewritten, and the recordings on hold whose bodies name the person still.
+        """
+        return await self._rewritten(self.bodies.every(), lambda kept: _without(kept.body, person), heeds_holds=True)
 
     async def naming(self, person: Person) -> list[KeptPlace]:
         """Return the deliveries whose kept bodies name the person."""
@@ -69,20 +73,23 @@ class Redaction:
             ]
         return found
 
-    async def _rewritten(self, pages: AsyncIterator[list[KeptBody]], rewrite: Callable[[KeptBody], bytes]) -> int:
+    async def _rewritten(
+        self, pages: AsyncIterator[list[KeptBody]], rewrite: Callable[[KeptBody], bytes], *, heeds_holds: bool = False
+    ) -> tuple[int, dict[RecordingId, tuple[Hold, ...]]]:
         """Rewrite what is found; what another changed meanwhile is read and rewritten once more."""
         count = 0
-        missed: set[DeliveryId] = set()
-        async for page in pages:
-            changed = [(kept, new) for kept in page if (new := await self._new(kept, rewrite)) != kept.body]
-            count += len(changed)
-            missed.update(await self.bodies.rewrite(changed))
-        while missed:
-            again, missed = missed, set()
-            async for page in self.bodies.each(again):
+        held: dict[RecordingId, tuple[Hold, ...]] = {}
+        while True:
+            missed: set[DeliveryId] = set()
+            async for page in pages:
                 changed = [(kept, new) for kept in page if (new := await self._new(kept, rewrite)) != kept.body]
-                missed.update(await self.bodies.rewrite(changed))
-        return count
+                done = await self.bodies.rewrite(changed, heeds_holds=heeds_holds)
+                count += done.rewritten
+                missed |= done.missed
+                held |= done.held
+            if not missed:
+                return count, held
+            pages = self.bodies.each(missed)
 
     async def _new(self, kept: KeptBody, rewrite: Callable[[KeptBody], bytes]) -> bytes:
         return await unless_small(len(kept.body), rewrite, kept)

@@ -113,9 +113,8 @@ class PersonErasure:
     async def _out_of_all(
         self, person: Person, by: Actor, reason: str, digest: str, *, also_attended: bool
     ) -> Certificate:
-        bodies = await self.erasure.redaction.of_person(person)
+        bodies, held = await self.erasure.redaction.of_person(person)
         hosted, attended = await self._named(person)
-        held: dict[RecordingId, tuple[Hold, ...]] = {}
         refused: list[Erased] = []
         stripped = 0
         if also_attended:

@@ -29,9 +29,9 @@ _POSTGRESQL = (
 )
 _SQLITE = (
     Remaining(
-        "free pages of the database file",
-        "what releases or tools without secure_delete left there; this service leaves nothing",
-        "VACUUM",
+        "free space in the database file",
+        "copies that SQLite leaves where rows were moved between pages, in spite of secure_delete",
+        "VACUUM; PRAGMA wal_checkpoint(TRUNCATE); nothing can be written meanwhile",
     ),
     Remaining(
         "copies of the database file: backups, snapshots, litestream's folder and replica",

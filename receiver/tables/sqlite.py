@@ -181,7 +181,7 @@ def _prepare(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "secure_delete=ON",  # of erased rows the file keeps nothing; Debian's builds have it on, others have not
+        "secure_delete=ON",  # of erased rows less is left so; Debian's builds have it on, others have not
         f"cache_size=-{_CACHE_KIB}",
         f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
     ):

@@ -171,8 +171,8 @@ async def main(minutes: float) -> int:
             await asyncio.wait({running}, timeout=minutes * 15)
             early = _seen(watched)
             await running
-            is_proven = await _proven(service, soak)
-            return int(not _judged(soak, early, _seen(watched)) or not is_proven)
+            is_good = _judged(soak, early, _seen(watched))
+            return int(not await _proven(service, soak) or not is_good)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 
@@ -34,3 +35,21 @@ async def test_an_erasure_killed_anywhere_is_ended_by_the_next_run(sandbox: Sand
         assert {file.key for file in await bucket.files_under(keys[spared])} == {keys[spared], f"{keys[spared]}.json"}
     states = {one["id"]: (one["state"], (one["error"] or {}).get("code")) for one in await service.recordings()}
     assert states == dict.fromkeys(doomed, ("erased", None)) | {spared: ("archived", None)}
+
+
+async def test_two_commands_that_erase_one_person_at_once_both_end_well(sandbox: Sandbox, service: Service) -> None:
+    made = await make_meeting(sandbox, *[{"kind": "mp4"}] * 12)
+    await service.start()
+    assert (await service.post(json.dumps(made["payload"]).encode())).status_code == 202
+    await service.until_archived(12)
+    host = str(made["payload"]["hostUser"]["id"])
+    command = ("erase", "--person", host, "--reason", "request 8", "--yes", "--json")
+    ended = await asyncio.gather(service.ran(*command), service.ran(*command))
+    assert [code for code, *_ in ended] == [0, 0], ended
+    assert all(json.loads(stdout)["complete"] for _, stdout, _ in ended)
+    assert {one["state"] for one in await service.recordings()} == {"erased"}
+    config = BucketConfig(bucket=service.bucket, endpoint_url=service.seaweed.endpoint_url, region="us-east-1")
+    async with open_bucket(config) as bucket:
+        assert [key async for key in bucket.keys("") if "/.receiver-" not in key] == []
+    code, _, stderr = await service.ran("audit-log", "--verify", "--json")
+    assert code == 0, stderr

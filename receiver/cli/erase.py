@@ -22,7 +22,7 @@ from receiver.retention import check_reason
 from receiver.settings import Needs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from receiver.catalogue import Prospect
     from receiver.records import Certificate
@@ -105,6 +105,8 @@ async def _run(settings: Settings, wanted: Erasable, show: Callable[[Mapping[str
             _confirm(prospect, forgotten_in)
         certificate = await _erased(persons, wanted)
     show(plain(CertificateBody.of(certificate)))
+    for line in _kept(certificate):  # behind all that may remain anyhow, and short
+        click.echo(line, err=True)
     return 0 if certificate.is_complete else 1
 
 
@@ -135,6 +137,22 @@ async def _erased(persons: PersonErasure, wanted: Erasable) -> Certificate:
         case _:
             ids = [RecordingId(wanted.value)]
             return await persons.erasure.erase(ids, by=by, reason=reason, scope=wanted.scope, value=wanted.value)
+
+
+def _kept(certificate: Certificate) -> Iterator[str]:
+    """Say what was not erased, why, and what to do."""
+    if certificate.held:
+        recording_id, holds = next(iter(certificate.held.items()))
+        named = f"{recording_id} by hold {', '.join(str(hold.id) for hold in holds)}"
+        more = f" and {len(certificate.held) - 1} more" if len(certificate.held) > 1 else ""
+        yield f"Not erased, on hold: {named}{more}. `receiver holds release`, then run this again."
+    refused = [one for one in certificate.recordings if one.refused_because is not None]
+    if refused:
+        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+        yield (
+            f"The bucket still has files of {refused[0].recording_id}{more}: {refused[0].refused_because}. "
+            "`receiver recordings list --state erased --error-code erasure_unfinished` lists all."
+        )
 
 
 def _prospect(prospect: Prospect, forgotten_in: Sequence[RecordingId]) -> dict[str, Any]:

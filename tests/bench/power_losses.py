@@ -52,7 +52,7 @@ async def _post(service: Service, sandbox: Sandbox, sources: dict[str, str], end
 
 async def _has(service: Service, body: bytes) -> bool:
     try:
-        return (await service.post(body)).status_code == 202
+        return (await service.post(body)).is_success  # 200 where it was stored, and only the answer was lost
     except httpx.TransportError:  # it has no power
         return False
 

@@ -40,7 +40,7 @@ _TRACEPARENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Claiming:
     """Who asks for a recording; `abandoned` is the fence of a run whose end could not be written, and is no crash."""
 
     recording_id: RecordingId
@@ -60,7 +60,7 @@ class Asked:
         return sa.case((sa.and_(_IS_RUNNING, is_another), 1), else_=0)
 
 
-def take(tx: sa.Connection, asked: Asked) -> Claim | None:
+def take(tx: sa.Connection, asked: Claiming) -> Claim | None:
     """Take it, or return None where there is nothing to do; see `Runs.claim`.
 
     Most claims are of rows that no run has: one statement, and a crash is looked for where one may be.
@@ -95,7 +95,7 @@ def take(tx: sa.Connection, asked: Asked) -> Claim | None:
     )
 
 
-def _taking(asked: Asked, leaving: frozenset[State]) -> Any:
+def _taking(asked: Claiming, leaving: frozenset[State]) -> Any:
     crashes = _C.crashes + asked.crashed
     attempts = _C.attempts + sa.case((_IS_RUNNING, 0), else_=1)
     return (

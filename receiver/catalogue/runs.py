@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue.audit_log import AuditEntry, append
-from receiver.catalogue.claims import Asked, take
+from receiver.catalogue.claims import Claiming, take
 from receiver.catalogue.listed import ListedRows, was_named_anew
 from receiver.catalogue.outbox import Outbox
 from receiver.catalogue.rows import one_recording
@@ -63,7 +63,7 @@ class Runs:
 
         Raises `NotAloneError` for a suspect, unless the run that claims it `is_alone` in its process.
         """
-        asked = Asked(recording_id, now=now, is_alone=is_alone, abandoned=abandoned)
+        asked = Claiming(recording_id, now=now, is_alone=is_alone, abandoned=abandoned)
         return await self._database.write(lambda tx: take(tx, asked))
 
     async def note_upload(

@@ -17,7 +17,7 @@ from tests.support.databases import (
     sqlite_file,
 )
 from tests.support.fixtures import logs_stay_as_they_are, sandbox, service, store_proxy
-from tests.support.index import index, run
+from tests.support.index import index, index_file, run
 from tests.support.page import browser, operator, outside, viewer
 from tests.support.s3 import aws_env, bucket, bucket_name, seaweed
 from tests.support.tls import certificate, tls
@@ -43,6 +43,7 @@ __all__ = [
     "facts",
     "host",
     "index",
+    "index_file",
     "logs_stay_as_they_are",
     "mailbox",
     "operator",

@@ -36,7 +36,7 @@ async def test_a_damaged_object_is_told_once_and_its_end_once(
     assert mailbox.titles == ["Archived objects are not what was archived"]
     assert f"r1 ({found.value})" in mailbox.mails[0].get_content()
     assert "r2" not in mailbox.mails[0].get_content()
-    assert "receiver audit --repair --recording-id ID" in mailbox.mails[0].get_content()
+    assert "Command: receiver audit --repair --recording-id r1" in mailbox.mails[0].get_content().splitlines()
     await change(database, "r1", fixity=Fixity.INTACT)
     await look_for(watch, clock, timedelta(hours=2), by=timedelta(minutes=20))
     assert mailbox.titles[1:] == ["Over: Objects that were found damaged are intact again, or erased"]

@@ -72,6 +72,18 @@ def bucket_name(bucket: Bucket) -> str:
     return bucket.name
 
 
+def flip(seaweed: SeaweedServer, content: bytes, at: int) -> None:
+    """Change one byte of an object in the server's own volume files."""
+    for volume in seaweed._data_dir.glob("*.dat"):
+        start = volume.read_bytes().find(content)
+        if start >= 0:
+            with volume.open("r+b") as file:
+                file.seek(start + at)
+                file.write(bytes([content[at] ^ 1]))
+            return
+    raise AssertionError("the object is in no volume")
+
+
 async def _drop(bucket: Bucket) -> None:
     """Remove the bucket: the server keeps several volume files for each, and has only so many."""
     for upload in await bucket.open_uploads(""):

@@ -137,6 +137,7 @@ class GuardedProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._phase: object = None
+        self._was_asked = False
         self._lingered_bytes: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -167,7 +168,7 @@ class GuardedProtocol(H11Protocol):
 
     def shutdown(self) -> None:
         """Close once the request that runs is answered; one on its way over a new connection has a moment to come."""
-        if self.cycle is None:
+        if not self._was_asked:
             self.loop.call_later(_FIRST_REQUEST_S, self._end)
         else:
             self._end()
@@ -231,6 +232,7 @@ class GuardedProtocol(H11Protocol):
         The head of an answer of known length, whose body is at hand, leaves with it.
         """
         head: Message | None = None
+        self._was_asked = True
 
         async def closing(message: Message) -> None:
             nonlocal head

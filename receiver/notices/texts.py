@@ -40,11 +40,9 @@ class _Text:
     after: str = "Nothing is to be done."
 
 
-_WAITS = (
-    "What waits for it waits uncounted and goes on within a minute after it is back. Deliveries are stored meanwhile."
-)
+_WAITS = "Deliveries are stored. Recordings wait, use no attempts up, and go on within a minute after it is back."
 _DOWN = "nothing, unless it lasts; then what is said above"
-_REFUSES = "mend what is said above: it ends by nothing else"
+_REFUSES = "mend what is said above; it does not end by itself"
 _TEXTS = {
     NoticeKind.STORE_AWAY: _Text(
         "The bucket takes no recordings",
@@ -91,7 +89,7 @@ _TEXTS = {
     NoticeKind.SILENCE: _Text(
         "The webhook is silent, and there are new recordings",
         "The webhook speaks again",
-        "Reconciliation finds what the webhook does not bring, as late as RECEIVER_RECONCILE_EVERY.",
+        "Reconciliation finds what the webhook does not bring, hours late (RECEIVER_RECONCILE_EVERY).",
         "see in Meetings settings that the webhook is enabled with this service's URL, and that it gets here",
         "receiver check --public-url https://your.host --show-secret",
         "webhooksilent",
@@ -183,7 +181,12 @@ def _happened(said: Sequence[Notice], reasons: Sequence[tuple[str, str]]) -> lis
         case _ if reasons:
             return [f"{text.title}: {len(said)}.", *_named(reasons, len(said))]
         case NoticeKind.STORE_AWAY | NoticeKind.API_AWAY | NoticeKind.SOURCE_AWAY:
-            return _first([f"{_where(one)}{one.detail['message']}; waiting: {one.detail['waiting']}." for one in said])
+            return _first(
+                [
+                    f"{_where(one)}{one.detail['message']}. Recordings that wait for it: {one.detail['waiting']}."
+                    for one in said
+                ]
+            )
         case NoticeKind.SILENCE:
             since = detail["delivered_at"]
             last = "none has come yet" if since is None else f"the last came {moment(datetime.fromisoformat(since))}"

@@ -139,7 +139,12 @@ async def _bucket_key_revoked(
         with pytest.raises(StoreDeniedError):
             await _until_refused(bucket)
         hashes = await _deliver(sandbox, service, 3)
-        told = ("InvalidAccessKeyId", "mend the credentials", "waiting: ", "Command: receiver check")
+        told = (
+            "InvalidAccessKeyId",
+            "mend the credentials",
+            "Recordings that wait for it: ",
+            "Command: receiver check",
+        )
         await person.is_told("The bucket takes no recordings", *told)
     await service.until_archived(4)
     await person.is_told("Over: The bucket takes recordings again")

@@ -211,13 +211,15 @@ async def _recording_dead(sandbox: Sandbox, service: Service, person: Person) ->
 async def _object_damaged(
     service: Service, seaweed: SeaweedServer, bucket: Bucket, recording_id: str, person: Person
 ) -> None:
-    """Change a byte in the store's own file; the next reading finds it, and a repair ends it."""
+    """Change a byte in the store's own file, unnoticed by it; the next reading finds that, a repair ends it."""
     (item,) = [one for one in await service.recordings() if one["id"] == recording_id]
     content = b"".join([chunk async for chunk in bucket.read(item["archive"]["key"])])
-    flip(seaweed, content, len(content) // 2)
+    flip(seaweed, content, len(content) // 2, is_noticed=False)
     code, _, stderr = await service.ran("audit", "--recording-id", recording_id)
     assert code == 1, stderr
-    await _does(service, await person.is_told("Archived objects are not what was archived", recording_id))
+    await _does(
+        service, await person.is_told("Archived objects are not what was archived", f"{recording_id} (damaged)")
+    )
     await person.is_told("Over: Objects that were found damaged are intact again, or erased", recording_id)
 
 

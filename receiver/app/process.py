@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 _LARGE_BYTES = 256 * 1024
 _DESCRIPTORS = 65_536
+_FIRST_INHERITED = 3
+"""SD_LISTEN_FDS_START."""
 _BACKLOG = 1024
 """Connections that wait to be accepted; the kernel's own limit may be lower."""
 
@@ -107,6 +109,19 @@ def listening(host: str, port: int, *, setting: str = "--port") -> Iterator[sock
                 f"cannot listen on {host} port {port}: {e.strerror}", f"choose another {setting}"
             ) from e
         yield bound
+
+
+def inherited() -> socket.socket | None:
+    """Take over the listening socket that systemd holds for this process (sd_listen_fds(3)); None where it holds none.
+
+    It outlives the process: who connects while that is restarted waits in its queue, and nobody is refused.
+    """
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    if (count := os.environ.get("LISTEN_FDS")) != "1":
+        raise ReceiverError(f"{count} sockets were handed over", "give the socket unit one ListenStream=")
+    os.set_inheritable(_FIRST_INHERITED, False)
+    return socket.socket(fileno=_FIRST_INHERITED)
 
 
 def give_freed_buffers_back() -> None:

@@ -25,6 +25,7 @@ from receiver.app.opening import api_of, checked_database, engine, index_beside,
 from receiver.app.process import (
     exposed_files,
     give_freed_buffers_back,
+    inherited,
     listening,
     only_worker,
     raise_descriptor_limit,
@@ -85,6 +86,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Bucket]:
 async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None:
     """Run intake, the operators' surface and (with `work`) the worker until SIGTERM or SIGINT, then drain.
 
+    A listening socket that the process inherits is used in place of `host` and `port`.
     Raises `SettingsError`, `DatabaseLockedError`, `SchemaOutdatedError`, or `ReceiverError` for a port that is taken.
     """
     from receiver.app import web  # noqa: PLC0415  (6 MB and a tenth of a second that only this process needs)
@@ -94,7 +96,7 @@ async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None
     secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:
         stack.enter_context(only_worker(settings))  # first: the port may be taken by the one that holds it
-        bound = stack.enter_context(listening(host, port))
+        bound = stack.enter_context(inherited() or listening(host, port))
         database = await stack.enter_async_context(_ready_database(settings))
         jobs = engine(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))

@@ -11,12 +11,16 @@ import botocore.session
 import pytest
 from awscrt.checksums import crc32c
 
-from receiver.objectstore import Bucket, BucketConfig, open_bucket
+from receiver.objectstore import Bucket, BucketConfig, client, open_bucket
 from receiver.sandbox.seaweed import SeaweedServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+client.OPERATIONS |= {  # what tests do to a bucket behind the service's back
+    *("DeleteBucket", "DeleteObjects", "PutBucketVersioning"),
+    *("PutBucketLifecycleConfiguration", "GetBucketLifecycleConfiguration"),
+}
 # each client reads the models of S3 for itself, which is most of its making; here hundreds read them once
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 

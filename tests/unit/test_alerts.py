@@ -27,7 +27,7 @@ RULES = DEPLOY / "prometheus" / "alerts.yml"
 TESTS = DEPLOY / "prometheus" / "alerts.test.yml"
 DASHBOARD = (DEPLOY / "grafana.json").read_text()
 ALERTS = re.findall(r"- alert: (\w+)", RULES.read_text())
-FRESH = "from receiver import app, metrics; print(metrics.render()[0].decode())"
+FRESH = "from receiver import metrics; from receiver.app import web; print(metrics.render()[0].decode())"
 SECTIONS = {
     title: text
     for part in (DEPLOY / "runbook.md").read_text().split("\n## ")

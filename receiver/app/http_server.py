@@ -36,6 +36,8 @@ _LINGER_BYTES = 1024 * 1024
 MOST_CONNECTIONS = 1024
 _LEAST_CONNECTIONS = 64
 _MOST_BACKLOG = 1024
+_FIRST_REQUEST_S = 0.5
+"""Its client connected before the end was known, and would take a connection that is closed for an answer of none."""
 _QUIET_S = 10.0
 """So long a log line about dropped or refused connections stands for all that follow it."""
 _FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -135,6 +137,7 @@ class GuardedProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._phase: object = None
+        self._was_asked = False
         self._lingered_bytes: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -162,6 +165,17 @@ class GuardedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._follow()
+
+    def shutdown(self) -> None:
+        """Close once the request that runs is answered; one on its way over a new connection has a moment to come."""
+        if not self._was_asked:
+            self.loop.call_later(_FIRST_REQUEST_S, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._socket.is_closing():
+            super().shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -218,6 +232,7 @@ class GuardedProtocol(H11Protocol):
         The head of an answer of known length, whose body is at hand, leaves with it.
         """
         head: Message | None = None
+        self._was_asked = True
 
         async def closing(message: Message) -> None:
             nonlocal head

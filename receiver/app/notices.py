@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from receiver import metrics
-from receiver.api.bodies import RecordingBody
 from receiver.app.configs import learn_secrets
 from receiver.app.opening import index_beside, utc_now
 from receiver.app.watch import LATE_S, look_at_work
@@ -53,6 +52,8 @@ def outbox(settings: Settings) -> Outbox:
     """
     if settings.events_url is None:
         return Outbox()
+    from receiver.api.bodies import RecordingBody  # noqa: PLC0415  (brings all of the API)
+
     left_out = dict(_PERSONAL)
     if any(name in settings.key_template for name in _KEY_NAMES):
         left_out["archive"] = {"key"}

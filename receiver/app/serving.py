@@ -6,14 +6,9 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-
-from receiver import api, logs, page, problems, webhook
-from receiver.access_log import AccessLog
+from receiver import logs
 from receiver.app import audit_log, cleanup, erasure, fixity, indexing, notices, reconcile, retention
 from receiver.app.configs import (
     api_config,
@@ -23,19 +18,14 @@ from receiver.app.configs import (
     download_policy,
     learn_secrets,
     limits,
-    other_descriptors,
     retention_period,
-    session_keys,
     sqlite_path,
-    webhook_secrets,
 )
-from receiver.app.ended_sessions import DatabaseEndedSessions
-from receiver.app.http_server import RoomSize, Server, server_config
 from receiver.app.opening import api_of, checked_database, engine, index_beside, migrate, utc_now
-from receiver.app.probing import probe_parts
 from receiver.app.process import (
     exposed_files,
     give_freed_buffers_back,
+    inherited,
     listening,
     only_worker,
     raise_descriptor_limit,
@@ -44,13 +34,13 @@ from receiver.app.secrets import Secrets
 from receiver.app.store import learning_early, store_lessons, stray_schedules
 from receiver.app.supervisor import supervised
 from receiver.app.watch import watch_work
-from receiver.catalogue import Catalogue, Holds, Interventions, Overviews, Runs
+from receiver.catalogue import Catalogue, Holds, Interventions, Runs
 from receiver.errors import ReceiverError
 from receiver.inbox import Inbox
 from receiver.inbox.replay import Replays
 from receiver.lifecycle import RetryPolicy
 from receiver.objectstore import Bucket, open_bucket
-from receiver.operators import Actions, Downloads, Guard
+from receiver.operators import Actions
 from receiver.pipeline import KeyTemplate, Pipeline, PipelineParts
 from receiver.settings import rotated_files
 from receiver.transfer import open_copier
@@ -58,16 +48,13 @@ from receiver.worker import Worker
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
-    from starlette.routing import BaseRoute
-
+    from receiver.app.http_server import Server
     from receiver.jobs import Jobs
-    from receiver.records import Recording
     from receiver.settings import Settings
     from receiver.tables import Database
 
-_DOWNLOAD_URL_LIFE_S = 900
 _NOTE_EVERY_S = 0.25
 """A note costs as much CPU as moving some megabytes."""
 _log = logs.get("app")
@@ -99,20 +86,25 @@ async def open_store(settings: Settings) -> AsyncIterator[Bucket]:
 async def serve(settings: Settings, *, host: str, port: int, work: bool) -> None:
     """Run intake, the operators' surface and (with `work`) the worker until SIGTERM or SIGINT, then drain.
 
+    A listening socket that the process inherits is used in place of `host` and `port`.
     Raises `SettingsError`, `DatabaseLockedError`, `SchemaOutdatedError`, or `ReceiverError` for a port that is taken.
     """
+    from receiver.app import web  # noqa: PLC0415  (6 MB and a tenth of a second that only this process needs)
+
     give_freed_buffers_back()
     stop = _stop_on_signal()
     secrets = Secrets(settings, rotated_files())
     async with AsyncExitStack() as stack:
         stack.enter_context(only_worker(settings))  # first: the port may be taken by the one that holds it
-        bound = stack.enter_context(listening(host, port))
+        bound = stack.enter_context(inherited() or listening(host, port))
         database = await stack.enter_async_context(_ready_database(settings))
         jobs = engine(settings, database)
         bucket = await stack.enter_async_context(open_bucket(bucket_config(settings)))
-        app = _web(secrets, database, jobs, bucket, stop)
-        room = RoomSize.within(raise_descriptor_limit(), beside=other_descriptors(settings))
-        server = Server(server_config(app, room, forwarded_allow_ips=settings.forwarded_allow_ips))
+        inbox = _inbox(settings, database, jobs)
+        actions = _actions(settings, database, jobs, inbox)
+        app = web.service(secrets, database, bucket, stop, inbox=inbox, actions=actions)
+        allowed = settings.forwarded_allow_ips
+        server = web.server(app, settings, raise_descriptor_limit(), forwarded_allow_ips=allowed)
         worker = await _worker(stack, secrets, database, jobs, bucket) if work else None
         watching = asyncio.create_task(watch_work(database, jobs, stop), name="watch")
         stack.callback(watching.cancel)
@@ -147,9 +139,9 @@ async def work(settings: Settings, *, host: str) -> None:
             async with supervised(stop):
                 await worker.run(stop)
             return
-        app = _application(api.probe_routes(probe_parts(settings, database, stop)))
-        room = RoomSize.within(descriptors, beside=other_descriptors(settings))
-        await _run(Server(server_config(app, room)), bound, worker, stop)
+        from receiver.app import web  # noqa: PLC0415  (as in `serve`)
+
+        await _run(web.server(web.probes(settings, database, stop), settings, descriptors), bound, worker, stop)
 
 
 def _stop_on_signal() -> asyncio.Event:
@@ -188,63 +180,6 @@ async def _run(server: Server, bound: socket.socket, worker: Worker | None, stop
             server.end()
             await serving
     _log.info("service_stopped")
-
-
-def _web(secrets: Secrets, database: Database, jobs: Jobs, bucket: Bucket, stop: asyncio.Event) -> Starlette:
-    settings = secrets.now()
-
-    async def presign(recording: Recording) -> str:
-        stored = recording.archive
-        if stored is None:
-            raise ReceiverError(f"recording {recording.id} is {recording.state}, so there is no object to download")
-        return await bucket.presign_download(
-            stored.key,
-            expires_s=_DOWNLOAD_URL_LIFE_S,
-            filename=f"{recording.meeting.name or recording.id}{Path(stored.key).suffix}",
-            content_type=stored.content_type,
-            version_id=stored.version_id,
-        )
-
-    inbox = _inbox(settings, database, jobs)
-    parts = webhook.WebhookParts(
-        inbox=inbox,
-        secrets=lambda: webhook_secrets(secrets.now()),
-        allowed_networks=settings.webhook_allowed_ips,
-        max_body_bytes=settings.max_body_bytes,
-        clock=utc_now,
-    )
-    catalogue = Catalogue(database, cursor_keys=lambda: cursor_keys(secrets.now()), period=retention_period(settings))
-    guard = Guard(lambda: secrets.now().ops_tokens)
-    actions = _actions(settings, database, jobs, inbox)
-    downloads = Downloads(catalogue=catalogue, presign=presign, note=actions.note)
-    erasing = erasure.erase_actions(settings, database, bucket)
-    json = api.ApiParts(
-        catalogue=catalogue,
-        guard=guard,
-        actions=actions,
-        downloads=downloads,
-        erasing=erasing,
-        probes=probe_parts(settings, database, stop),
-    )
-    html = page.PageParts(
-        catalogue=catalogue,
-        overviews=Overviews(database),
-        guard=guard,
-        actions=actions,
-        downloads=downloads,
-        erasing=erasing,
-        session_keys=lambda: session_keys(secrets.now()),
-        ended_sessions=DatabaseEndedSessions(database, utc_now),
-        document=api.document,
-        period=retention_period(settings),
-    )
-    return _application([*webhook.routes(parts), *api.routes(json), *page.routes(html)])
-
-
-def _application(routes: Sequence[BaseRoute]) -> Starlette:
-    app = Starlette(routes=routes, exception_handlers=problems.handlers(), middleware=[Middleware(AccessLog)])
-    app.router.redirect_slashes = False  # such a redirect would name the Host that the request claimed
-    return app
 
 
 def _inbox(settings: Settings, database: Database, jobs: Jobs) -> Inbox:

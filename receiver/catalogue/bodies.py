@@ -97,9 +97,11 @@ class KeptBodies:
             count = 0
             missed: set[DeliveryId] = set()
             held: dict[RecordingId, tuple[Hold, ...]] = {}
+            named = _named_by(tx, [kept.delivery_id for kept, _ in changed]) if heeds_holds else {}
+            holding = held_among(tx, list({one for ids in named.values() for one in ids})) if named else {}
             for kept, body in changed:
-                if heeds_holds and (holding := held_among(tx, _named_by(tx, kept.delivery_id))):
-                    held.update(holding)
+                if held_here := {one: holding[one] for one in named.get(kept.delivery_id, ()) if one in holding}:
+                    held |= held_here
                     continue
                 same = (deliveries.c.id == kept.delivery_id, deliveries.c.body == kept.body)
                 if tx.execute(sa.update(deliveries).where(*same).values(body=body)).rowcount:
@@ -115,7 +117,10 @@ class KeptBodies:
         return [KeptBody(DeliveryId(row.id), bytes(row.body)) for row in rows]
 
 
-def _named_by(tx: sa.Connection, delivery_id: DeliveryId) -> list[RecordingId]:
+def _named_by(tx: sa.Connection, ids: Sequence[DeliveryId]) -> dict[DeliveryId, list[RecordingId]]:
+    """Return the recordings that each names: of all at once, since rows are locked in the order of their ids."""
     c = delivery_recordings.c
-    query = sa.select(c.recording_id).where(c.delivery_id == delivery_id)
-    return [RecordingId(one) for one in tx.execute(query).scalars()]
+    found: dict[DeliveryId, list[RecordingId]] = {}
+    for delivery_id, recording_id in tx.execute(sa.select(c.delivery_id, c.recording_id).where(c.delivery_id.in_(ids))):
+        found.setdefault(DeliveryId(delivery_id), []).append(RecordingId(recording_id))
+    return found

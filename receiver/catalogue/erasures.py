@@ -158,6 +158,7 @@ class Erasures:
         """Note which were erased, with how many versions and bodies, and of which the store kept something, and why."""
 
         def note(tx: sa.Connection) -> None:
+            _locked(tx, [one.recording_id for one, _, _ in done] + [one.recording_id for one, _ in refused])
             for erasing, versions, bodies in done:
                 note_done(tx, erasing, versions, bodies, now)
                 if not erasing.is_done:
@@ -169,9 +170,13 @@ class Erasures:
 
     async def put_off(self, erasing: Sequence[Erasing], *, now: datetime) -> None:
         """Keep others from going on with these for a while."""
-        await self._database.write(
-            lambda tx: tx.execute(these(erasing).values(look_at=now + LEAST_WAIT)) if erasing else None
-        )
+
+        def put_off(tx: sa.Connection) -> None:
+            _locked(tx, [one.recording_id for one in erasing])
+            tx.execute(these(erasing).values(look_at=now + LEAST_WAIT))
+
+        if erasing:
+            await self._database.write(put_off)
 
     async def unknown(self, ids: Sequence[RecordingId]) -> tuple[list[RecordingId], list[RecordingId]]:
         """Return those of erased recordings that the index has as not erased, and those that it has not at all."""
@@ -194,6 +199,7 @@ class Erasures:
 
 
 def _locked(tx: sa.Connection, ids: Sequence[RecordingId]) -> list[sa.Row[Any]]:
+    """Lock the recordings' rows, by id, before anything else of theirs: two may erase the same at once."""
     query = sa.select(recordings).order_by(recordings.c.id).with_for_update()
     return [row for piece in pieces(sorted(set(ids))) for row in tx.execute(query.where(recordings.c.id.in_(piece)))]
 

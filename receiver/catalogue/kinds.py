@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -142,6 +141,8 @@ def _chosen(choices: Mapping[str, T], name: str, given: str) -> T:
 
 def nearest(given: str, known: Sequence[str]) -> str:
     """Return a question after the known name that was probably meant, or nothing."""
+    import difflib  # noqa: PLC0415  (no idle process has a use for it)
+
     close = difflib.get_close_matches(given[:64], known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 

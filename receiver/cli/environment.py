@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import pwd
@@ -47,6 +46,8 @@ def misspelt(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     known = [name.upper() for name in Settings.model_fields]
     known += [f"{name}_FILE" for name in known]
     for name in unknown_names(environ):
+        import difflib  # noqa: PLC0415  (no process with the right settings has a use for it)
+
         nearest = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
         yield f"{name} is not a setting and is ignored", f"did you mean {PREFIX}{nearest[0]}?" if nearest else ""
 

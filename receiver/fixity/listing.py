@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator, Iterator, Sequence
 
 _BATCH_KEYS = 1000
@@ -85,6 +85,8 @@ class SortedKeys:
 @contextmanager
 def sorted_keys() -> Iterator[SortedKeys]:
     """Yield room for keys."""
+    import sqlite3  # noqa: PLC0415  (2 MB, of which a process on PostgreSQL has no other use)
+
     connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     try:
         yield SortedKeys(connection)

@@ -35,20 +35,30 @@ class _Text:
     by_itself: str
     by_hand: str
     command: str
+    read_on: str
+    """Of the runbook the section, where no error's code names one."""
     after: str = "Nothing is to be done."
 
 
-_WAITS = (
-    "What waits for it waits uncounted and goes on within a minute after it is back. Deliveries are stored meanwhile."
-)
+_WAITS = "Deliveries are stored. Recordings wait, use no attempts up, and go on within a minute after it is back."
 _DOWN = "nothing, unless it lasts; then what is said above"
-_REFUSES = "mend what is said above: it ends by nothing else"
+_REFUSES = "mend what is said above; it does not end by itself"
 _TEXTS = {
     NoticeKind.STORE_AWAY: _Text(
-        "The bucket takes no recordings", "The bucket takes recordings again", _WAITS, _DOWN, "receiver check"
+        "The bucket takes no recordings",
+        "The bucket takes recordings again",
+        _WAITS,
+        _DOWN,
+        "receiver check",
+        "outagelasts",
     ),
     NoticeKind.API_AWAY: _Text(
-        "The Meetings API serves nobody", "The Meetings API serves again", _WAITS, _DOWN, "receiver check"
+        "The Meetings API serves nobody",
+        "The Meetings API serves again",
+        _WAITS,
+        _DOWN,
+        "receiver check",
+        "outagelasts",
     ),
     NoticeKind.SOURCE_AWAY: _Text(
         "A host of recordings' files serves nobody",
@@ -56,6 +66,7 @@ _TEXTS = {
         _WAITS,
         _DOWN,
         "receiver check",
+        "outagelasts",
     ),
     NoticeKind.DATABASE_AWAY: _Text(
         "The database takes no writes",
@@ -63,21 +74,25 @@ _TEXTS = {
         "Deliveries are answered 503; running transfers go on, and all else does when it is back.",
         "give it room where its disk is full, start it where it is down",
         "receiver check",
+        "databaserefuseswrites",
         "What the platform did not send again is found by: receiver reconcile",
     ),
     NoticeKind.NO_WORKER: _Text(
         "No worker lives",
         "A worker lives again",
         "Deliveries are stored. Nothing is archived, reconciled or deleted, and no event is sent.",
-        "start a worker, and see in the log and the host's memory what ended the last one",
+        "start a worker again by its unit, container or pod, or by the command below; see in its log and in the "
+        "kernel's (out of memory) what ended the last one",
         "receiver work",
+        "noworker",
     ),
     NoticeKind.SILENCE: _Text(
         "The webhook is silent, and there are new recordings",
         "The webhook speaks again",
-        "Reconciliation finds what the webhook does not bring, as late as RECEIVER_RECONCILE_EVERY.",
+        "Reconciliation finds what the webhook does not bring, hours late (RECEIVER_RECONCILE_EVERY).",
         "see in Meetings settings that the webhook is enabled with this service's URL, and that it gets here",
         "receiver check --public-url https://your.host --show-secret",
+        "webhooksilent",
     ),
     NoticeKind.REFUSED_POSTS: _Text(
         "Many posts to the webhook are refused",
@@ -86,13 +101,15 @@ _TEXTS = {
         "where the secret was changed, set the new URL in Meetings settings; else bar the senders at the proxy: the "
         "log names them (event requests_refused), and RECEIVER_WEBHOOK_ALLOWED_IPS lets in whom you name",
         "receiver check --public-url https://your.host --show-secret",
+        "postsrefused",
     ),
     NoticeKind.RECORDINGS_DEAD: _Text(
         "Recordings were given up",
         "Recordings that were given up are well again, cancelled or erased",
         "Nothing more is tried of them until they are retried; the files may go at the platform.",
-        "mend what their codes name (deploy/errors.md), then retry them",
-        "receiver recordings list --state failed (or missing), then receiver recordings retry --error-code CODE",
+        "mend what the code names, then retry them; cancel what is not wanted",
+        "receiver recordings retry --error-code CODE",
+        "recordingsfailed",
     ),
     NoticeKind.OBJECTS_DAMAGED: _Text(
         "Archived objects are not what was archived",
@@ -100,13 +117,15 @@ _TEXTS = {
         "They are read again each day. Damaged objects are neither overwritten nor deleted.",
         "have them repaired soon: the platform keeps its files for a while only, the bucket its older versions",
         "receiver audit --repair --recording-id ID",
+        "objectsdamaged",
     ),
     NoticeKind.RECORDINGS_DUE: _Text(
         "Recordings are due to be erased",
         "Recordings that were due are erased, or held",
         "They are erased RECEIVER_RETENTION_GRACE_DAYS after they became due.",
-        "hold those that must be kept",
-        "receiver retention --dry-run, then receiver holds add --recording-id ID --reason TEXT",
+        "hold those that must be kept: receiver holds add --recording-id ID --reason TEXT",
+        "receiver retention --dry-run",
+        "",
     ),
 }
 
@@ -119,7 +138,8 @@ def begun(name: str, said: Sequence[Notice], reasons: Sequence[tuple[str, str]] 
         f"Since: {moment(min(one.began_at for one in said))}",
         f"By itself: {text.by_itself}",
         f"By hand: {_by_hand(said, text)}",
-        f"Command: {text.command}",
+        *_commands(said[0].kind, text, reasons),
+        *_read_on(said, text, reasons),
         "You are told once more when it is over.",
     ]
     return Message(f"[{name}] {text.title}", "\n".join(lines) + "\n")
@@ -161,7 +181,12 @@ def _happened(said: Sequence[Notice], reasons: Sequence[tuple[str, str]]) -> lis
         case _ if reasons:
             return [f"{text.title}: {len(said)}.", *_named(reasons, len(said))]
         case NoticeKind.STORE_AWAY | NoticeKind.API_AWAY | NoticeKind.SOURCE_AWAY:
-            return _first([f"{_where(one)}{one.detail['message']}; waiting: {one.detail['waiting']}." for one in said])
+            return _first(
+                [
+                    f"{_where(one)}{one.detail['message']}. Recordings that wait for it: {one.detail['waiting']}."
+                    for one in said
+                ]
+            )
         case NoticeKind.SILENCE:
             since = detail["delivered_at"]
             last = "none has come yet" if since is None else f"the last came {moment(datetime.fromisoformat(since))}"
@@ -177,6 +202,28 @@ def _happened(said: Sequence[Notice], reasons: Sequence[tuple[str, str]]) -> lis
 def _by_hand(said: Sequence[Notice], text: _Text) -> str:
     needs_hand = remedies_by_hand().keys()
     return _REFUSES if any(one.detail.get("code") in needs_hand for one in said) else text.by_hand
+
+
+def _commands(kind: NoticeKind, text: _Text, reasons: Sequence[tuple[str, str]]) -> list[str]:
+    """Write the commands as they can be pasted, with the codes and the first ids that they are about."""
+    match kind:
+        case NoticeKind.RECORDINGS_DEAD:
+            codes = dict.fromkeys(code for _, code in reasons if code)
+            return [f"Command: {text.command.replace('CODE', code)}" for code in codes]
+        case NoticeKind.OBJECTS_DAMAGED:
+            ids = " --recording-id ".join(recording_id for recording_id, _ in reasons[:_MOST_NAMED])
+            return [f"Command: {text.command.replace('ID', ids)}"]
+        case _:
+            return [f"Command: {text.command}"]
+
+
+def _read_on(said: Sequence[Notice], text: _Text, reasons: Sequence[tuple[str, str]]) -> list[str]:
+    """Name the runbook's sections: of each error's code, where there is one, else of the kind."""
+    codes = [one.detail["code"] for one in said if "code" in one.detail]
+    if said[0].kind is NoticeKind.RECORDINGS_DEAD:
+        codes = [code for _, code in reasons if code]
+    sections = dict.fromkeys(codes or filter(None, [text.read_on]))
+    return [f"Read on: /docs/runbook#{section} on the archive's page, or deploy/runbook.md" for section in sections]
 
 
 def _where(one: Notice) -> str:

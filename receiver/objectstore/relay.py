@@ -78,7 +78,7 @@ class RelaySession:
         except asyncio.CancelledError:
             if isinstance(body, RelayBody):
                 body.interrupt()
-            sending.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            sending.add_done_callback(_abandoned)
             raise
 
     def _send(self, request: AWSPreparedRequest, body: Any) -> AioAWSResponse:
@@ -91,6 +91,12 @@ class RelaySession:
         if request.stream_output and answer.status_code < 300:
             return AioAWSResponse(answer.url, answer.status_code, headers, ReceivedBody(answer.raw, self._threads))
         return AioAWSResponse(answer.url, answer.status_code, headers, _Read(answer.content))
+
+
+def _abandoned(sending: asyncio.Future[AioAWSResponse]) -> None:
+    """End the connection of an answer that came when nobody waited for it any more: its body is on the way."""
+    if not (sending.cancelled() or sending.exception()) and isinstance(body := sending.result().raw, ReceivedBody):
+        body.close()
 
 
 class _Read:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
@@ -17,6 +17,7 @@ from receiver.records import ABOUT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jinja2 import Environment
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -38,24 +39,30 @@ def cut(text: str, most_chars: int) -> str:
     return line if len(line) <= most_chars else line[: most_chars - 1].rstrip() + "…"
 
 
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(_HERE / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-)
-_ENVIRONMENT.filters |= {
-    "cut": cut,
-    "plain": plain,
-    "moment": figures.moment,
-    "about": lambda act: ABOUT.get(act.action, act.action.replace("_", " ")),
-    "size": figures.size,
-    "duration": figures.duration,
-    "span": figures.span,
-    "ago": figures.ago,
-}
+@functools.cache
+def _environment() -> Environment:
+    """Make what reads templates; each is compiled when its page is first asked for."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  (2 MB until somebody looks)
+
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "cut": cut,
+        "plain": plain,
+        "moment": figures.moment,
+        "about": lambda act: ABOUT.get(act.action, act.action.replace("_", " ")),
+        "size": figures.size,
+        "duration": figures.duration,
+        "span": figures.span,
+        "ago": figures.ago,
+    }
+    return made
 
 
 def render(
@@ -68,7 +75,7 @@ def render(
     **shown: Any,
 ) -> Response:
     """Answer with a page; `media_origin` is where its recording may be played from."""
-    text = _ENVIRONMENT.get_template(template).render(path=request.url.path, **({"visit": None} | shown))
+    text = _environment().get_template(template).render(path=request.url.path, **({"visit": None} | shown))
     own = _NEVER_KEPT | {"Content-Security-Policy": _policy(media_origin)}
     return HTMLResponse(text, status, headers=own | dict(headers or {}))
 

@@ -54,7 +54,7 @@ def open_database(url: str) -> Database:
     """Make the `Database` for a `DATABASE_URL`; nothing is connected before the first transaction."""
     if url.startswith("sqlite"):
         return SqliteDatabase(url)
-    from receiver.tables.postgres import PostgresDatabase  # noqa: PLC0415  (brings an ORM that SQLite does without)
+    from receiver.tables.postgres import PostgresDatabase  # noqa: PLC0415  (brings a driver that SQLite does without)
 
     return PostgresDatabase(url)
 

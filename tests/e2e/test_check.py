@@ -6,7 +6,7 @@ import json
 import os
 import pty
 
-from tests.e2e.test_cli import Done, receiver
+from tests.e2e.test_cli import receiver
 from tests.support.databases import ON_SQLITE
 from tests.support.service import OPS_TOKEN, WEBHOOK_SECRET, make_meeting
 
@@ -15,10 +15,8 @@ def states(done):
     return {one["name"]: one["state"] for one in json.loads(done.stdout)["checks"]}
 
 
-async def checked(service, *arguments, **streams):
-    if streams:
-        return await receiver("check", *arguments, environ=service.environment(), cwd=service.folder, **streams)
-    return Done(*await service.ran("check", *arguments, cwd=service.folder))
+async def checked(service, *arguments, **terminals):
+    return await receiver("check", *arguments, environ=service.environment(), cwd=service.folder, **terminals)
 
 
 async def test_a_running_service_is_all_right_and_its_webhook_is_reached(sandbox, service):

@@ -10,12 +10,15 @@ import pty
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from receiver.objectstore import BucketConfig, open_bucket
 from tests.support.databases import ON_SQLITE
+from tests.support.forked import ForkedProcess
 from tests.support.service import make_meeting, set_fault
 
 
@@ -26,16 +29,15 @@ class Done:
     stderr: str
 
 
-async def receiver(*arguments, environ, cwd, **streams):
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "receiver", *arguments),
-        env=environ,
-        cwd=cwd,
-        **{"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE, **streams},
-    )
-    stdout, stderr = await process.communicate()
-    assert process.returncode is not None
-    return Done(process.returncode, stdout, (stderr or b"").decode())
+async def receiver(*arguments, environ, cwd, **terminals):
+    """Run a command; what it writes to stdout and stderr is returned, unless it goes to a terminal."""
+    shown = {name: Path(os.ttyname(terminal)) for name, terminal in terminals.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: Path(folder, name) for name in ("stdout", "stderr")}
+        process = ForkedProcess(arguments, env=environ, cwd=cwd, **(files | shown))
+        exit_code = await process.wait()
+        stdout, stderr = (b"" if name in shown else file.read_bytes() for name, file in files.items())
+    return Done(exit_code, stdout, stderr.decode())
 
 
 @pytest.fixture
@@ -44,10 +46,8 @@ def run(service, tmp_path):
     folder = tmp_path / "cwd"
     folder.mkdir()
 
-    async def invoke(*arguments, **streams):
-        if streams:
-            return await receiver(*arguments, environ=service.environment(), cwd=folder, **streams)
-        return Done(*await service.ran(*arguments, cwd=folder))
+    async def invoke(*arguments, **terminals):
+        return await receiver(*arguments, environ=service.environment(), cwd=folder, **terminals)
 
     return invoke
 
@@ -167,14 +167,21 @@ async def test_an_old_schema_is_refused_until_it_is_migrated(empty_database_url,
 
 
 @ON_SQLITE  # about the pipe
-async def test_a_reader_that_closes_the_pipe_is_no_traceback(service, run, tmp_path):
+async def test_a_reader_that_closes_the_pipe_is_no_traceback(service, tmp_path):
     read, write = os.pipe()
     os.close(read)
     try:
-        done = await run("recordings", "list", stdout=write)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "receiver", "recordings", "list"),
+            env=service.environment(),
+            cwd=tmp_path,
+            stdout=write,
+            stderr=asyncio.subprocess.PIPE,
+        )
     finally:
         os.close(write)
-    assert "Traceback" not in done.stderr
+    _, stderr = await process.communicate()
+    assert b"Traceback" not in stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -65,12 +65,12 @@ async def test_bare_python_to_a_proven_file_in_a_bucket_of_ones_own(
         "AWS_EC2_METADATA_DISABLED": "true",
         "RECEIVER_API_URL": sandbox.url,
         "RECEIVER_S3_ENDPOINT_URL": seaweed.endpoint_url,
-        "RECEIVER_S3_REGION": seaweed.region,
         "RECEIVER_DOWNLOAD_HOSTS": sandbox.storage_url,
         "RECEIVER_DOWNLOAD_NETWORKS": "127.0.0.0/8",
     }
     install, yours, settings, check, start, outside, ask = commands()
     mine = {"key": seaweed.access_key, "secret": seaweed.secret_key, "your bucket": bucket.name}
+    mine["its region"] = seaweed.region
     mine["administration key"] = sandbox.config.admin_key
     yours = re.sub(r"<([^>]+)>", lambda told: mine[told[1]], yours)
     until_ready = f"until curl -fsS http://127.0.0.1:{unused_tcp_port}/readyz >/dev/null 2>&1; do sleep 0.2; done"

@@ -23,33 +23,21 @@ KILLED = 120
 
 
 @pytest.fixture
-def start(service, tmp_path):
-    """Start a command with the service's settings, in a folder of its own."""
-    folder = tmp_path / "cwd"
-    folder.mkdir()
-
-    async def run(*arguments, stdin=None):
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "receiver", *arguments),
-            env=service.environment(),
-            cwd=folder,
-            stdin=stdin,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    return run
-
-
-@pytest.fixture
-def run(service, start):
+def run(service):
     """Run a command; return its exit code, its JSON and its stderr."""
 
     async def finish(*arguments, input=None):  # noqa: A002
         if input is None:
             exit_code, stdout, stderr = await service.ran(*arguments, "--json")
             return exit_code, json.loads(stdout or b"null"), stderr
-        process = await start(*arguments, "--json", stdin=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "receiver", *arguments, "--json"),
+            env=service.environment(),
+            cwd=service.folder,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
         stdout, stderr = await process.communicate(input)
         return process.returncode, json.loads(stdout or b"null"), stderr.decode()
 
@@ -109,17 +97,17 @@ async def test_every_webhook_dropped_and_everything_archived(sandbox, service, r
     assert await missed_webhooks(service) == DROPPED
 
 
-async def test_a_walk_that_is_killed_goes_on_where_it_was(sandbox, service, start, run):
+async def test_a_walk_that_is_killed_goes_on_where_it_was(sandbox, service, run):
     """No meeting is missed, and all requests together are little more than those of one walk."""
     service.settings |= AS_USER
     service.command = ("serve", "--no-work")  # so that only the walks ask the API
     await service.start()
     await make_meetings(sandbox, KILLED)
     await set_fault(sandbox, on="api", kind="slow", delay_s=0.1, match="/recordings/")
-    process = await start("reconcile", "--since", "30d")
+    process = await service.run("reconcile", "--since", "30d", log=service.folder / "killed.log")
     await until_done(service.database_url, KILLED // 2)
     process.send_signal(signal.SIGKILL)
-    await process.communicate()
+    await process.wait()
     code, report, stderr = await run("reconcile", "--since", "30d")
     assert (code, report["resumed"]) == (0, True)
     assert stderr == "" or "waiting for its end" in stderr

@@ -30,7 +30,9 @@ def judged(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_systemd_understands_every_line_and_finds_little_exposed(tmp_path: Path) -> None:
     unit = tmp_path / "receiver@8080.service"
     unit.write_text(UNIT.read_text().replace("/opt/receiver/.venv/bin/receiver", str(PROGRAM)))
-    verified = judged("verify", "--man=no", "--recursive-errors=no", str(unit))
+    port = tmp_path / "receiver@8080.socket"
+    port.write_text(UNIT.with_suffix(".socket").read_text())
+    verified = judged("verify", "--man=no", "--recursive-errors=no", str(unit), str(port))
     assert (verified.returncode, verified.stderr) == (0, "")
     exposed = judged("security", "--offline=true", "--no-pager", f"--threshold={LARGEST_EXPOSURE}", str(unit))
     assert exposed.returncode == 0, exposed.stdout

@@ -80,7 +80,12 @@ def assert_is_true(item: dict[str, Any], made: dict[str, Any], *, named: bool = 
         assert datetime.fromisoformat(item["meeting"]["start_date"]).timestamp() == meeting["start_date"]
 
 
-@AS_EITHER
+@pytest.mark.parametrize(
+    ("way", "database_url"),
+    [({}, "postgresql"), (AS_USER, "sqlite")],  # each way once, each database once: neither knows of the other
+    indirect=["database_url"],
+    ids=["admin key", "user session"],
+)
 async def test_a_real_id_under_another_meeting(sandbox: Sandbox, service: Service, way: dict[str, str]) -> None:
     """Under one that nobody knows and one that is another's; before the truth, after it, and both."""
     service.settings |= way
@@ -115,7 +120,12 @@ async def test_a_real_id_under_more_meetings_than_one_run_asks_for(sandbox: Sand
     await assert_true(service, made)
 
 
-@pytest.mark.parametrize(("way", "command"), [({}, "backfill"), (AS_USER, "reconcile")], ids=["backfill", "reconcile"])
+@pytest.mark.parametrize(
+    ("way", "command", "database_url"),
+    [({}, "backfill", "sqlite"), (AS_USER, "reconcile", "postgresql")],
+    indirect=["database_url"],
+    ids=["backfill", "reconcile"],
+)
 @pytest.mark.parametrize("state", ["missing", "failed"])
 async def test_a_real_id_that_no_true_delivery_ever_names(
     sandbox: Sandbox, service: Service, way: dict[str, str], command: str, state: str

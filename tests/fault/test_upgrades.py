@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from receiver.sandbox.ports import held_port
-from tests.support.databases import ON_POSTGRESQL
+from tests.support.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.support.events import events
 from tests.support.invariants import check_invariants
 from tests.support.jobs import age_heartbeats
 from tests.support.nginx import client, proxy
+from tests.support.payloads import payload
 from tests.support.releases import ROOT, lay_out, releases
 from tests.support.service import WEBHOOK_SECRET, Process, Service, control, make_meeting, set_fault
 
@@ -98,6 +100,42 @@ async def test_web_and_workers_restarted_one_by_one_behind_nginx_refuse_and_lose
     logs = [service.folder / f"worker-{number}.log" for number in range(2)]
     stored = [event["key"] for event in events(logs, "file_stored")]
     assert len(stored) == len(set(stored)), "each was written once"
+
+
+HANDED_OVER = 'exec 3<&{}; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
+RESTARTS = 3
+
+
+@ON_SQLITE  # whose one process nothing stands in for
+async def test_one_process_restarted_under_the_socket_that_systemd_holds_refuses_nothing(service: Service) -> None:
+    answers: list[int] = []
+
+    async def deliver(poster: int) -> None:
+        while True:
+            body = payload(f"r{poster}-{len(answers)}")
+            answers.append((await service.post(body)).status_code)
+
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        service.listens_on = held
+        service.prefix = ("bash", "-c", HANDED_OVER.format(held.fileno()), "bash")
+        service.command = ("serve", "--no-work")
+        await service.start()
+        assert service.url == f"http://127.0.0.1:{held.getsockname()[1]}"
+        delivering = [asyncio.create_task(deliver(poster)) for poster in range(4)]
+        for _ in range(RESTARTS):
+            before = len(answers)
+            async with asyncio.timeout(60):
+                while len(answers) < before + 20 and not any(one.done() for one in delivering):
+                    await asyncio.sleep(0.02)
+            assert await service.stop() == 0
+            await service.start()
+        for one in delivering:
+            one.cancel()
+        ended = await asyncio.gather(*delivering, return_exceptions=True)
+    assert [type(end) for end in ended] == [asyncio.CancelledError] * len(delivering)
+    assert set(answers) == {202}, answers
+    assert await service.stop() == 0
+    await check_invariants(service, archived={})
 
 
 def each(webs: list[Restarted], workers: list[Restarted]) -> list[tuple[Restarted, str]]:

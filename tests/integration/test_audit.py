@@ -22,6 +22,7 @@ from receiver.tables import audit_log as entries
 from receiver.tables import recordings
 from tests.support.archived import archive, body_of
 from tests.support.databases import ON_SQLITE
+from tests.support.s3 import flip
 from tests.support.store_proxy import Rule, StoreProxy, s3_error
 
 SIZE = 20_000
@@ -58,18 +59,6 @@ def walk_of(bucket, database, found=None, **options):
         by=Actor("cli:alice"),
         on_verdict=on_verdict,
     )
-
-
-def flip(seaweed, content, at):
-    """Change one byte of an object in the server's own volume files."""
-    for volume in seaweed._data_dir.glob("*.dat"):
-        start = volume.read_bytes().find(content)
-        if start >= 0:
-            with volume.open("r+b") as file:
-                file.seek(start + at)
-                file.write(bytes([content[at] ^ 1]))
-            return
-    raise AssertionError("the object is in no volume")
 
 
 async def spoil(bucket, recording, **changed):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from receiver.catalogue import audit_log
 from receiver.records import ChainHead
@@ -105,7 +106,7 @@ async def test_a_sealer_leaves_the_turn_to_the_one_that_has_it(database: Databas
     await add(database, 1)
     other = open_database(database_url)
     try:
-        async with other._engine.begin() as busy:  # type: ignore[attr-defined]
+        async with AsyncEngine(other.engine).begin() as busy:
             await busy.execute(sa.select(sa.func.pg_advisory_xact_lock(audit_log._LOCK)))
             assert await audit_log.seal(database) == 0
         assert await audit_log.seal(database) == 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from receiver.catalogue import Catalogue, Holds
 from receiver.catalogue.deliveries import Incoming
@@ -54,7 +55,7 @@ async def add_hold(database: Database, scope: HoldScope = HoldScope.MEETING, val
 @asynccontextmanager
 async def transaction(database: Database) -> AsyncIterator[Any]:
     """Open a write transaction whose statements the test sends one by one."""
-    async with database._engine.begin() as connection:  # type: ignore[attr-defined]
+    async with AsyncEngine(database.engine).begin() as connection:
         yield connection.run_sync
 
 

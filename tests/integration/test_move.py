@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import sys
@@ -41,11 +42,16 @@ asyncio.run(move(open_database(sys.argv[1]), open_database(sys.argv[2]), kill))
 """
 
 
-@pytest.fixture
-async def source(tmp_path: Path) -> AsyncIterator[Database]:
-    """Yield an embedded database in which recordings stand in several states."""
-    database = open_database(f"sqlite:///{tmp_path}/source.db")
-    await upgrade(database)
+@pytest.fixture(scope="module")
+def source_file(sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an embedded database in which recordings stand in several states, of which a test gets a copy."""
+    path = tmp_path_factory.mktemp("move") / "source.db"
+    shutil.copy(sqlite_file, path)
+    asyncio.run(_fill(open_database(f"sqlite:///{path}")))
+    return path
+
+
+async def _fill(database: Database) -> None:
     runs = Runs(database)
     names = [f"r{number:04}" for number in range(MANY)]
     for body in (
@@ -69,6 +75,13 @@ async def source(tmp_path: Path) -> AsyncIterator[Database]:
         tx.execute(sa.insert(upload_parts).values(part))
 
     await database.write(change)
+    await database.close()
+
+
+@pytest.fixture
+async def source(source_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    shutil.copy(source_file, tmp_path / "source.db")
+    database = open_database(f"sqlite:///{tmp_path}/source.db")
     yield database
     await database.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from receiver.inbox import Inbox
 from receiver.jobs import MemoryJobs
 from receiver.lifecycle import Decision
 from receiver.records import Failure, RecordingId, State, StoredFile
-from receiver.tables import open_database, upgrade
+from receiver.tables import open_database
 from tests.support.clock import NOW
 from tests.support.intake import accept
 from tests.support.payloads import payload
@@ -45,16 +46,24 @@ def run(tmp_path, monkeypatch):
     return invoke
 
 
+@pytest.fixture(scope="session")
+def index_file(sqlite_file, tmp_path_factory):
+    """Fill one index for the session, of which a test gets a copy."""
+    path = tmp_path_factory.mktemp("index") / "index.db"
+    shutil.copy(sqlite_file, path)
+    asyncio.run(_fill(f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture
-def index(run, tmp_path):
-    """Fill the index: `first` archived, `second` failed, `third` of another meeting pending; one delivery refused."""
-    asyncio.run(_fill(f"sqlite:///{tmp_path}/index.db"))
+def index(run, index_file, tmp_path):
+    """Have `first` archived, `second` failed, `third` of another meeting pending; one delivery refused."""
+    shutil.copy(index_file, tmp_path / "index.db")
 
 
 async def _fill(url):
     database = open_database(url)
     try:
-        await upgrade(database)
         inbox = Inbox(database, MemoryJobs(database, concurrency=1), keep_urls=True)
         await accept(inbox, payload("first", created_at="2026-11-20T10:00:00Z"), now=NOW)
         await accept(inbox, payload("second", created_at="2026-11-21T10:00:00Z"), now=NOW + timedelta(seconds=1))

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
+from awscrt.checksums import crc32c
 
-from receiver.objectstore import Bucket, BucketConfig, open_bucket
+from receiver.objectstore import Bucket, BucketConfig, client, open_bucket
 from receiver.sandbox.seaweed import SeaweedServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+client.OPERATIONS |= {  # what tests do to a bucket behind the service's back
+    *("DeleteBucket", "DeleteObjects", "PutBucketVersioning"),
+    *("PutBucketLifecycleConfiguration", "GetBucketLifecycleConfiguration"),
+}
 # each client reads the models of S3 for itself, which is most of its making; here hundreds read them once
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
@@ -70,6 +75,24 @@ async def bucket(seaweed: SeaweedServer, aws_env: None) -> AsyncIterator[Bucket]
 def bucket_name(bucket: Bucket) -> str:
     """Name a fresh, empty bucket."""
     return bucket.name
+
+
+def flip(seaweed: SeaweedServer, content: bytes, at: int, *, is_noticed: bool = True) -> None:
+    """Change one byte of an object in the server's own volume files, and, not to be noticed, its checksum there."""
+    spoilt = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+    before, after = (crc32c(one).to_bytes(4, "big") for one in (content, spoilt))
+    for volume in seaweed._data_dir.glob("*.dat"):
+        stored = volume.read_bytes()
+        start = stored.find(content)
+        if start >= 0:
+            with volume.open("r+b") as file:
+                file.seek(start)
+                file.write(spoilt)
+                if not is_noticed:
+                    file.seek(stored.index(before, start + len(content)))
+                    file.write(after)
+            return
+    raise AssertionError("the object is in no volume")
 
 
 async def _drop(bucket: Bucket) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import ssl
 import sys
 import tempfile
@@ -56,6 +57,8 @@ class Service:
     command: tuple[str, ...] = ("serve",)
     prefix: tuple[str, ...] = ()
     """A program that runs the service, with bounds of its own."""
+    listens_on: socket.socket | None = None
+    """What systemd would hold for the service, and hand over at each start."""
     forked: bool = False
     """Whether its processes are forked where the libraries are imported already, or started as a user does."""
     known_server: str = ""
@@ -135,6 +138,7 @@ class Service:
                 cwd=self.folder,
                 stdout=written,
                 stderr=written,
+                pass_fds=() if self.listens_on is None else (self.listens_on.fileno(),),
             )
 
     async def _note_abilities(self) -> None:

@@ -1,4 +1,4 @@
-"""Alerts fire on what they are about; the runbook has a section and a command for each of them and for each code."""
+"""Alerts fire on what they are about; alerts, codes and messages lead to the runbook and to commands that exist."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
 
 from receiver import app, metrics  # noqa: F401  (whose parts make their series known)
+from receiver.catalogue import FOLLOWED
 from receiver.cli import root
 from receiver.errors import codes
+from receiver.notices.texts import begun
 from receiver.problems import anchor
+from receiver.records import Notice, NoticeKind
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yml"
 TESTS = DEPLOY / "prometheus" / "alerts.test.yml"
 DASHBOARD = (DEPLOY / "grafana.json").read_text()
 ALERTS = re.findall(r"- alert: (\w+)", RULES.read_text())
-FRESH = "from receiver import app, metrics; print(metrics.render()[0].decode())"
+FRESH = "from receiver import metrics; from receiver.app import web; print(metrics.render()[0].decode())"
 SECTIONS = {
     title: text
     for part in (DEPLOY / "runbook.md").read_text().split("\n## ")
@@ -98,6 +102,22 @@ def test_every_section_ends_in_commands_that_exist(title: str) -> None:
     assert commands is not None, SECTIONS[title]
     for line in commands[1].splitlines():
         parsed(shlex.split(line)[1:])
+
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+DETAIL = {"message": "M", "waiting": 1, "missed": 1, "delivered_at": None, "count": 1, "within_s": 1, "reason": "R"}
+
+
+@pytest.mark.parametrize("kind", sorted(set(NoticeKind) - {NoticeKind.STATEMENT}))
+def test_every_message_names_a_section_of_the_runbook_and_a_command_that_exists(kind: NoticeKind) -> None:
+    said = Notice(number=1, kind=kind, subject="r1", detail=DETAIL, began_at=NOW, seen_at=NOW)
+    text = begun("team", [said], [("r1", "source_denied")] if kind in FOLLOWED else []).body
+    anchors = {anchor(title) for title in SECTIONS} | set(codes())
+    sections = re.findall("^Read on: /docs/runbook#(\\S+)", text, re.MULTILINE)
+    assert set(sections) <= anchors
+    assert sections or kind is NoticeKind.RECORDINGS_DUE, "which is no fault"
+    (command,) = re.findall("^Command: (receiver .+)$", text, re.MULTILINE)
+    parsed(shlex.split(command)[1:])
 
 
 def parsed(words: list[str]) -> None:

@@ -1,7 +1,7 @@
 """What a webhook waits while objects are read again as fast as they come.
 
 `python -m tests.bench.audit_beside [objects] [MiB each] [seconds]` (32, 64 and 60 by default) archives the objects in a
-SeaweedFS of its own and runs `receiver serve` on SQLite. Twenty deliveries a second come, three times: while nothing
+SeaweedFS of its own and runs `receiver serve` on SQLite. Five deliveries a second come, three times: while nothing
 else happens, while the service's own schedule reads with no bound of its rate, and beside `receiver audit`, over and
 over. It prints how many readings ended meanwhile and the time of a delivery from when it was due to its 202. Exits 1
 where nothing was read, or where one in a hundred takes more than 50 ms beside a reading.

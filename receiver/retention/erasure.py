@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from receiver.records import Hold, MeetingId, RecordingId
     from receiver.retention.bodies import Redaction
 
-_AT_ONCE = 8
+_AT_ONCE = 4
 _CHUNK = 16
 """Recordings whose rows are emptied in one transaction: few enough that no delivery waits long for it."""
 _TOMBSTONES = 500

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from receiver.records import Hold, MeetingId, RecordingId
     from receiver.retention.bodies import Redaction
 
-_AT_ONCE = 4
-_CHUNK = 16
+_AT_ONCE = 3
+_CHUNK = 8
 """Recordings whose rows are emptied in one transaction: few enough that no delivery waits long for it."""
 _TOMBSTONES = 500
 _MOST_REASON_CHARS = 500

@@ -31,7 +31,7 @@ _LOCK = 0x617564
 _HEAD = "log"
 _PAGE_ROWS = 500
 _SEALED_ROWS = 100
-"""Few enough that a delivery waits no longer for the transaction than for another delivery: 500 held it up by 100 ms."""
+"""Few enough that no delivery waits long for the transaction: 500 held one up by 100 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,8 +94,8 @@ class SqliteDatabase(Database):
             try:
                 cursor = connection.cursor()
                 cursor.execute(f"PRAGMA busy_timeout={_LOG_TIMEOUT_MS}")
+                connection.info["timeout_ms"] = _LOG_TIMEOUT_MS
                 busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
                 return not busy
             finally:
                 connection.close()
@@ -194,16 +194,16 @@ def _prepare(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    if not connection.get_execution_options().get("receiver_write"):
-        connection.exec_driver_sql("BEGIN")
-        return
+    is_write = connection.get_execution_options().get("receiver_write")
     driver: Any = connection.connection.dbapi_connection
-    driver.execute("PRAGMA busy_timeout=0")
-    try:
-        if not _takes_lock(driver, connection.dialect.loaded_dbapi.OperationalError):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails again, and is told as any statement's failure
-    finally:
-        driver.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    timeout_ms = 0 if is_write else _BUSY_TIMEOUT_MS
+    if connection.info.get("timeout_ms") != timeout_ms:  # each time it would be a twentieth of a delivery's CPU time
+        driver.execute(f"PRAGMA busy_timeout={timeout_ms}")
+        connection.info["timeout_ms"] = timeout_ms
+    if not is_write:
+        connection.exec_driver_sql("BEGIN")
+    elif not _takes_lock(driver, connection.dialect.loaded_dbapi.OperationalError):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails again, and is told as any statement's failure
 
 
 def _takes_lock(driver: Any, failure: type[Exception]) -> bool:

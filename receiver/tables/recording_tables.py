@@ -180,6 +180,22 @@ archived_bytes = sa.Table(
 )
 """How many bytes the archived recordings have: the sum of its rows, written and folded as those of `state_counts`."""
 
+hour_cells = sa.Table(
+    "hour_cells",
+    metadata,
+    sa.Column("pair", sa.SmallInteger, nullable=False),
+    sa.Column("hour", sa.Integer, nullable=False),
+    sa.Column("least", sa.Integer, nullable=False),
+    sa.Column("greatest", sa.Integer, nullable=False),
+    sa.Index("ix_hour_cells_pair", "pair", "hour", "least", "greatest"),
+    info={DERIVED: True},
+)
+"""Of recordings that have one time of a pair in this hour, some have, or had, the other from `least` to `greatest`.
+
+Hours are counted since the year 1; `catalogue.hours` says which pairs there are. Triggers add what is not there yet,
+the same row twice where two processes do at once, so that none waits; what a row no longer says only costs a look.
+"""
+
 candidate_meetings = sa.Table(
     "candidate_meetings",
     metadata,

@@ -265,3 +265,22 @@ async def test_where_it_is_not_meant_retention_lives_in_the_index_alone(
     assert [one["event"] for one in logged] == ["object_lock_not_usable"]
     assert {days for days, _ in (await noted(database)).values()} == {0}
     await locking._client.delete_object(Bucket=locking.name, Key=OBJECT, VersionId=recorded)
+
+
+@ON_SQLITE  # which went through all that is archived and sorted it, once it was asked for the state too
+async def test_what_is_left_to_retain_is_a_range_of_one_index(database: Database) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        assert await LockIndex(database).retained_less(365, after=(-1, ""), most=10) == []
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    ((statement, parameters),) = [one for one in asked if "retained_days <" in one[0]]
+    explained = f"EXPLAIN QUERY PLAN {statement}"
+    plan = await database.read(lambda tx: tx.exec_driver_sql(explained, parameters).all())
+    assert len(plan) == 1
+    assert "USING INDEX ix_recordings_retained (" in plan[0].detail

@@ -199,11 +199,9 @@ class Catalogue:
         return await self._database.read(lambda tx: tx.execute(found).scalar_one())
 
     def _expiring(self, recording: Recording) -> Recording:
-        created_at = recording.vendor.created_at
-        if self._period is None or recording.archive is None or created_at is None:
+        if self._period is None or recording.archive is None:
             return recording
-        kept_from = created_at if recording.listed_at else max(created_at, recording.first_seen_at)
-        return replace(recording, expires_at=kept_from + self._period.days)
+        return replace(recording, expires_at=self._period.due_at(recording))
 
 
 def _listed_deliveries() -> sa.Select[Any]:

@@ -93,6 +93,9 @@ recordings = sa.Table(
     sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
     sa.Column("due_since", UtcDateTime),
     sa.Column("object_locked", sa.Boolean(name="object_locked"), nullable=False, server_default=sa.false()),
+    # until when the store said that it keeps the version, and for which RETENTION_DAYS that was last seen to
+    sa.Column("retained_until", UtcDateTime),
+    sa.Column("retained_days", sa.Integer, nullable=False, server_default="0"),
     sa.Column("first_seen_via", sa.Text, nullable=False),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
     # what listings are sorted by; rows without the value come in the order of `created_at`
@@ -113,6 +116,7 @@ recordings = sa.Table(
     sa.Index("ix_recordings_held", "created_at", "id", **where("hold")),
     sa.Index("ix_recordings_due", "created_at", "id", **where("due_since IS NOT NULL")),
     sa.Index("ix_recordings_locked", "id", **where("object_locked")),
+    sa.Index("ix_recordings_retained", "retained_days", "id", **where("object_version_id IS NOT NULL")),
     sa.Index("ix_recordings_incomplete", "created_at", "id", **where("incomplete IS NOT NULL")),
     sa.Index(None, "state", "next_attempt_at"),
     sa.Index("ix_recordings_fixity", "fixity", "created_at", "id", **where("fixity IS NOT NULL")),

@@ -50,6 +50,7 @@ def make_erasure(settings: Settings, database: Database, bucket: Bucket, store: 
         ready=store.ready,
         remains=remains,
         clock=utc_now,
+        retains=settings.s3_object_lock == "retention",
     )
 
 

@@ -51,7 +51,7 @@ async def open_retention(settings: Settings) -> AsyncIterator[Retention]:
 def lock_schedules(
     settings: Settings, database: Database, bucket: Bucket, lessons: StoreLessons
 ) -> tuple[Schedule, ...]:
-    """Return what sets holds on the objects too; nothing unless it is asked for."""
+    """Return what sets holds, and retention, on the objects too; nothing unless it is asked for."""
     if settings.s3_object_lock is None:
         return ()
     view, folder = bucket.again_as(LockingBucket), f"{root_of(settings)}{FOLDER}"
@@ -60,6 +60,7 @@ def lock_schedules(
         bucket=view,
         trial_key=lambda: f"{folder}{secrets.token_hex(6)}{LOCK_TRIAL}",
         clock=utc_now,
+        period=retention_period(settings) if settings.s3_object_lock == "retention" else None,
     )
 
     async def follow() -> None:

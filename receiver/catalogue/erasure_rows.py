@@ -50,7 +50,7 @@ _GONE = (
     *("payload_url", "url_origin", "source_host", "error_origin", "error_setting", *NO_UPLOAD),
     *("object_bucket", "object_key", "object_version_id", "sha256", "checksum", "content_type", "incomplete"),
     *("proof_rung", "proof_value", "proof_at", "cut_sha256", "verified_at", "fixity", "unread_since", "audit_due_at"),
-    *("due_since",),
+    *("due_since", "retained_until"),
 )
 """What an erased row says no more. It keeps the ids of recording and meeting, times, and how much was archived."""
 _BESIDE = (participants, attendees, candidate_meetings, upload_parts)
@@ -126,6 +126,7 @@ def _row(one: Erasing, now: datetime) -> dict[str, Any]:
             "stems": list(one.stems),
             "files": [[file.key, file.version_id] for file in one.files],
             "uploads": None if one.uploads is None else [[up.key, up.upload_id] for up in one.uploads],
+            "retained": one.retained,
         },
     }
 
@@ -157,6 +158,7 @@ def read_erasing(row: sa.Row[Any]) -> Erasing:
         files=tuple(FileVersion(*file) for file in lie["files"]),
         uploads=None if uploads is None else tuple(OpenUpload(key=key, upload_id=one) for key, one in uploads),
         is_done=row.done_at is not None,
+        retained=lie.get("retained", False),
     )
 
 

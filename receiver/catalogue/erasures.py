@@ -118,6 +118,7 @@ class Erasures:
             stems=tuple(dict.fromkeys(stems)),
             files=files,
             uploads=uploads,
+            retained=row.retained_until is not None,
         )
 
     async def of_meeting(self, meeting_id: MeetingId) -> list[RecordingId]:

@@ -164,6 +164,7 @@ class FixityIndex:
             "object_key": stored.key,
             "object_version_id": stored.version_id,
             "object_locked": False,
+            "retained_days": 0,  # `retained_until` stays: the version before this one is still retained
             "verified_at": now,
             "fixity": Fixity.INTACT,
             "unread_since": None,

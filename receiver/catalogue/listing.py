@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from receiver.catalogue.filters import CONTENT_TYPE, INCOMPLETE, STATE
+from receiver.catalogue.hours import stretches
 from receiver.catalogue.order import COLUMNS, HAS_VALUE, LACKS_VALUE, Mark
 from receiver.catalogue.streams import Found, Streams, conditions, unindexed
 from receiver.catalogue.ways import MOST_LOOKED_UP, Way, by_all, by_column, by_range
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from receiver.catalogue.filters import Condition, Filters
+    from receiver.catalogue.hours import Stretch
     from receiver.catalogue.order import Order
 
 FEW = 10_000
@@ -117,12 +119,19 @@ class PageQuery:
     ) -> list[Found]:
         """Return rows in the order of `name`, all of which have it, by the best way there is."""
         way, is_whole = self._choose(name, also if name == "created_at" else ())
-        if way is None:
-            return self._along(name, also, after, n)
-        if is_whole:
+        if way is not None and is_whole:
             return self._whole(way, name, also, after, n)
-        streams = Streams(self.tx, self.order, way, n, after, self._others(way))
-        return streams.read([*map(unindexed, also)], self.filters.conditions)
+        found: list[Found] = []
+        for part in stretches(self.tx, name, self.order, self.filters.conditions, after):
+            left = n - len(found)
+            if way is None:
+                found += self._along(name, also, part, left)
+            else:
+                streams = Streams(self.tx, self.order, way, left, part.after, self._others(way))
+                found += streams.read([*map(unindexed, also)], part.asked)
+            if len(found) >= n:
+                break
+        return found
 
     def _choose(self, name: str, lacking: Sequence[sa.ColumnElement[bool]]) -> tuple[Way | None, bool]:
         """Return the way in that the fewest rows match, if any is better than the order's own, and whether to sort."""
@@ -171,16 +180,12 @@ class PageQuery:
             for other, clauses in bounds.items()
         ]
 
-    def _along(
-        self, name: str, also: Sequence[sa.ColumnElement[bool]], after: tuple[Any, str] | None, n: int
-    ) -> list[Found]:
+    def _along(self, name: str, also: Sequence[sa.ColumnElement[bool]], part: Stretch, n: int) -> list[Found]:
         """Look at rows along the index of what is sorted by."""
         value = COLUMNS[name]
-        query = sa.select(value.label("value"), recordings.c.id).where(
-            *also, *conditions(self.filters.conditions, name)
-        )
-        if after is not None:
-            query = query.where(self.order.after(value, recordings.c.id, after))
+        query = sa.select(value.label("value"), recordings.c.id).where(*also, *conditions(part.asked, name))
+        if part.after is not None:
+            query = query.where(self.order.after(value, recordings.c.id, part.after))
         return self._run(query.order_by(*self.order.by(value, recordings.c.id)).limit(n))
 
     def _whole(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from statistics import median
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -112,6 +111,8 @@ def _read_span(tx: sa.Connection, since: datetime, until: datetime) -> _Span:
 
 
 def _day(day: date, spans: list[_Span]) -> Day:
+    from statistics import median  # noqa: PLC0415  (fractions, and more that an idle process has no use for)
+
     lags = [lag for span in spans for lag in span.lags_s]
     return Day(
         date=day,

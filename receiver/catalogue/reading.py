@@ -163,13 +163,16 @@ class Catalogue:
         """Return how many bytes the archived recordings have in all."""
         return await sum_archived(self._database)
 
-    async def error_codes(self, state: State) -> dict[str, int]:
-        """Return how many recordings of a state stand there with each error code, the most frequent first."""
-        code, many = recordings.c.error_code, sa.func.count().label("many")
-        query = sa.select(code, many).where(recordings.c.state == state, code.is_not(None))
-        query = query.group_by(code).order_by(many.desc(), code)
+    async def error_codes(self, *states: State) -> list[dict[str, int]]:
+        """Return for each state how many recordings stand there with each error code, the most frequent first.
+
+        All that have a code are looked at, once for any number of states.
+        """
+        state, code, many = recordings.c.state, recordings.c.error_code, sa.func.count().label("many")
+        query = sa.select(state, code, many).where(state.in_(states), code.is_not(None))
+        query = query.group_by(state, code).order_by(many.desc(), code)
         rows = await self._database.read(lambda tx: tx.execute(query).all())
-        return {row.error_code: row.many for row in rows}
+        return [{row.error_code: row.many for row in rows if row.state == one} for one in states]
 
     async def source_hosts(self) -> dict[str, int]:
         """Return how many recordings come from each download host (with its port, where a URL had one)."""
@@ -199,11 +202,9 @@ class Catalogue:
         return await self._database.read(lambda tx: tx.execute(found).scalar_one())
 
     def _expiring(self, recording: Recording) -> Recording:
-        created_at = recording.vendor.created_at
-        if self._period is None or recording.archive is None or created_at is None:
+        if self._period is None or recording.archive is None:
             return recording
-        kept_from = created_at if recording.listed_at else max(created_at, recording.first_seen_at)
-        return replace(recording, expires_at=kept_from + self._period.days)
+        return replace(recording, expires_at=self._period.due_at(recording))
 
 
 def _listed_deliveries() -> sa.Select[Any]:

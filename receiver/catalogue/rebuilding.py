@@ -133,6 +133,8 @@ class RebuiltRows:
             "object_key": stored.key,
             "object_version_id": stored.version_id if is_here else None,
             "object_locked": False,
+            "retained_until": None,
+            "retained_days": 0,
             "size_bytes": stored.size_bytes,
             "sha256": stored.sha256,
             "checksum": stored.checksum,

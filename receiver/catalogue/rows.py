@@ -206,6 +206,7 @@ def _recording(
         verified_at=row["verified_at"] if archived else None,
         fixity=Fixity(row["fixity"]) if archived and row["fixity"] else None,
         object_locked=archived and row["object_locked"],
+        retained_until=row["retained_until"] if archived else None,
         due_since=row["due_since"] if archived else None,
     )
 

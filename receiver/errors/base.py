@@ -89,6 +89,10 @@ class NotAloneError(ReceiverError):
     """Runs of this recording ended without a word; only a run that is alone in its process may claim it now."""
 
 
+class NotSentError(ReceiverError):
+    """A way to people took no message; this names neither people nor what it was given to say."""
+
+
 class NotFoundError(ReceiverError):
     """No row has this id."""
 

@@ -38,6 +38,10 @@ _log = logs.get("jobs")
 T = TypeVar("T")
 
 
+async def _leave_as_it_is(_: object) -> None:
+    """Ask the server to undo nothing: single statements leave no state, and its answer is a round trip after each."""
+
+
 class PatientDriver(AsyncpgPoolDriver):
     """An async context manager. After `stop` it is patient no more, so that a process can end while PostgreSQL is away.
 
@@ -56,7 +60,12 @@ class PatientDriver(AsyncpgPoolDriver):
         if not hasattr(self, "_pool"):
             super().__init__(
                 asyncpg.create_pool(
-                    self._url, min_size=0, max_size=_POOL_CONNECTIONS, timeout=5, command_timeout=_COMMAND_TIMEOUT_S
+                    self._url,
+                    min_size=0,
+                    max_size=_POOL_CONNECTIONS,
+                    timeout=5,
+                    command_timeout=_COMMAND_TIMEOUT_S,
+                    reset=_leave_as_it_is,
                 )
             )
             await self._pool

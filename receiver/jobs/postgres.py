@@ -22,7 +22,7 @@ from receiver.catalogue import Due, due_recordings, read_due
 from receiver.errors import StorageUnavailableError
 from receiver.jobs.driver import PatientDriver
 from receiver.jobs.running import ENTRYPOINT, Engine, Running, priority
-from receiver.jobs.schedules import Schedule, enqueue_schedules, register
+from receiver.jobs.schedules import Schedule, enqueue_schedules, entrypoint_of, register
 from receiver.jobs.slots import Slots, headers
 from receiver.records import RecordingId
 
@@ -36,18 +36,15 @@ if TYPE_CHECKING:
 _SWEEP_EVERY_S = 2.0
 _SWEEP_LIMIT = 1000
 _SWEEP_LOCK = 7263548211
-_POLL_EVERY = timedelta(seconds=2)
+_POLL_EVERY = timedelta(seconds=4)
 """How often the queue is looked at when no NOTIFY came; also how long work waits while the listener reconnects."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A job whose worker was silent for so long is handed out again; workers beat at half of it."""
 _log = logs.get("jobs")
 
 
-async def _show_life() -> None:
-    """Do nothing: that it was run in time is what counts."""
-
-
-_PULSE = Schedule(name="pulse", every=timedelta(seconds=20), first_after=timedelta(0), action=_show_life)
+_PULSE = "pulse"
+_PULSE_EVERY = timedelta(seconds=20)
 
 
 @dataclass
@@ -115,7 +112,7 @@ class PostgresJobs:
             "SELECT extract(epoch FROM now() - CASE WHEN status = 'picked' THEN heartbeat ELSE execute_after END) "
             "FROM pgqueuer WHERE dedupe_key = :key AND status IN ('queued', 'picked')"
         )
-        late_s = await self._database.read(lambda tx: tx.execute(late, {"key": _PULSE.entrypoint}).scalar())
+        late_s = await self._database.read(lambda tx: tx.execute(late, {"key": entrypoint_of(_PULSE)}).scalar())
         return None if late_s is None else max(0.0, float(late_s))
 
     async def run(
@@ -127,7 +124,8 @@ class PostgresJobs:
         schedules: Sequence[Schedule] = (),
     ) -> None:
         """Run jobs until `stop`; see `receiver.jobs.Jobs.run`."""
-        schedules = (*schedules, _PULSE)
+        pulse = Schedule(name=_PULSE, every=_PULSE_EVERY, first_after=timedelta(0), action=self._forget_history)
+        schedules = (*schedules, pulse)
         url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         # a job that waits holds one of the cluster's slots, so with a global limit none does
         line = 0 if self._global_concurrency else 1
@@ -176,10 +174,16 @@ class PostgresJobs:
             has_job = carried.where(jobs.c.dedupe_key == due.c.id).exists()
             query = sa.select(due.c.id, due.c.rank, due.c.source_host).where(~has_job)
             _enqueue(tx, read_due(tx, query.order_by(due.c.rank).limit(_SWEEP_LIMIT)))
-            # the engine notes every job's history in a table that only grows
-            tx.execute(sa.text("DELETE FROM pgqueuer_log WHERE created < now() - interval '1 hour'"))
 
         await self._database.write(sweep)
+
+    async def _forget_history(self) -> None:
+        """Trim the table of all that jobs did; that this is done in time shows that a worker lives."""
+
+        def forget(tx: sa.Connection) -> None:
+            tx.execute(sa.text("DELETE FROM pgqueuer_log WHERE created < now() - interval '1 hour'"))
+
+        await self._database.write(forget)
 
 
 def _enqueue(tx: sa.Connection, due: Sequence[Due]) -> None:

@@ -42,8 +42,13 @@ class Schedule:
 
     @property
     def entrypoint(self) -> str:
-        """The engine's name and key of its one job; no recording's id has a colon."""
-        return f"schedule:{self.name}"
+        """The engine's name and key of its one job."""
+        return entrypoint_of(self.name)
+
+
+def entrypoint_of(name: str) -> str:
+    """Return the engine's name and key of a schedule's job; no recording's id has a colon."""
+    return f"schedule:{name}"
 
 
 def register(engine: QueueManager, running: Running, schedules: Sequence[Schedule]) -> None:

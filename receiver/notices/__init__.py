@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from receiver.notices.channels import Channel, Channels, Outcome, open_channels
 from receiver.notices.events import EventDelivery, EventRefusedError, EventSender, EventTarget, open_sender
-from receiver.notices.mail import MailServer, NotSentError
 from receiver.notices.texts import Message, trial
 from receiver.notices.watch import Watch, WatchPace, WatchParts
 
@@ -15,9 +14,7 @@ __all__ = [
     "EventRefusedError",
     "EventSender",
     "EventTarget",
-    "MailServer",
     "Message",
-    "NotSentError",
     "Outcome",
     "Watch",
     "WatchPace",

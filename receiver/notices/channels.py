@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from receiver import logs, metrics
-from receiver.errors import SettingsError
-from receiver.notices.mail import MailServer, NotSentError
+from receiver.errors import NotSentError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +83,8 @@ def open_channels(urls: Sequence[str]) -> Channels:
 def _channel(number: int, url: str) -> Channel:
     parts = urlsplit(url)
     if parts.scheme in {"smtp", "smtps"}:
+        from receiver.notices.mail import MailServer  # noqa: PLC0415  (smtplib, for those alone who ask for it)
+
         return Channel(f"{number} ({parts.scheme} {parts.hostname})", MailServer.of(url))
     return Channel(name := f"{number} ({parts.scheme})", _AppriseSender(url, name))
 

@@ -11,17 +11,13 @@ from email.utils import formatdate, make_msgid
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from receiver.errors import ReceiverError
+from receiver.errors import NotSentError
 
 if TYPE_CHECKING:
     from receiver.notices.texts import Message
 
 _TIMEOUT_S = 20.0
 _PORTS = {"smtps": 465, "smtp": 587}
-
-
-class NotSentError(ReceiverError):
-    """A way to people took no message; this names neither people nor what it was given to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -213,12 +213,15 @@ class Bucket(Objects):
                 for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
             ]
 
-    async def delete_version(self, file: FileVersion) -> None:
+    async def delete_version(self, file: FileVersion, *, bypass: bool = False) -> None:
         """Remove one version, or the object of a bucket that keeps none; one that is gone already is success.
 
-        A store answers that it did so for what it keeps too: ask for it afterwards.
+        `bypass` asks for it although its retention, of the mode GOVERNANCE, is not over. A store answers that it did so
+        for what it keeps too: ask for it afterwards.
         """
         version: Any = {} if file.version_id is None else {"VersionId": file.version_id}
+        if bypass:
+            version["BypassGovernanceRetention"] = True
         with translated("DeleteObject", file.key):
             try:
                 await self._client.delete_object(Bucket=self.name, Key=file.key, **version)

@@ -34,6 +34,7 @@ OPERATIONS = frozenset(
         "CreateSession",  # the library's own, of directory buckets
         *("ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "ListParts"),
         *("HeadObject", "GetObject", "PutObject", "DeleteObject", "GetObjectLegalHold", "PutObjectLegalHold"),
+        *("GetObjectRetention", "PutObjectRetention"),
         *("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"),
     }
 )

@@ -21,29 +21,35 @@ if TYPE_CHECKING:
 
 _UNVERSIONED = "null"
 _KEPT = (
-    "release what keeps it in the bucket (Object Lock, a legal hold, a policy), or grant s3:DeleteObject and "
-    "s3:DeleteObjectVersion; the service tries again by itself"
+    "release what keeps it in the bucket (Object Lock, a legal hold, a policy), or grant s3:DeleteObject, "
+    "s3:DeleteObjectVersion and, of what is retained, s3:BypassGovernanceRetention; the service tries again by itself"
 )
 
 
 async def erase_files(
-    bucket: Bucket, stems: Sequence[str], known: Sequence[FileVersion], uploads: Sequence[OpenUpload] | None
+    bucket: Bucket,
+    stems: Sequence[str],
+    known: Sequence[FileVersion],
+    uploads: Sequence[OpenUpload] | None,
+    *,
+    retained: bool = False,
 ) -> list[FileVersion]:
     """Delete every version of the files of these stems, and the `known`; return those that were there.
 
     Open uploads of theirs are ended before, `uploads` among them; None says that there are none. Afterwards each
     version is asked for, and the store must not have it; what it keeps is a `StoreRefusedError` or `StoreDeniedError`.
+    `retained`: the archive itself may have had the store retain them, and that is bypassed where it stands in the way.
     Safe to repeat: what is gone stays gone.
     """
     if uploads is not None:
         await _end_uploads(bucket, stems, uploads)
     found = await _listed(bucket, stems)
     for file in found:
-        await _delete(bucket, file)
+        await _delete(bucket, file, retained=retained)
         failpoints.reach(ErasurePoint.VERSION_DELETED)
     for file in {_asked_for(file): file for file in (*known, *found)}.values():
         if await _is_there(bucket, file):  # of a known one no listing told, or its deletion was confirmed in vain
-            await _delete(bucket, file)
+            await _delete(bucket, file, retained=retained)
             if await _is_there(bucket, file):
                 raise StoreRefusedError(f"DeleteObject {file.key}: the store confirmed it, and still has it", _KEPT)
             if file not in found:
@@ -70,9 +76,15 @@ def _is_file_of(stem: str, key: str) -> bool:
     return re.fullmatch(r"(?:\.v[1-9]\d*)?\.[a-z0-9]+(?:\.json)?", key.removeprefix(stem)) is not None
 
 
-async def _delete(bucket: Bucket, file: FileVersion) -> None:
+async def _delete(bucket: Bucket, file: FileVersion, *, retained: bool) -> None:
+    """Delete it plainly first: who asks for a bypass needs the right to one, even where nothing is retained."""
     try:
-        await bucket.delete_version(file)
+        try:
+            await bucket.delete_version(file)
+        except (StoreRefusedError, StoreDeniedError):
+            if not retained:
+                raise
+            await bucket.delete_version(file, bypass=True)
     except StoreDeniedError as e:
         raise StoreDeniedError(e.happened, _KEPT, operation=e.operation) from e
 

@@ -26,7 +26,7 @@ _GIVEN_UP = frozenset({State.FAILED, State.MISSING})
 async def groups(visit: Visit) -> Response:
     """`GET /failed`."""
     catalogue = visit.parts.catalogue
-    failed, missing = [await catalogue.error_codes(state) for state in (State.FAILED, State.MISSING)]
+    failed, missing = await catalogue.error_codes(State.FAILED, State.MISSING)
     codes = sorted(failed | missing, key=lambda code: (-failed.get(code, 0) - missing.get(code, 0), code))
     retried = visit.request.query_params.get("retried", "")
     return render(

@@ -27,7 +27,7 @@ async def show(visit: Visit) -> Response:
     overview = await visit.parts.overviews.read(now)
     counts = await catalogue.counts()
     archived_bytes = await catalogue.archived_bytes()
-    codes = await catalogue.error_codes(State.FAILED)
+    (codes,) = await catalogue.error_codes(State.FAILED)
     return render(
         visit.request,
         "overview.html",

@@ -48,6 +48,7 @@ class Action(StrEnum):
     DUE_LIFTED = "due_lifted"
     OBJECT_LOCKED = "object_locked"
     OBJECT_UNLOCKED = "object_unlocked"
+    OBJECT_RETAINED = "object_retained"
     ERASURE_BEGAN = "erasure_began"
     ERASED = "erased"
     ERASURE_REFUSED = "erasure_refused"
@@ -93,6 +94,7 @@ ABOUT = {
     Action.DUE_LIFTED: "not due to be erased any more",
     Action.OBJECT_LOCKED: "the bucket locked its object, since it is on hold",
     Action.OBJECT_UNLOCKED: "the bucket unlocked its object, since it is on hold no more",
+    Action.OBJECT_RETAINED: "the bucket retains its object until it is due",
     Action.ERASURE_BEGAN: "its erasure began: the index names nobody of it any more",
     Action.ERASED: "erased: each version of its files was deleted, and is gone",
     Action.ERASURE_REFUSED: "its files are not all deleted",

@@ -55,7 +55,8 @@ class Erasing:
 
     `stems` are what its files' keys begin with, up to the dot of the extension; `files` those that the row knew, and
     `uploads` what a run noted; None where no run had work with it. `is_done`: it was ended once, and its files are
-    looked for once more, since a run or a repair may have been about to store one.
+    looked for once more, since a run or a repair may have been about to store one. `retained`: the store was told to
+    keep one of them for a time.
     """
 
     recording_id: RecordingId
@@ -68,6 +69,7 @@ class Erasing:
     files: tuple[FileVersion, ...]
     uploads: tuple[OpenUpload, ...] | None
     is_done: bool = False
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,6 +141,8 @@ class Recording:
     """How they were found when they were last read again."""
     object_locked: bool = False
     """Whether the bucket itself was told to keep the object, since it is on hold."""
+    retained_until: datetime | None = None
+    """Until when the bucket itself was told to keep the object, since it is not due before."""
     due_since: datetime | None = None
     """When retention marked it as due to be erased."""
     expires_at: datetime | None = None

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from receiver.records.kinds import RecordingId
+    from receiver.records.recordings import Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,13 @@ class RetentionPeriod:
 
     days: timedelta
     grace: timedelta
+
+    def due_at(self, recording: Recording) -> datetime | None:
+        """Return when an archived recording becomes due; None where nothing says when it was created."""
+        created_at = recording.vendor.created_at
+        if created_at is None:
+            return None
+        return (created_at if recording.listed_at else max(created_at, recording.first_seen_at)) + self.days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from receiver.records import Hold, MeetingId, RecordingId
     from receiver.retention.bodies import Redaction
 
-_AT_ONCE = 8
-_CHUNK = 16
+_AT_ONCE = 3
+_CHUNK = 8
 """Recordings whose rows are emptied in one transaction: few enough that no delivery waits long for it."""
 _TOMBSTONES = 500
 _MOST_REASON_CHARS = 500
@@ -70,7 +70,10 @@ class _Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """`ready` learns what the bucket can do; `remains` says what is left where this service cannot reach."""
+    """`ready` learns what the bucket can do; `remains` says what is left where this service cannot reach.
+
+    `retains`: objects are being retained, and one may be so of which the index was not told.
+    """
 
     index: Erasures
     redaction: Redaction
@@ -79,6 +82,7 @@ class Erasure:
     ready: Callable[[], Awaitable[None]]
     remains: Callable[[], Awaitable[tuple[Remaining, ...]]]
     clock: Callable[[], datetime]
+    retains: bool = False
 
     async def erase(
         self,
@@ -205,7 +209,8 @@ class Erasure:
             if not erasing.is_done:
                 await self.tombstones.store(tombstone)
                 failpoints.reach(ErasurePoint.TOMBSTONE_STORED)
-            files = await erase_files(self.bucket, erasing.stems, erasing.files, erasing.uploads)
+            retained = self.retains or erasing.retained
+            files = await erase_files(self.bucket, erasing.stems, erasing.files, erasing.uploads, retained=retained)
         except StoreError as e:
             _log.warning("erasure_refused", recording_id=erasing.recording_id, code=e.code, error=str(e))
             return Erased(recording_id=erasing.recording_id, bodies=changed, refused_because=str(e))

@@ -90,7 +90,7 @@ def survey(
         what = "cannot hold other ids or names beside {recording_id} without API credentials: two keys could be one"
         remedy = "set {recording_id} apart with '/' or '.', or set API credentials, by which ids are confirmed"
         problems.append(_problem("key_template", what, remedy))
-    problems += _event_problems(settings)
+    problems += _event_problems(settings) + _lock_problems(settings)
     if "source_cleanup_after_days" in values and "api_admin_key" not in values:
         what = "needs RECEIVER_API_ADMIN_KEY: only an administration key may delete recordings at the platform"
         problems.append(Problem("source_cleanup_after_days", f"RECEIVER_SOURCE_CLEANUP_AFTER_DAYS {what}"))
@@ -188,6 +188,14 @@ def _event_problems(settings: Settings) -> list[Problem]:
         what = "is not encrypted: only addresses of RECEIVER_EVENTS_NETWORKS may be sent events so"
         problems.append(_problem("events_url", what, "use https, or list the receiver's own network there"))
     return problems
+
+
+def _lock_problems(settings: Settings) -> list[Problem]:
+    """Tell where objects were to be retained for no time."""
+    if settings.s3_object_lock != "retention" or settings.retention_days is not None:
+        return []
+    what = "is 'retention', and RECEIVER_RETENTION_DAYS does not say until when"
+    return [_problem("s3_object_lock", what, "set RECEIVER_RETENTION_DAYS too, or use legal-hold")]
 
 
 def _credential_problems(names: Any) -> list[Problem]:

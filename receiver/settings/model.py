@@ -56,8 +56,9 @@ class Settings(BaseModel):
     s3_min_proof: Rung = Rung.READ_BACK
     """The weakest proof of a copy that will do: a bucket that gives less leaves recordings waiting
     (`proof_too_weak`)."""
-    s3_object_lock: Literal["legal-hold"] | None = None
-    """`legal-hold`: a hold is also set on the object's version, in a bucket with Object Lock."""
+    s3_object_lock: Literal["legal-hold", "retention"] | None = None
+    """`legal-hold`: a hold is also set on the object's version, in a bucket with Object Lock. `retention`: so is,
+    until it is due by `RETENTION_DAYS`, a retention."""
     key_template: Template = "recordings/{created_at:%Y/%m/%d}/{meeting_id}/{recording_id}"
     """Where a recording lies; must contain `{recording_id}`, and may `{host_id}` and `{meeting_name}`. Ids stand in
     it as they are, names as letters, digits, `_` and `-`. Without API credentials `/` or `.` must set

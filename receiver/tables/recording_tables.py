@@ -93,6 +93,9 @@ recordings = sa.Table(
     sa.Column("hold", sa.Boolean(name="hold"), nullable=False, server_default=sa.false()),
     sa.Column("due_since", UtcDateTime),
     sa.Column("object_locked", sa.Boolean(name="object_locked"), nullable=False, server_default=sa.false()),
+    # until when the store said that it keeps the version, and for which RETENTION_DAYS that was last seen to
+    sa.Column("retained_until", UtcDateTime),
+    sa.Column("retained_days", sa.Integer, nullable=False, server_default="0"),
     sa.Column("first_seen_via", sa.Text, nullable=False),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
     # what listings are sorted by; rows without the value come in the order of `created_at`
@@ -113,6 +116,7 @@ recordings = sa.Table(
     sa.Index("ix_recordings_held", "created_at", "id", **where("hold")),
     sa.Index("ix_recordings_due", "created_at", "id", **where("due_since IS NOT NULL")),
     sa.Index("ix_recordings_locked", "id", **where("object_locked")),
+    sa.Index("ix_recordings_retained", "retained_days", "id", **where("object_version_id IS NOT NULL")),
     sa.Index("ix_recordings_incomplete", "created_at", "id", **where("incomplete IS NOT NULL")),
     sa.Index(None, "state", "next_attempt_at"),
     sa.Index("ix_recordings_fixity", "fixity", "created_at", "id", **where("fixity IS NOT NULL")),
@@ -179,6 +183,22 @@ archived_bytes = sa.Table(
     "archived_bytes", metadata, sa.Column("number", sa.BigInteger, nullable=False), info={DERIVED: True}
 )
 """How many bytes the archived recordings have: the sum of its rows, written and folded as those of `state_counts`."""
+
+hour_cells = sa.Table(
+    "hour_cells",
+    metadata,
+    sa.Column("pair", sa.SmallInteger, nullable=False),
+    sa.Column("hour", sa.Integer, nullable=False),
+    sa.Column("least", sa.Integer, nullable=False),
+    sa.Column("greatest", sa.Integer, nullable=False),
+    sa.Index("ix_hour_cells_pair", "pair", "hour", "least", "greatest"),
+    info={DERIVED: True},
+)
+"""Of recordings that have one time of a pair in this hour, some have, or had, the other from `least` to `greatest`.
+
+Hours are counted since the year 1; `catalogue.hours` says which pairs there are. Triggers add what is not there yet,
+the same row twice where two processes do at once, so that none waits; what a row no longer says only costs a look.
+"""
 
 candidate_meetings = sa.Table(
     "candidate_meetings",

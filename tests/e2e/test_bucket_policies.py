@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from receiver.objectstore import BucketConfig, open_bucket
+from receiver.objectstore.client import OPERATIONS
 from tests.support.databases import ON_SQLITE
 from tests.support.service import make_meeting
 from tests.support.stores.small import moto
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BUCKET, KEY, ELSEWHERE = "team-recordings", "recordings/a", "payroll/a"
-WHO = ("writer", "reader", "eraser")
+WHO = ("writer", "reader", "eraser", "lock")
 
 OBJECT = {"Bucket": BUCKET, "Key": KEY}
 PUT = ("put_object", {**OBJECT, "Body": b"x"})
@@ -64,11 +65,13 @@ MAY_NOT = {
     "writer": NOBODY_MAY,
     "reader": [*NOBODY_MAY, PUT, DELETE, DELETE_VERSION, BEGIN, UPLOADS],
     "eraser": [*NOBODY_MAY, PUT, BEGIN, UPLOADS],
+    "lock": [*NOBODY_MAY, PUT, GET, LIST, VERSIONS, DELETE, DELETE_VERSION, BEGIN, UPLOADS],
 }
 MAY = {
     "writer": [PUT, GET, LIST, VERSIONS, UPLOADS, DELETE],
     "reader": [GET, LIST, VERSIONS],
     "eraser": [GET, LIST, VERSIONS, DELETE],
+    "lock": [],
 }
 
 
@@ -149,6 +152,22 @@ async def account(tmp_path: Path) -> AsyncIterator[Account]:
         async with aiohttp.ClientSession() as http, http.post(asked, data=b"0") as answer:
             assert answer.status == 200, "from here on moto asks the policies"
         yield made
+
+
+def test_the_policy_of_locks_grants_what_is_asked_of_them_and_no_other_does() -> None:
+    """Looked at as text: moto lets who may PutObject set a hold and a retention too."""
+    granted = {
+        who: {action for one in json.loads(path.read_text())["Statement"] for action in one["Action"]}
+        for who, path in ((who, DEPLOY / "policies" / f"{who}.json") for who in WHO)
+    }
+    asked = {f"s3:{name}" for name in OPERATIONS if name.endswith(("LegalHold", "Retention"))}
+    bypass = "s3:BypassGovernanceRetention"
+    assert granted["lock"] == {*asked, bypass}
+    assert {who: granted[who] & granted["lock"] for who in WHO[:3]} == {
+        "writer": set(),
+        "reader": set(),
+        "eraser": {bypass},
+    }
 
 
 async def test_each_may_do_what_its_policy_says_and_nothing_else(account: Account) -> None:

@@ -117,7 +117,7 @@ async def test_a_sealer_leaves_the_turn_to_the_one_that_has_it(database: Databas
 async def test_a_sealer_killed_between_its_pages_loses_and_doubles_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_log, "_PAGE_ROWS", 2)
+    monkeypatch.setattr(audit_log, "_SEALED_ROWS", 2)
     for number in range(5):
         await add(database, number)
     sealing = audit_log._seal

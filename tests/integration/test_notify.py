@@ -16,9 +16,9 @@ from receiver.app.check.notices import notice_findings
 from receiver.app.configs import learn_secrets
 from receiver.app.notices import make_watch
 from receiver.catalogue import Notices, Outbox
-from receiver.errors import SettingsError
+from receiver.errors import NotSentError, SettingsError
 from receiver.jobs import open_jobs
-from receiver.notices import Channels, Message, NotSentError, open_channels
+from receiver.notices import Channels, Message, open_channels
 from receiver.notices.mail import MailServer
 from receiver.records import EventType, NoticeKind, RecordingId
 from receiver.settings import Needs, Settings, load

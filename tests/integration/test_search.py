@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from receiver.catalogue import FILTERS, SORTS, Filters, listing
+from receiver.catalogue import FILTERS, SORTS, Filters, hours, listing
 from receiver.catalogue.listing import PageQuery
 from receiver.catalogue.order import Order
 from receiver.records import Fixity, State
@@ -19,7 +19,7 @@ from receiver.tables import open_database
 from tests.support.clock import NOW
 from tests.support.databases import fresh_database
 from tests.support.operators import add
-from tests.support.searching import EMAILS, STATES, WORDS, Reference, recordings
+from tests.support.searching import EMAILS, HOURS, STATES, WORDS, Reference, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,11 @@ QUERIES = 2000
 RECORDINGS = recordings(400, seed=5)
 REFERENCE = Reference(RECORDINGS)
 BY_NAME = {one.name: one for one in FILTERS}
-TIMES = st.integers(0, 25).map(lambda n: NOW - timedelta(seconds=n))
+TIMES = st.builds(
+    lambda h, s: NOW - timedelta(hours=h, seconds=s),
+    st.sampled_from([0, 0, 0, *HOURS, -1, -1200]),
+    st.integers(0, 25),
+)
 BOUNDS = {
     "created_at": TIMES,
     "archived_at": TIMES,
@@ -99,8 +103,9 @@ def test_every_filter_is_asked() -> None:
 def test_both_databases_answer_as_the_reference(
     loop: asyncio.AbstractEventLoop, databases: list[Database], monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    """Where few rows count as many, other ways to the same rows are taken."""
+    """Where few rows count as many, other ways to the same rows are taken; and few hours are read at once."""
     monkeypatch.setattr(listing, "FEW", few)
+    monkeypatch.setattr(hours, "FEWEST", min(few, hours.FEWEST))
 
     @settings(
         max_examples=QUERIES // 2,

@@ -31,6 +31,7 @@ NAMES = (
 )
 PEOPLE = ("Anna Müller", "Bob", "ANNA", "Zoë", "Ørsted", "bob_b", "user-4999", "user-12", None)
 EMAILS = ("anna@example.com", "bob_b@example.com", "ZOË@example.org", "user-12@mail.example.org", None, "会@例え.jp")
+HOURS = (0, 0, 0, 0, 0, 0, 1, 3, 7, 40, 1200, 5000)
 STATES = ("archived",) * 6 + ("failed", "pending", "waiting", "missing", "cancelled", "archiving")
 WORDS = (
     *("weekly", "WEEK", "we", "w", "zurich", "Zürich", "review", "q3", "review/q3", "lodz", "istanbul", "会議", "議"),
@@ -41,18 +42,24 @@ WORDS = (
 
 
 def recordings(count: int, seed: int) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Make rows, who took part, and who was invited; many times, sizes and names are shared."""
+    """Make rows, who took part, and who was invited; many times, sizes and names are shared.
+
+    Some recordings are of other hours, and of some one time lies hours, days or months from the others.
+    """
     chance = random.Random(seed)  # noqa: S311
     rows, taking_part, invited = [], [], []
     for number in range(count):
         name = f"{chance.choice('abzAZ09_-')}{number}"
         state = chance.choice(STATES)
         at = NOW - timedelta(milliseconds=chance.randrange(40) * 500, microseconds=chance.randrange(3))
+        at -= timedelta(hours=chance.choice(HOURS))
         values: dict[str, Any] = {
             "created_at": at,
             "meeting_id": f"m{chance.randrange(5)}",
             "meeting_name": chance.choice(NAMES),
-            "meeting_start_at": chance.choice((None, at - timedelta(seconds=chance.randrange(20)))),
+            "meeting_start_at": chance.choice(
+                (None, at - timedelta(hours=chance.choice(HOURS), seconds=chance.randrange(20)))
+            ),
             "host_id": chance.choice((None, 1, 2, 3)),
             "host_name": chance.choice(PEOPLE),
             "host_login": chance.choice(PEOPLE),
@@ -62,7 +69,8 @@ def recordings(count: int, seed: int) -> tuple[list[dict[str, Any]], list[tuple[
             "state": state,
         }
         if state == "archived":
-            more = {"archived_at": at + timedelta(seconds=chance.randrange(9)), "size_bytes": chance.randrange(9)}
+            late = timedelta(hours=chance.choice(HOURS), seconds=chance.randrange(9))
+            more = {"archived_at": at + late, "size_bytes": chance.randrange(9)}
             values |= {**ARCHIVED, **more, "content_type": chance.choice(("video/mp4", "video/webm"))}
             values["due_since"] = chance.choice((None, None, at))
             values["fixity"] = chance.choice((None, *Fixity))

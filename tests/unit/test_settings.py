@@ -29,6 +29,14 @@ def test_no_setting_is_taken_that_nothing_acts_on() -> None:
     assert [name for name in Settings.model_fields if not re.search(rf"\.{name}\b", code)] == []
 
 
+def test_objects_are_not_retained_for_no_time() -> None:
+    (told,) = problems(GOOD | {"RECEIVER_S3_OBJECT_LOCK": "retention"})
+    assert "RECEIVER_S3_OBJECT_LOCK is 'retention', and RECEIVER_RETENTION_DAYS does not say until when" in told
+    assert "set RECEIVER_RETENTION_DAYS too, or use legal-hold" in told
+    days = {"RECEIVER_RETENTION_DAYS": "365", "RECEIVER_S3_OBJECT_LOCK": "retention"}
+    assert load(Needs.SERVE, GOOD | days, dotenv=None).s3_object_lock == "retention"
+
+
 def test_the_defaults_are_the_designed_ones() -> None:
     settings = load(Needs.SERVE, GOOD, dotenv=None)
     assert settings.database_url == "sqlite:///./receiver.db"

@@ -77,7 +77,7 @@ async def _learnt(bucket: ProbedBucket, key: str, settings: Settings) -> AsyncGe
     if settings.s3_object_lock is not None:
         locking = bucket.again_as(LockingBucket)
         locking.abilities = bucket.abilities
-        yield await legal_hold(locking, key)
+        yield await legal_hold(locking, key, retaining=settings.s3_object_lock == "retention")
 
 
 async def _tried(bucket: ProbedBucket, key: str, settings: Settings) -> str:

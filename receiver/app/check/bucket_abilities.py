@@ -27,18 +27,22 @@ _TOLD = {
 _UNKNOWN = "not told to this identity"
 
 
-async def legal_hold(bucket: LockingBucket, key: str) -> Finding:
-    """Try on an object of our own whether the bucket means a legal hold."""
+async def legal_hold(bucket: LockingBucket, key: str, *, retaining: bool = False) -> Finding:
+    """Try on an object of our own whether the bucket means a legal hold, and a retention where objects get one."""
     name = "bucket legal hold"
     try:
-        why = await bucket.try_locking(key)
+        why = await bucket.try_locking(key, retaining=retaining)
     except JobError as e:
         return skipped(name, e.happened)
     if why is None:
-        return ok(name, "holds are set on the objects too: tried, the bytes stayed and the deletion was refused")
+        them = "holds and retention" if retaining else "holds"
+        more = ", and done for an erasure" if retaining else ""
+        return ok(
+            name, f"{them} are set on the objects too: tried, the bytes stayed and the deletion was refused{more}"
+        )
     return warning(
         name,
-        f"holds live in the index alone: {why}",
+        f"{'holds and retention' if retaining else 'holds'} live in the index alone: {why}",
         "use a bucket that was made with Object Lock, or unset RECEIVER_S3_OBJECT_LOCK",
     )
 

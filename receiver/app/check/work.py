@@ -69,7 +69,7 @@ def judged(sight: WorkSight, *, has_worker: bool) -> Finding:
 
 async def _waiting(database: Database) -> AsyncGenerator[Finding, None]:
     catalogue = Catalogue(database)
-    codes = await catalogue.error_codes(State.WAITING)
+    (codes,) = await catalogue.error_codes(State.WAITING)
     aside = codes.pop(WorkerCrashedError.code, 0)
     if codes:
         remedy = "they go on by themselves; what the codes ask for is in deploy/errors.md"
@@ -77,7 +77,7 @@ async def _waiting(database: Database) -> AsyncGenerator[Finding, None]:
     if aside:
         remedy = "see the host's memory and log; they are tried again ever more rarely, `recordings retry` does it now"
         yield warning("work set aside", f"{aside} that seem to end the process which runs them", remedy)
-    failed = await catalogue.error_codes(State.FAILED)
+    (failed,) = await catalogue.error_codes(State.FAILED)
     if failed:
         remedy = "mend what they name, then `receiver recordings retry --state failed`"
         yield warning("work failed", _counted(failed), remedy)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from receiver.tables import Database
 
-_SWEEP_EVERY_S = 2.0
+_SWEEP_EVERY_S = 3.0
 _SWEEP_LIMIT = 1000
 _SWEEP_LOCK = 7263548211
 _POLL_EVERY = timedelta(seconds=4)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_CONFLICTS = frozenset({"40001", "40P01"})
+"""Serialization failure and deadlock: nothing was kept, and the transaction is to be run again (its manual, 13.5)."""
+_TRIES = 4
+
 
 class PostgresDatabase(Database):
     """A server, shared by any number of processes.
@@ -51,9 +55,14 @@ class PostgresDatabase(Database):
     async def write(self, body: Callable[[sa.Connection], T]) -> T:
         """See `Database.write`."""
 
-        def run() -> T:
-            with self.engine.begin() as connection:
-                return body(connection)
+        def run(tries: int = _TRIES) -> T:
+            try:
+                with self.engine.begin() as connection:
+                    return body(connection)
+            except sa.exc.DBAPIError as e:
+                if tries == 1 or getattr(e.orig, "sqlstate", None) not in _CONFLICTS:
+                    raise
+            return run(tries - 1)
 
         with outages_told():
             return await greenlet_spawn(run)
